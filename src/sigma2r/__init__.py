@@ -1,0 +1,23 @@
+"""Losses for deep features that are compact within each class.
+
+The core needs torch and jaxtyping alone. Training, the command line and the report are extras:
+``pip install "sigma2r[train,report]"``.
+"""
+
+from sigma2r import functional
+from sigma2r.losses import CenterLoss, JointLoss, SigmaSquaredRLoss
+from sigma2r.losses._checks import check_values
+from sigma2r.metrics import intra_class_spread
+from sigma2r.samplers import BalancedBatchSampler
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BalancedBatchSampler",
+    "CenterLoss",
+    "JointLoss",
+    "SigmaSquaredRLoss",
+    "check_values",
+    "functional",
+    "intra_class_spread",
+]

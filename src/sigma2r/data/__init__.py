@@ -1,0 +1,17 @@
+"""Data sets by name, the batches cut from them, and what is done to images on the way."""
+
+from sigma2r.data.augment import Augmentation, augment
+from sigma2r.data.folder import FolderImages
+from sigma2r.data.images import ImageData
+from sigma2r.data.registry import DATASETS, check_dataset, default_augmentation, load_images
+
+__all__ = [
+    "DATASETS",
+    "Augmentation",
+    "FolderImages",
+    "ImageData",
+    "augment",
+    "check_dataset",
+    "default_augmentation",
+    "load_images",
+]

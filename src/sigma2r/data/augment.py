@@ -1,0 +1,110 @@
+"""Random changes of training images: shift, rotation, flips; a whole batch at once, on its device.
+
+The paper (section 5.1) names random cropping, random rotation and vertical/horizontal flipping, without sizes.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How far training images are changed.
+
+    Args:
+        crop: Random shift by up to so many pixels each way; black moves in (padding by it, then random cropping).
+        rotation: Random rotation by up to so many degrees each way, one angle for each image.
+        horizontal_flip: Probability of a left-right flip.
+        vertical_flip: Probability of an upside-down flip.
+
+    Raises:
+        ValueError: If a value is negative, or a probability above 1.
+    """
+
+    crop: int = 0
+    rotation: float = 0.0
+    horizontal_flip: float = 0.0
+    vertical_flip: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        for name, most in (
+            ("crop", math.inf),
+            ("rotation", 180.0),
+            ("horizontal_flip", 1.0),
+            ("vertical_flip", 1.0),
+        ):
+            value = getattr(self, name)
+            if not 0 <= value <= most or (name == "crop" and (int(value) != value)):
+                raise ValueError(f"Augmentation: {name} must lie in [0, {most:g}]; got {value!r}.")
+
+
+def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Change each image of a batch in its own random way.
+
+    Args:
+        images: Pixels, shape ``(N, ch, H, W)``, floating-point, on any device.
+        augmentation: How far.
+        generator: A CPU generator: the N random choices of each kind are drawn there, so that they are the same
+            whatever the device; only they travel.
+
+    Returns:
+        New images of the same shape; the same tensor if there is nothing to change. Rotation interpolates
+        bilinearly; without rotation pixels are moved exactly.
+    """
+    count = images.shape[0]
+    shift_x, shift_y = _whole(count, augmentation.crop, generator), _whole(count, augmentation.crop, generator)
+    angle = math.radians(augmentation.rotation) * (2 * torch.rand(count, generator=generator) - 1)
+    flip_x = torch.rand(count, generator=generator) < augmentation.horizontal_flip
+    flip_y = torch.rand(count, generator=generator) < augmentation.vertical_flip
+    if augmentation.rotation > 0:
+        return _resample(images, angle, shift_x, shift_y, flip_x, flip_y)
+    if augmentation.crop or augmentation.horizontal_flip or augmentation.vertical_flip:
+        return _move(images, augmentation.crop, shift_x, shift_y, flip_x, flip_y)
+    return images
+
+
+def _whole(count: int, most: int, generator: torch.Generator) -> Tensor:
+    return torch.randint(-most, most + 1, (count,), generator=generator)
+
+
+def _move(images: Tensor, crop: int, shift_x: Tensor, shift_y: Tensor, flip_x: Tensor, flip_y: Tensor) -> Tensor:
+    """Shift and flip by reading each pixel from where it comes; outside is black."""
+    count, channels, height, width = images.shape
+    device = images.device
+    padded = F.pad(images, (crop, crop, crop, crop)) if crop else images
+    columns = _sources(width, crop, shift_x, flip_x).to(device)
+    rows = _sources(height, crop, shift_y, flip_y).to(device)
+    wide = width + 2 * crop
+    flat = (rows.unsqueeze(2) * wide + columns.unsqueeze(1)).view(count, 1, height * width)
+    return padded.flatten(2).gather(2, flat.expand(-1, channels, -1)).view_as(images)
+
+
+def _sources(size: int, crop: int, shift: Tensor, flip: Tensor) -> Tensor:
+    """Where each of ``size`` pixels is read from in the padded image, (N, size)."""
+    place = torch.arange(size)
+    place = torch.where(flip.unsqueeze(1), size - 1 - place, place)
+    return place + crop + shift.unsqueeze(1)
+
+
+def _resample(
+    images: Tensor, angle: Tensor, shift_x: Tensor, shift_y: Tensor, flip_x: Tensor, flip_y: Tensor
+) -> Tensor:
+    """Rotate about the center, shift and flip in one bilinear pass; outside is black."""
+    count, _, height, width = images.shape
+    sign_x, sign_y = 1.0 - 2.0 * flip_x, 1.0 - 2.0 * flip_y
+    cos, sin = angle.cos(), angle.sin()
+    # Coordinates run from -1 to 1 on each axis, so a rotation of pixels scales by the ratio of the sides.
+    matrix = torch.stack(
+        [
+            torch.stack([cos * sign_x, -sin * sign_y * height / width, 2 * shift_x / width], dim=1),
+            torch.stack([sin * sign_x * width / height, cos * sign_y, 2 * shift_y / height], dim=1),
+        ],
+        dim=1,
+    ).to(images.device, images.dtype)
+    grid = F.affine_grid(matrix, [count, 1, height, width], align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -1,0 +1,104 @@
+"""From a data set and a sampler to batches: on the device where the images fit, by workers where they do not."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from sigma2r.data.folder import FolderImages
+from sigma2r.data.images import ImageData
+from sigma2r.samplers import BalancedBatchSampler
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+
+
+class DeviceBatches:
+    """Batches cut on the device from images that live there as uint8: no workers, no copies.
+
+    Args:
+        data: The images and labels.
+        batches: Each epoch's rows of image numbers; iterated anew each epoch.
+        num_batches: How many rows an epoch has.
+        device: Where images and labels are kept.
+    """
+
+    def __init__(self, data: ImageData, batches: Iterable[Tensor], num_batches: int, device: torch.device) -> None:
+        self.images = data.images.to(device)
+        self.labels = data.labels.to(device)
+        self.batches = batches
+        self.num_batches = num_batches
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in self.batches:
+            rows = rows.to(self.images.device)
+            yield self.images[rows], self.labels[rows]
+
+
+class EpochRows:
+    """The image numbers of each balanced batch, for a data set of which only ``indices`` are used."""
+
+    def __init__(self, sampler: BalancedBatchSampler, indices: Tensor) -> None:
+        self.sampler = sampler
+        self.indices = indices
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.indices[self.sampler.epoch_indices()])
+
+
+class _Rows(Sampler[list[int]]):
+    """Rows as the lists that a DataLoader wants."""
+
+    def __init__(self, rows: Iterable[Tensor], num_batches: int) -> None:
+        self.rows = rows
+        self.num_batches = num_batches
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (row.tolist() for row in self.rows)
+
+
+def make_batches(
+    data: ImageData | FolderImages, rows: Iterable[Tensor], num_batches: int, device: torch.device, workers: int
+) -> Batches:
+    """Batches of (images (B, ch, H, W) uint8, labels (B,) int64), from ``rows`` of image numbers."""
+    if isinstance(data, ImageData):
+        return DeviceBatches(data, rows, num_batches, device)
+    return DataLoader(
+        data,
+        batch_sampler=_Rows(rows, num_batches),
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+
+
+def in_order(indices: Tensor, batch_size: int) -> list[Tensor]:
+    """``indices`` cut into rows, for measuring: each image once."""
+    return list(torch.split(indices, batch_size))
+
+
+def split_off(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Set the same share of each class aside for validation.
+
+    Args:
+        labels: Class indices, shape ``(N,)``.
+        fraction: The share, in [0, 1); each class keeps at least one sample for training.
+        seed: Decides which.
+
+    Returns:
+        Image numbers for training and for validation, each in increasing order.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.randperm(labels.shape[0], generator=generator)
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    counts = torch.bincount(labels)
+    ordered = labels[by_class]
+    seat = torch.arange(labels.shape[0]) - (counts.cumsum(0) - counts)[ordered]
+    aside = seat < torch.minimum((fraction * counts).round().long(), counts - 1)[ordered]
+    return by_class[~aside].sort().values, by_class[aside].sort().values

@@ -1,0 +1,74 @@
+"""The data sets by the names that a user types."""
+
+from pathlib import Path
+
+from sigma2r._suggest import unknown
+from sigma2r.data.augment import Augmentation
+from sigma2r.data.fashion_mnist import fashion_mnist
+from sigma2r.data.folder import FolderImages, folder_images
+from sigma2r.data.fuzzy_rgb import fuzzy_rgb
+from sigma2r.data.images import ImageData
+
+FOLDER = "folder:"
+DATASETS = {
+    "fuzzy-rgb": "3 x 3,000 images of one noisy colour, made on the fly (section 3.1 of the paper); 32 x 32, RGB",
+    "fashion-mnist": "60,000 + 10,000 images of clothes in 10 classes; 28 x 28, gray",
+    "folder:PATH": "train/ and test/ folders of class folders with images of any size (--image-size)",
+}
+# The paper gives no sizes: these are our choice. Uniform colours have nothing to shift or turn.
+_AUGMENTATIONS = {
+    "fuzzy-rgb": Augmentation(),
+    "fashion-mnist": Augmentation(crop=2, rotation=10.0, horizontal_flip=0.5),
+    FOLDER: Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
+}
+
+
+def check_dataset(name: str) -> None:
+    """Refuse a data set that does not exist.
+
+    Raises:
+        ValueError: With the nearest names.
+    """
+    if name not in _AUGMENTATIONS and not (name.startswith(FOLDER) and name != FOLDER):
+        raise unknown("data set", name, DATASETS)
+
+
+def default_augmentation(name: str) -> Augmentation:
+    """How training images of this data set are changed unless the run says otherwise."""
+    return _AUGMENTATIONS[FOLDER if name.startswith(FOLDER) else name]
+
+
+def load_images(
+    name: str,
+    split: str,
+    *,
+    data_dir: Path | None = None,
+    image_size: int | None = None,
+    download: bool = False,
+) -> ImageData | FolderImages:
+    """Load a split of a data set.
+
+    Args:
+        name: One of :data:`DATASETS`.
+        split: ``"train"`` or ``"test"``.
+        data_dir: Folder of the data set's files, where it has some.
+        image_size: Pixels a side; default: the data set's own.
+        download: Fetch the files if they are nowhere.
+
+    Returns:
+        Images in memory, or images that stay on disk if there are too many. Both have ``labels``,
+        ``class_names`` and ``image_shape``.
+
+    Raises:
+        ValueError: If the name is unknown, or files are missing or damaged.
+    """
+    check_dataset(name)
+    if name == "fuzzy-rgb":
+        return fuzzy_rgb(split, image_size or 32)
+    if name == "fashion-mnist":
+        if image_size not in (None, 28):
+            raise ValueError(
+                f"fashion-mnist: images are used as they are, 28 pixels a side; got image_size {image_size}."
+            )
+        return fashion_mnist(split, data_dir, download)
+    return folder_images(Path(name.removeprefix(FOLDER)).expanduser(), split, image_size)

@@ -1,0 +1,40 @@
+"""How class centers start: shared by every loss that learns them."""
+
+import torch
+from torch import Tensor, nn
+
+from sigma2r.losses._checks import check_count, check_features, check_labels
+
+
+def new_centers(
+    who: str, num_classes: int, feature_dim: int, std: float, generator: torch.Generator | None
+) -> nn.Parameter:
+    """Centers (C, D) drawn from N(0, ``std``²); 0 starts them at the origin.
+
+    Raises:
+        ValueError: If a count is below 1 or ``std`` is negative.
+    """
+    check_count(who, num_classes=num_classes, feature_dim=feature_dim)
+    if not 0 <= std < float("inf"):
+        raise ValueError(f"{who}: center_std must be a finite number of at least 0; got {std!r}.")
+    return nn.Parameter(std * torch.randn(num_classes, feature_dim, generator=generator))
+
+
+@torch.no_grad()
+def move_to_class_means(who: str, centers: Tensor, features: Tensor, labels: Tensor) -> None:
+    """Set each of ``centers`` (C, D), in place, to the mean of its class; classes without a sample stay.
+
+    The sums run in float64 where the device has it.
+
+    Raises:
+        ValueError: If features or labels do not fit, or a class mean is not finite.
+    """
+    check_features(who, features, centers.shape[1])
+    labels = check_labels(who, features, labels, centers.shape[0]).to(centers.device)
+    wide = torch.float64 if centers.device.type != "mps" else torch.float32
+    sums = torch.zeros_like(centers, dtype=wide).index_add_(0, labels, features.to(centers.device, wide))
+    count = torch.bincount(labels, minlength=centers.shape[0]).unsqueeze(1)
+    means = (sums / count.clamp_min(1)).to(centers.dtype)
+    if not means.isfinite().all():
+        raise ValueError(f"{who}: class means must be finite; features hold NaN or infinite values.")
+    centers.copy_(torch.where(count > 0, means, centers))

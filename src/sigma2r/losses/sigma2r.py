@@ -1,0 +1,298 @@
+r"""σ²R loss: a center loss whose error is inflated or deflated for each sample by a learned sigmoid.
+
+Axes: N samples in the batch, C classes, D feature dimensions. n is ``neighbors``, Z is ``ceiling``.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sigma2r.losses._centers import move_to_class_means, new_centers
+from sigma2r.losses._checks import check_centers, check_count, check_features, check_labels, check_positive
+from sigma2r.losses._groups import group_by_class
+from sigma2r.losses._precision import without_autocast, working_dtype
+from sigma2r.losses._reduction import Reduction, check_reduction, reduce
+from sigma2r.losses._spread import (
+    Spread,
+    check_spread,
+    safe_sqrt,
+    spread_around_centers,
+    spread_around_samples,
+)
+
+
+def growth_rate(growth: Float[Tensor, " C"], *, ceiling: float = 40.0, eps: float = 1e-3) -> Tensor:
+    r"""The slope of each class's sigmoid.
+
+    .. math:: K(w_K) = \epsilon + \frac{Z}{1 + e^{-w_K}}
+
+    Args:
+        growth: The learned :math:`w_K`, shape ``(C,)``.
+        ceiling: Z.
+        eps: :math:`\epsilon`, the least slope.
+
+    Returns:
+        K, shape ``(C,)``, in (eps, eps + ceiling), in 1 / feature units.
+
+    Example:
+        >>> growth_rate(torch.tensor([0.0]), ceiling=40.0, eps=0.5)
+        tensor([20.5000])
+
+    Source: arXiv 2009.08796, eq. 9. Its range is printed as [eps, +inf); the formula never leaves (eps, eps + Z).
+    """
+    return eps + ceiling * growth.sigmoid()
+
+
+def sigma_squared_r_gate(
+    features: Float[Tensor, "N D"],
+    labels: Int[Tensor, " N"],
+    centers: Float[Tensor, "C D"],
+    growth: Float[Tensor, " C"],
+    *,
+    neighbors: int = 7,
+    ceiling: float = 40.0,
+    eps: float = 1e-3,
+    spread: Spread = "distance-std",
+    through_spread: bool = False,
+    max_per_class: int | None = None,
+) -> Float[Tensor, " N"]:
+    r"""The factor by which σ²R multiplies each sample's squared distance.
+
+    .. math:: \beta_i = \frac{Z}{1 + e^{-K_{y_i} (\sigma(n, x_i) - \sigma(n, C_{y_i}))}}
+
+    Arguments and errors are those of :func:`sigma_squared_r_loss`.
+
+    Returns:
+        beta, shape ``(N,)``, in [0, ceiling], without unit.
+
+    Example:
+        >>> features, labels = torch.tensor([[0.0], [1.0], [9.0]]), torch.zeros(3, dtype=torch.long)
+        >>> sigma_squared_r_gate(features, labels, torch.zeros(1, 1), torch.zeros(1), ceiling=4.0, eps=1.0)
+        tensor([3.5908e+00, 2.0506e+00, 1.2484e-05])
+
+    Source: arXiv 2009.08796, eq. 8.
+    """
+    who = "sigma_squared_r_gate"
+    _check_settings(who, neighbors, ceiling, eps, spread)
+    beta, _ = _gate_and_squared_distance(
+        who, features, labels, centers, growth, neighbors, ceiling, eps, spread, through_spread, max_per_class
+    )
+    return beta
+
+
+def sigma_squared_r_loss(
+    features: Float[Tensor, "N D"],
+    labels: Int[Tensor, " N"],
+    centers: Float[Tensor, "C D"],
+    growth: Float[Tensor, " C"],
+    *,
+    neighbors: int = 7,
+    ceiling: float = 40.0,
+    eps: float = 1e-3,
+    spread: Spread = "distance-std",
+    through_spread: bool = False,
+    max_per_class: int | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""The squared distance to the own center, times a gate that opens where neighbours are spread out.
+
+    .. math:: \ell_i = \beta_i \lVert x_i - C_{y_i} \rVert_2^2, \qquad
+              \beta_i = \frac{Z}{1 + e^{-K_{y_i} (\sigma(n, x_i) - \sigma(n, C_{y_i}))}}
+
+    sigma(n, x_i) speaks of the n samples of the class in the batch that are nearest to x_i (all of them if there
+    are fewer), sigma(n, C) of the n nearest to the center. Where either is undefined, because too few samples of
+    the class are in the batch (two for ``"distance-std"``, one otherwise), the gate is half open: beta = Z / 2.
+
+    Args:
+        features: Deep features :math:`x`, shape ``(N, D)``; half precision is computed in float32.
+        labels: Class indices :math:`y` in ``[0, C)``, shape ``(N,)``, any order and composition.
+        centers: Class centers, shape ``(C, D)``, in the units of ``features``.
+        growth: :math:`w_K`, one per class, shape ``(C,)``; see :func:`growth_rate`.
+        neighbors: n, the paper's 7.
+        ceiling: Z, the largest gate, the paper's 40.
+        eps: The least slope of the sigmoid; the paper gives no number.
+        spread: The reading of sigma. ``"distance-std"``: standard deviation of the n distances. ``"std"``: Eq. 12
+            over the anchor and its n neighbours. ``"rms"``: root mean square of the n distances.
+        through_spread: Let the gradient run through sigma too, as autograd reads the formula to the letter. *Take
+            care*: the network can then lower the loss by spreading out the neighbours of the center, so that every
+            gate closes and the loss switches itself off. False holds sigma constant within a batch.
+        max_per_class: The most samples that one class has in a batch, if you know it
+            (:attr:`sigma2r.BalancedBatchSampler.max_per_class`). On the CPU it is counted. Elsewhere, and under
+            ``torch.compile``, it saves the search over all N x N pairs; samples beyond a number given too small
+            are then not searched and keep a half-open gate (:func:`sigma2r.check_values` refuses them).
+        reduction: ``"none"``, ``"mean"`` over the N samples (the paper's form), or ``"sum"``.
+
+    Returns:
+        Squared feature units; shape ``(N,)`` for ``"none"``, otherwise a scalar, float32 or wider.
+
+    Raises:
+        ValueError: If shapes, dtypes, labels or settings do not fit, or a class has more than ``max_per_class``.
+
+    Example:
+        >>> features, labels = torch.tensor([[0.0], [1.0], [9.0]]), torch.zeros(3, dtype=torch.long)
+        >>> centers, growth = torch.zeros(1, 1), torch.zeros(1)
+        >>> sigma_squared_r_loss(features, labels, centers, growth, ceiling=4.0, eps=1.0, reduction="none")
+        tensor([0.0000e+00, 2.0506e+00, 1.0112e-03])
+
+    Source: arXiv 2009.08796, eqs. 8-10 and algorithm 1. The paper leaves open what sigma is taken over and whether
+    the gradient runs through it; both readings here are ours, chosen by experiment.
+    """
+    who = "sigma_squared_r_loss"
+    _check_settings(who, neighbors, ceiling, eps, spread)
+    check_reduction(who, reduction)
+    beta, squared = _gate_and_squared_distance(
+        who, features, labels, centers, growth, neighbors, ceiling, eps, spread, through_spread, max_per_class
+    )
+    return reduce(beta * squared, reduction)
+
+
+def _check_settings(who: str, neighbors: int, ceiling: float, eps: float, spread: Spread) -> None:
+    check_count(who, neighbors=neighbors)
+    check_positive(who, ceiling=ceiling, eps=eps)
+    check_spread(who, spread)
+
+
+def _gate_and_squared_distance(
+    who: str,
+    features: Tensor,
+    labels: Tensor,
+    centers: Tensor,
+    growth: Tensor,
+    neighbors: int,
+    ceiling: float,
+    eps: float,
+    spread: Spread,
+    through_spread: bool,
+    max_per_class: int | None,
+) -> tuple[Tensor, Tensor]:
+    """Beta (N,) and ||x - C_y||^2 (N,), in float32 or wider."""
+    check_features(who, features)
+    check_centers(who, centers, growth)
+    check_features(who, features, centers.shape[1])
+    labels = check_labels(who, features, labels, centers.shape[0])
+    groups = group_by_class(who, labels, centers.shape[0], features.shape[1], max_per_class)
+    groups, labels = groups.to(features.device), labels.to(features.device)  # counted where the labels lay
+    dtype = working_dtype(features, centers, growth)
+    with without_autocast(features):
+        features = features.to(dtype)
+        offset = features - centers.index_select(0, labels).to(dtype)
+        squared = torch.linalg.vecdot(offset, offset).clamp_max(torch.finfo(dtype).max)
+        with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
+            around_samples, known = spread_around_samples(features, groups, neighbors, spread)
+            around_centers, central = spread_around_centers(offset, safe_sqrt(squared), groups, neighbors, spread)
+            excess = torch.where(known & central, around_samples - around_centers, 0.0)
+        slope = growth_rate(growth.to(dtype), ceiling=ceiling, eps=eps)
+        return ceiling * torch.sigmoid(slope[labels] * excess), squared
+
+
+class SigmaSquaredRLoss(nn.Module):
+    """:func:`sigma_squared_r_loss` with learned centers and growth.
+
+    Args:
+        num_classes: C.
+        feature_dim: D.
+        neighbors: n.
+        ceiling: Z.
+        eps: The least slope.
+        spread: The reading of sigma: ``"distance-std"``, ``"std"`` or ``"rms"``.
+        through_spread: Let the gradient run through sigma; read the warning at :func:`sigma_squared_r_loss`.
+        max_per_class: The most samples that one class has in a batch, if you know it.
+        reduction: ``"mean"`` (default), ``"sum"`` or ``"none"``.
+        center_std: Centers start from N(0, ``center_std``²): 1 is the paper's start, 0 the origin. See also
+            :meth:`init_centers`.
+        generator: Where the start of centers and growth is drawn from; default torch's global generator.
+
+    Growth starts from N(0, 1), as the paper's section 3 says.
+
+    Example:
+        >>> loss = SigmaSquaredRLoss(num_classes=10, feature_dim=84)
+        >>> optimizer = torch.optim.Adam(loss.param_groups(lr=0.1))
+        >>> loss(torch.randn(250, 84), torch.arange(250) % 10).backward()
+        >>> optimizer.step()
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        neighbors: int = 7,
+        ceiling: float = 40.0,
+        eps: float = 1e-3,
+        spread: Spread = "distance-std",
+        through_spread: bool = False,
+        max_per_class: int | None = None,
+        reduction: Reduction = "mean",
+        center_std: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        who = "SigmaSquaredRLoss"
+        _check_settings(who, neighbors, ceiling, eps, spread)
+        check_reduction(who, reduction)
+        if max_per_class is not None:
+            check_count(who, max_per_class=max_per_class)
+        self.centers = new_centers(who, num_classes, feature_dim, center_std, generator)
+        self.growth = nn.Parameter(torch.randn(num_classes, generator=generator))
+        self.neighbors = neighbors
+        self.ceiling = ceiling
+        self.eps = eps
+        self.spread: Spread = spread
+        self.through_spread = through_spread
+        self.max_per_class = max_per_class
+        self.reduction: Reduction = reduction
+
+    def forward(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Tensor:
+        """The loss of a batch; see :func:`sigma_squared_r_loss`."""
+        return sigma_squared_r_loss(
+            features,
+            labels,
+            self.centers,
+            self.growth,
+            neighbors=self.neighbors,
+            ceiling=self.ceiling,
+            eps=self.eps,
+            spread=self.spread,
+            through_spread=self.through_spread,
+            max_per_class=self.max_per_class,
+            reduction=self.reduction,
+        )
+
+    @torch.no_grad()
+    def growth_rate(self) -> Float[Tensor, " C"]:
+        """K of Eq. 9 for each class, shape ``(C,)``, for plots and diagnosis."""
+        return growth_rate(self.growth, ceiling=self.ceiling, eps=self.eps)
+
+    @torch.no_grad()
+    def gate(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """Beta of Eq. 8 for each sample, shape ``(N,)``, for plots and diagnosis."""
+        return sigma_squared_r_gate(
+            features,
+            labels,
+            self.centers,
+            self.growth,
+            neighbors=self.neighbors,
+            ceiling=self.ceiling,
+            eps=self.eps,
+            spread=self.spread,
+            max_per_class=self.max_per_class,
+        )
+
+    def init_centers(self, features: Float[Tensor, "M D"], labels: Int[Tensor, " M"]) -> None:
+        """Move each center to the mean of its class in ``features``; absent classes stay where they are."""
+        move_to_class_means("SigmaSquaredRLoss", self.centers, features, labels)
+
+    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
+        """The groups for an optimizer: centers and growth at ``lr``, both without weight decay."""
+        return [
+            {"name": "centers", "params": [self.centers], "lr": lr, "weight_decay": 0.0},
+            {"name": "growth", "params": [self.growth], "lr": lr, "weight_decay": 0.0},
+        ]
+
+    def extra_repr(self) -> str:
+        """Sizes and settings, for ``print(loss)``."""
+        num_classes, feature_dim = self.centers.shape
+        return (
+            f"{num_classes}, {feature_dim}, neighbors={self.neighbors}, ceiling={self.ceiling}, eps={self.eps}, "
+            f"spread={self.spread!r}, through_spread={self.through_spread}, reduction={self.reduction!r}"
+        )

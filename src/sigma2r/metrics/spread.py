@@ -1,0 +1,128 @@
+r"""How compact classes are: Eq. 12 per class, the distance between classes, and the ratio of the two.
+
+Axes: N samples, C classes, D feature dimensions. All sums run in float64, so a common offset of the features does
+not cost digits: counts, means and scatter of two parts are merged by Chan's update, in one pass.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sigma2r.losses._checks import check_count, check_features, check_labels
+
+_CHUNK = 2**24  # numbers held at once when class means are paired
+
+
+@dataclass(frozen=True)
+class ClassStatistics:
+    """What the measures need to know of a set of features; statistics of two sets can be merged.
+
+    Args:
+        count: Samples of each class, shape ``(C,)``, int64.
+        mean: Mean feature of each class, shape ``(C, D)``, float64; zeros where there is no sample.
+        scatter: Sum of squared distances to the class mean, shape ``(C,)``, float64.
+    """
+
+    count: Tensor
+    mean: Tensor
+    scatter: Tensor
+
+    def merge(self, other: "ClassStatistics") -> "ClassStatistics":
+        """The statistics of both sets together."""
+        count = self.count + other.count
+        share = (other.count / count.clamp_min(1)).unsqueeze(1)
+        apart = other.mean - self.mean
+        between = apart.square().sum(1) * self.count * share.squeeze(1)
+        return ClassStatistics(count, self.mean + share * apart, self.scatter + other.scatter + between)
+
+    def intra_class_spread(self) -> Tensor:
+        """Eq. 12 for each class, shape ``(C,)``; NaN for a class of fewer than two samples."""
+        spread = (self.scatter / (self.count - 1).clamp_min(1)).sqrt()
+        return torch.where(self.count > 1, spread, torch.nan)
+
+    def inter_class_distance(self) -> Tensor:
+        """Mean Euclidean distance between the means of two classes, over all pairs present; NaN if there is none."""
+        means = self.mean[self.count > 0]
+        present = means.shape[0]
+        if present < 2:
+            return means.new_full((), torch.nan)
+        rows = max(1, _CHUNK // present)
+        total = sum(
+            torch.cdist(part, means, compute_mode="donot_use_mm_for_euclid_dist").sum()
+            for part in torch.split(means, rows)
+        )
+        return torch.as_tensor(total / (present * (present - 1)))
+
+    def intra_inter_ratio(self) -> Tensor:
+        """Mean spread over mean distance between classes: the same whatever the scale of the features."""
+        return self.intra_class_spread().nanmean() / self.inter_class_distance()
+
+
+def class_statistics(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> ClassStatistics:
+    """Count, mean and scatter of each class, on the features' device (on the CPU where that lacks float64).
+
+    Args:
+        features: Any floating dtype, shape ``(N, D)``.
+        labels: Class indices in ``[0, num_classes)``, shape ``(N,)``.
+        num_classes: C.
+
+    Raises:
+        ValueError: If shapes, dtypes or labels do not fit.
+    """
+    who = "class_statistics"
+    check_features(who, features)
+    check_count(who, num_classes=num_classes)
+    labels = check_labels(who, features, labels, num_classes)
+    device = torch.device("cpu") if features.device.type == "mps" else features.device
+    features, labels = features.detach().to(device).double(), labels.to(device)
+    count = torch.zeros(num_classes, dtype=torch.int64, device=device)
+    count.index_add_(0, labels, torch.ones_like(labels))
+    sums = features.new_zeros(num_classes, features.shape[1]).index_add_(0, labels, features)
+    mean = sums / count.clamp_min(1).unsqueeze(1)
+    apart = features - mean.index_select(0, labels)
+    scatter = features.new_zeros(num_classes).index_add_(0, labels, torch.linalg.vecdot(apart, apart))
+    return ClassStatistics(count, mean, scatter)
+
+
+def intra_class_spread(
+    features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int
+) -> Float[Tensor, " C"]:
+    r"""The spread of each class about its mean: a standard deviation of vectors.
+
+    .. math:: I_c = \sqrt{\frac{\sum_{x_i \in c} \lVert x_i - \mu_c \rVert^2}{n_c - 1}}
+
+    Args:
+        features: Deep features, shape ``(N, D)``.
+        labels: Class indices in ``[0, num_classes)``, shape ``(N,)``.
+        num_classes: C.
+
+    Returns:
+        Feature units, shape ``(C,)``, float64; NaN for a class of fewer than two samples.
+
+    Raises:
+        ValueError: If shapes, dtypes or labels do not fit.
+
+    Example:
+        >>> features = torch.tensor([[0.0, 0.0], [3.0, 4.0], [7.0, 7.0]])
+        >>> intra_class_spread(features, torch.tensor([0, 0, 1]), num_classes=2)
+        tensor([3.5355,    nan], dtype=torch.float64)
+
+    Source: arXiv 2009.08796, eq. 12, which calls it intra-class variance; it is the root of one.
+    """
+    return class_statistics(features, labels, num_classes).intra_class_spread()
+
+
+def inter_class_distance(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
+    """Mean Euclidean distance between the means of two classes; see :meth:`ClassStatistics.inter_class_distance`.
+
+    Returns:
+        Feature units, a float64 scalar; NaN if fewer than two classes are present.
+    """
+    return class_statistics(features, labels, num_classes).inter_class_distance()
+
+
+def intra_inter_ratio(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
+    """Mean of :func:`intra_class_spread` over :func:`inter_class_distance`: free of the features' scale."""
+    return class_statistics(features, labels, num_classes).intra_inter_ratio()

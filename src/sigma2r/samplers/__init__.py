@@ -1,0 +1,5 @@
+"""Batch samplers."""
+
+from sigma2r.samplers.balanced import BalancedBatchSampler
+
+__all__ = ["BalancedBatchSampler"]

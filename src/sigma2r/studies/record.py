@@ -1,0 +1,139 @@
+"""What a run left: the one machine-readable truth that tables, figures and reports are built from."""
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sigma2r.studies.run import Run
+
+SCHEMA = 1
+RECORD_FILE = "record.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A finished run: its description, its history by epoch, its final figures, and where it ran.
+
+    Accuracies are fractions, spreads and distances are in feature units, durations in seconds. A class of one
+    sample has no spread: None. See ``docs/measures.md`` for each figure.
+    """
+
+    run: Run
+    class_names: tuple[str, ...]
+    counts: dict[str, int]
+    history: tuple[dict[str, Any], ...]
+    final: dict[str, Any]
+    plane: dict[str, Any] | None
+    versions: dict[str, str]
+    device: dict[str, Any]
+    seconds: dict[str, float]
+    finished: str
+
+    @property
+    def run_id(self) -> str:
+        """The name of the run's description."""
+        return self.run.run_id
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as plain values, for JSON."""
+        values = {key: value for key, value in asdict(self).items() if key != "run"}
+        return {"schema": SCHEMA, "run_id": self.run_id, "run": self.run.as_dict(), **values}
+
+    def write(self, path: Path) -> None:
+        """Write the record whole or not at all.
+
+        Raises:
+            OSError: If the folder cannot be written to; an older file at ``path`` is then still whole.
+        """
+        write_json(path, self.as_dict())
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        """Read a record.
+
+        Raises:
+            ValueError: If the file is not a record, or of a schema that this version does not know.
+        """
+        values = read_json(path)
+        if not isinstance(values, dict) or "schema" not in values:
+            raise ValueError(f"Record: {path} must hold a record with a schema number; it holds none.")
+        if values["schema"] != SCHEMA:
+            raise ValueError(
+                f"Record: {path} has schema {values['schema']}; this version reads schema {SCHEMA}. "
+                "Was it written by a newer sigma2r?"
+            )
+        try:
+            del values["schema"], values["run_id"]
+            run = Run.from_dict(values.pop("run"))
+            names, history = tuple(values.pop("class_names")), tuple(values.pop("history"))
+            return cls(run=run, class_names=names, history=history, **values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"Record: {path} lacks or has an unknown part: {error}.") from error
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records below ``folder`` (run folders, or a flat folder of records), by loss, weight and seed.
+
+    Raises:
+        ValueError: If there is none, or one cannot be read.
+    """
+    paths = sorted(folder.rglob(RECORD_FILE)) or sorted(folder.glob("*.json"))
+    if not paths:
+        raise ValueError(
+            f"Record: {folder} must hold run folders with a {RECORD_FILE}, or records; there is none. "
+            "sigma2r train and sigma2r compare write them."
+        )
+    return sorted((Record.read(path) for path in paths), key=_order)
+
+
+def _order(record: Record) -> tuple[object, ...]:
+    run = record.run
+    return (
+        run.dataset,
+        run.model,
+        run.loss,
+        run.loss_weight,
+        run.loss_name,
+        run.init_seed,
+        run.data_seed,
+        run.run_id,
+    )
+
+
+def write_json(path: Path, values: object) -> None:
+    """Write JSON through a temporary file and a rename, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: Naming the file, if it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"Record: {path} must hold JSON: {error}. Was it cut off? Move it away to train that run again."
+        ) from error
+
+
+def number(value: float) -> float | None:
+    """Seven significant digits, which is what float32 holds; None for NaN."""
+    return None if math.isnan(value) else float(f"{value:.7g}")
+
+
+def numbers(values: Iterable[float]) -> list[float | None]:
+    """:func:`number` of each."""
+    return [number(value) for value in values]

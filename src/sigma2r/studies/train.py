@@ -1,0 +1,394 @@
+"""Train one run and leave its record: ``train(run, where) -> Record``."""
+
+import datetime
+import logging
+import platform
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+from sigma2r.data import load_images
+from sigma2r.data.loaders import EpochRows, in_order, make_batches, split_off
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.losses import CenterLoss, JointLoss, SigmaSquaredRLoss
+from sigma2r.losses.registry import build_loss
+from sigma2r.models import build_model
+from sigma2r.samplers import BalancedBatchSampler
+from sigma2r.studies.record import RECORD_FILE, Record, number, read_json, write_json
+from sigma2r.studies.run import Run
+from sigma2r.training.callbacks import History
+from sigma2r.training.measure import SplitMeasures, features_and_logits, measure
+from sigma2r.training.module import CompactClassifier
+
+RUN_FILE = "run.json"
+CHECKPOINTS = "checkpoints"
+_MEASURE_BATCH = 1000
+_PLANE_POINTS = 300  # a class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where runs happen: nothing here changes what they compute.
+
+    Args:
+        device: auto, cpu, cuda, cuda:1 or mps.
+        data_dir: Folder of the data set's files; default: where they are usually installed.
+        download: Fetch the data set if it is nowhere to be found.
+        workers: Processes that decode images which do not fit into memory.
+        progress: Show a progress bar.
+    """
+
+    device: str = "auto"
+    data_dir: Path | None = None
+    download: bool = False
+    workers: int = 2
+    progress: bool = True
+
+
+def train(run: Run, out: Path, where: Where | None = None) -> Record:
+    """Train ``run`` in the folder ``out`` and return its record; a finished run is read, not trained again.
+
+    The folder holds ``run.json`` (the description), ``checkpoints/`` (last, and best if there is a validation
+    split), ``logs/`` (CSV and TensorBoard) and, at the end, ``record.json``. An unfinished run goes on after its
+    last finished epoch.
+
+    Raises:
+        ValueError: If ``out`` belongs to another run, or the data cannot be used.
+        TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
+    """
+    where = where or Where()
+    if (out / RECORD_FILE).exists():
+        record = Record.read(out / RECORD_FILE)
+        _refuse_other(out, record.run, run)
+        return record
+    if (out / RUN_FILE).exists():
+        _refuse_other(out, Run.from_dict(read_json(out / RUN_FILE)), run)
+    elif out.exists() and any(out.iterdir()):
+        raise ValueError(
+            f"train: the run's folder must be new or hold the same run; {out} holds other files. Choose another --out."
+        )
+    write_json(out / RUN_FILE, run.as_dict())
+    with _threads(run.threads):
+        return _Training(run, out, where).run_to_end()
+
+
+class _Training:
+    """The parts of one run, put together in order."""
+
+    def __init__(self, run: Run, out: Path, where: Where) -> None:
+        self.started = time.perf_counter()
+        self.run, self.out, self.where = run, out, where
+        self.device = find_device(where.device)
+        self.data = {
+            split: load_images(
+                run.dataset, split, data_dir=where.data_dir, image_size=run.image_size, download=where.download
+            )
+            for split in ("train", "test")
+        }
+        training = self.data["train"]
+        self.num_classes = len(training.class_names)
+        indices, aside = split_off(training.labels, run.validation_fraction, run.data_seed)
+        self.indices = {"train": indices, "test": torch.arange(len(self.data["test"]))}
+        if run.validation_fraction > 0:
+            if not len(aside):
+                raise ValueError(
+                    f"train: validation_fraction {run.validation_fraction:g} sets no image aside: no class has enough."
+                )
+            self.data["validation"], self.indices["validation"] = training, aside
+        self.sampler = BalancedBatchSampler(training.labels[indices], run.batch_size, seed=run.data_seed)
+        self.module = self._build_module()
+
+    def _build_module(self) -> CompactClassifier:
+        run, training = self.run, self.data["train"]
+        channels, height, _ = training.image_shape
+        preprocess = Preprocess.fitted_to(training, self.indices["train"])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(run.init_seed)
+            model = build_model(
+                run.model,
+                in_channels=channels,
+                image_size=height,
+                num_classes=self.num_classes,
+                feature_dim=run.feature_dim,
+            )
+            auxiliary = build_loss(run.loss, self.num_classes, model.feature_dim, self._loss_options())
+        criterion = None if auxiliary is None else JointLoss(auxiliary, run.loss_weight)
+        assert run.augmentation is not None
+        return CompactClassifier(
+            model,
+            criterion,
+            preprocess,
+            augmentation=run.augmentation,
+            data_seed=run.data_seed,
+            epochs=run.epochs,
+            optimizer=run.optimizer,
+            lr=run.lr,
+            loss_lr=run.loss_lr,
+            weight_decay=run.weight_decay,
+        )
+
+    def _loss_options(self) -> dict[str, Any]:
+        """The run's options; the sampler's largest class count spares the search on a GPU its N x N pairs."""
+        options = dict(self.run.loss_options)
+        if self.run.loss != "sigma2r":
+            return options
+        neighbors = options.get("neighbors", 7)
+        smallest = self.run.batch_size // min(self.num_classes, self.run.batch_size)
+        if smallest < neighbors + 1:
+            warnings.warn(
+                f"train: batches hold as few as {smallest} samples of a class; the {neighbors} neighbours of sigma2r "
+                f"want {neighbors + 1}. All that there are stand in. Batch size {self.num_classes * (neighbors + 1)} "
+                "would do.",
+                stacklevel=2,
+            )
+        return {"max_per_class": self.sampler.max_per_class, **options}
+
+    def run_to_end(self) -> Record:
+        history = History(self._measure, self.run.measure_every, self.run.epochs)
+        checkpoint = self.out / CHECKPOINTS / "last.ckpt"
+        with _quiet_lightning():
+            trainer = self._trainer(history)
+            self.module.to(self.device)
+            if self.run.center_init == "class-means" and not checkpoint.exists():
+                self._start_at_class_means()
+            rows = EpochRows(self.sampler, self.indices["train"])
+            batches = make_batches(self.data["train"], rows, len(self.sampler), self.device, self.where.workers)
+            source = _EpochSource(self.module, self.sampler, batches)
+            trainer.fit(
+                self.module,
+                datamodule=source,
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
+            self.module.to(self.device)
+        if len(history.entries) < self.run.epochs:
+            raise KeyboardInterrupt
+        record = self._record(history)
+        record.write(self.out / RECORD_FILE)
+        return record
+
+    def _trainer(self, history: History) -> pl.Trainer:
+        folder = self.out / CHECKPOINTS
+        callbacks: list[pl.Callback] = [
+            history,
+            ModelCheckpoint(
+                folder, save_top_k=0, save_last=True, enable_version_counter=False, save_on_train_epoch_end=True
+            ),
+        ]
+        if "validation" in self.data:
+            best = ModelCheckpoint(
+                folder,
+                filename="best",
+                monitor="validation/accuracy",
+                mode="max",
+                save_top_k=1,
+                enable_version_counter=False,
+                save_on_train_epoch_end=True,
+            )
+            callbacks.append(best)
+        if self.where.progress:
+            callbacks.append(TQDMProgressBar(refresh_rate=20))
+        return pl.Trainer(
+            accelerator=self.device.type,
+            devices=[self.device.index or 0] if self.device.type == "cuda" else 1,
+            precision=self.run.precision,
+            max_epochs=self.run.epochs,
+            callbacks=callbacks,
+            logger=[
+                CSVLogger(self.out, name="logs", version="csv"),
+                TensorBoardLogger(self.out, name="logs", version="tensorboard"),
+            ],
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=self.where.progress,
+            log_every_n_steps=min(50, len(self.sampler)),
+            reload_dataloaders_every_n_epochs=1,
+        )
+
+    def _batches(self, split: str) -> Any:
+        rows = in_order(self.indices[split], _MEASURE_BATCH)
+        return make_batches(self.data[split], rows, len(rows), self.device, self.where.workers)
+
+    def _splits(self, module: CompactClassifier) -> dict[str, SplitMeasures]:
+        precision = module.trainer.precision_plugin.forward_context
+        return {
+            split: measure(
+                module.model, module.preprocess, self._batches(split), self.num_classes, self.device, precision()
+            )
+            for split in self.data
+        }
+
+    def _measure(self, module: CompactClassifier) -> dict[str, dict[str, Any]]:
+        measures = self._splits(module)
+        training_inter = float(measures["train"].statistics.inter_class_distance())
+        return {split: measured.figures(training_inter) for split, measured in measures.items()}
+
+    def _start_at_class_means(self) -> None:
+        loss = self.module.criterion.auxiliary if self.module.criterion is not None else None
+        if not isinstance(loss, (CenterLoss, SigmaSquaredRLoss)):
+            return
+        with torch.no_grad():
+            parts = [
+                (self.module.model(self.module.preprocess(images.to(self.device)))[0], labels.to(self.device))
+                for images, labels in self._batches("train")
+            ]
+        loss.init_centers(torch.cat([f for f, _ in parts]), torch.cat([y for _, y in parts]))
+
+    def _plane(self) -> dict[str, Any] | None:
+        """Features in two dimensions, to be drawn: up to 300 a class of the training split."""
+        if self.module.model.feature_dim != 2:
+            return None
+        labels = self.data["train"].labels[self.indices["train"]]
+        order = labels.argsort(stable=True)
+        counts = torch.bincount(labels, minlength=self.num_classes)
+        seat = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+        chosen = self.indices["train"][order[seat < _PLANE_POINTS]]
+        self.module.model.eval()
+        rows = in_order(chosen, _MEASURE_BATCH)
+        batches = make_batches(self.data["train"], rows, len(rows), self.device, 0)
+        precision = self.module.trainer.precision_plugin.forward_context
+        features = torch.cat(
+            [
+                features_and_logits(self.module.model, self.module.preprocess, images, precision())[0].float().cpu()
+                for images, _ in batches
+            ]
+        )
+        labels = self.data["train"].labels[chosen]
+        loss = self.module.criterion.auxiliary if self.module.criterion is not None else None
+        centers = getattr(loss, "centers", None)
+        means = torch.stack([features[labels == k].mean(0) for k in range(self.num_classes)])
+        return {
+            "features": features.tolist(),
+            "labels": labels.tolist(),
+            "centers": None if centers is None else centers.detach().float().cpu().tolist(),
+            "means": means.tolist(),
+        }
+
+    def _record(self, history: History) -> Record:
+        final = {split: history.entries[-1][split] for split in self.data}
+        trained = sum(entry["train_s"] for entry in history.entries)
+        measured = sum(entry["measure_s"] for entry in history.entries)
+        counts = {split: len(indices) for split, indices in self.indices.items()}
+        counts["parameters"] = sum(p.numel() for p in self.module.model.parameters())
+        return Record(
+            run=self.run,
+            class_names=tuple(self.data["train"].class_names),
+            counts=counts,
+            history=tuple(plain(history.entries)),
+            final=plain(final),
+            plane=plain(self._plane()),
+            versions=versions(),
+            device={"type": self.device.type, "name": device_name(self.device), "threads": self.run.threads},
+            seconds=plain({"total": time.perf_counter() - self.started, "train": trained, "measure": measured}),
+            finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+
+
+class _EpochSource(pl.LightningDataModule):
+    """Hands Lightning the batches of the epoch that it is in, also after a resume."""
+
+    def __init__(self, module: CompactClassifier, sampler: BalancedBatchSampler, batches: Any) -> None:
+        super().__init__()
+        self.module, self.sampler, self.batches = module, sampler, batches
+
+    def train_dataloader(self) -> Any:
+        """Balanced batches of uint8 images."""
+        self.sampler.set_epoch(self.module.current_epoch)
+        return self.batches
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment and normalise on the device."""
+        images, labels = batch
+        return self.module.augmented(images), labels
+
+
+def find_device(name: str) -> torch.device:
+    """The device that ``name`` means here.
+
+    Raises:
+        ValueError: If there is no such device, or it is not to be had.
+    """
+    if name == "auto":
+        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return torch.device(next(kind for kind, present in kinds.items() if present))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"train: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("train: device mps is not there. Try --device auto.")
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """What the device calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """The versions that numbers may depend on."""
+    packages = ("sigma2r", "torch", "torchvision", "pytorch-lightning")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def plain(values: Any) -> Any:
+    """Floats to seven significant digits, NaN to None, all the way down."""
+    if isinstance(values, float):
+        return number(values)
+    if isinstance(values, dict):
+        return {key: plain(value) for key, value in values.items()}
+    return [plain(value) for value in values] if isinstance(values, (list, tuple)) else values
+
+
+def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
+    if there.run_id == wanted.run_id:
+        return
+    mine, theirs = wanted.as_dict(), there.as_dict()
+    differing = ", ".join(f"{k} {theirs[k]!r} (wanted {v!r})" for k, v in mine.items() if theirs[k] != v)
+    raise ValueError(
+        f"train: the folder {out} holds another run, which is never overwritten: {differing}. Choose another --out."
+    )
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's greetings and tips off the screen; warnings that concern the user still show."""
+    logger = logging.getLogger("pytorch_lightning")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # Lightning calls a function of torch that torch is about to rename.
+            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+            yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,76 @@
+"""What is measured on a split of the data: accuracy, spread within classes, distance between them."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sigma2r.data.loaders import Batches
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.metrics import ClassStatistics, class_statistics
+
+
+@dataclass(frozen=True)
+class SplitMeasures:
+    """Figures of one split, kept as the statistics that they follow from."""
+
+    accuracy: float
+    statistics: ClassStatistics
+
+    def figures(self, training_inter: float) -> dict[str, Any]:
+        """The figures of a record.
+
+        Args:
+            training_inter: Mean distance between the class means of the *training* features, by which the spread
+                is divided on every split.
+        """
+        intra = self.statistics.intra_class_spread()
+        intra_mean = float(intra.nanmean())
+        return {
+            "accuracy": self.accuracy,
+            "intra": intra.tolist(),
+            "intra_mean": intra_mean,
+            "inter": float(self.statistics.inter_class_distance()),
+            "intra_inter": intra_mean / training_inter if training_inter > 0 else float("nan"),
+        }
+
+
+@torch.no_grad()
+def features_and_logits(
+    model: nn.Module,
+    preprocess: Preprocess,
+    images: Tensor,
+    precision: AbstractContextManager[Any],
+) -> tuple[Tensor, Tensor]:
+    """Features (N, D) and logits (N, C) of uint8 images, as the model sees them outside training."""
+    with precision:
+        features, logits = model(preprocess(images))
+    return features, logits
+
+
+@torch.no_grad()
+def measure(
+    model: nn.Module,
+    preprocess: Preprocess,
+    batches: Batches,
+    num_classes: int,
+    device: torch.device,
+    precision: AbstractContextManager[Any],
+) -> SplitMeasures:
+    """One pass over a split in evaluation mode, without augmentation."""
+    was_training = model.training
+    model.eval()
+    correct, seen = torch.zeros((), dtype=torch.int64, device=device), 0
+    statistics: ClassStatistics | None = None
+    for images, labels in batches:
+        images, labels = images.to(device), labels.to(device)
+        features, logits = features_and_logits(model, preprocess, images, precision)
+        correct += (logits.argmax(1) == labels).sum()
+        seen += labels.shape[0]
+        part = class_statistics(features, labels, num_classes)
+        statistics = part if statistics is None else statistics.merge(part)
+    model.train(was_training)
+    assert statistics is not None, "an empty split is refused when data are loaded"
+    return SplitMeasures(int(correct) / seen, statistics)

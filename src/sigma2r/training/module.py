@@ -1,0 +1,133 @@
+"""The training step: Eq. 11 on features and logits, one optimizer with a group for the loss's own parameters."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sigma2r.data.augment import Augmentation
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.losses import JointLoss
+from sigma2r.losses._precision import working_dtype
+
+
+class TrainingDivergedError(RuntimeError):
+    """Features or weights stopped being finite."""
+
+
+class CompactClassifier(pl.LightningModule):
+    """A network with features and logits, trained on cross-entropy and, if there is one, an added loss.
+
+    Args:
+        model: ``model(images) -> (features, logits)``.
+        criterion: The joint loss; None trains on cross-entropy alone.
+        preprocess: Normalisation of the images.
+        augmentation: Random changes of training images.
+        data_seed: Decides them, together with the epoch.
+        epochs: Length of the cosine.
+        optimizer: ``"adam"`` or ``"sgd"`` (momentum 0.9).
+        lr: Learning rate of the network at the first epoch.
+        loss_lr: Learning rate of the loss's own parameters at the first epoch.
+        weight_decay: Of the network.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        criterion: JointLoss | None,
+        preprocess: Preprocess,
+        *,
+        augmentation: Augmentation,
+        data_seed: int,
+        epochs: int,
+        optimizer: str,
+        lr: float,
+        loss_lr: float,
+        weight_decay: float,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.criterion = criterion
+        self.preprocess = preprocess
+        self.augmentation = augmentation
+        self.data_seed = data_seed
+        self.epochs = epochs
+        self.optimizer_name = optimizer
+        self.lr = lr
+        self.loss_lr = loss_lr
+        self.weight_decay = weight_decay
+        self._generator = torch.Generator()
+        self._first_bad_step = torch.full((), -1)
+
+    def on_train_epoch_start(self) -> None:
+        """Set this epoch's rates and its augmentation: both follow from the epoch alone, so resuming is exact."""
+        epoch = self.current_epoch
+        self._generator.manual_seed(self.data_seed * 1_000_003 + epoch)
+        self._first_bad_step = torch.full((), -1, device=self.device)
+        decay = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
+        for group in self.optimizers(use_pl_optimizer=False).param_groups:  # type: ignore[union-attr]
+            group["lr"] = decay * group["initial_lr"]
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Training images as the network sees them; each call changes them in other ways."""
+        return self.preprocess(images, self.augmentation, self._generator)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """The joint loss of a batch, and its terms."""
+        images, labels = batch
+        features, logits = self.model(images)
+        if self.criterion is None:
+            cross_entropy = F.cross_entropy(logits.to(working_dtype(logits)), labels)
+            auxiliary, loss = torch.zeros_like(cross_entropy), cross_entropy
+        else:
+            cross_entropy, auxiliary = self.criterion.terms(features, logits, labels)
+            loss = cross_entropy + self.criterion.weight * auxiliary
+        self._watch(features, loss, batch_idx)
+        self.log("loss", loss.detach(), prog_bar=True)
+        return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}
+
+    def _watch(self, features: Tensor, loss: Tensor, step: int) -> None:
+        """Stop where features are not finite: at once on the CPU, elsewhere after the epoch, without waiting."""
+        bad = ~(torch.isfinite(features.detach()).all() & torch.isfinite(loss.detach()))
+        if features.device.type != "cpu":
+            self._first_bad_step = torch.where(bad & (self._first_bad_step < 0), step, self._first_bad_step)
+        elif bad:
+            self.diverged(step)
+
+    def on_train_epoch_end(self) -> None:
+        """Refuse to end an epoch, and so to write a checkpoint, with features or weights that are not finite."""
+        step = int(self._first_bad_step)
+        if step >= 0:
+            self.diverged(step)
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters()):
+            self.diverged(int(self.trainer.num_training_batches) - 1)
+
+    def diverged(self, step: int) -> None:
+        """Say where training broke.
+
+        Raises:
+            TrainingDivergedError: Always.
+        """
+        raise TrainingDivergedError(
+            f"train: features must stay finite; they became NaN or infinite in epoch {self.current_epoch + 1} at "
+            f"step {step + 1}. The checkpoint of the last good epoch is kept. Lower lr ({self.lr:g}), loss_lr "
+            f"({self.loss_lr:g}) or the loss's weight."
+        )
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """One optimizer; for Adam two groups are exactly the paper's two optimizers."""
+        network = {
+            "name": "network",
+            "params": list(self.model.parameters()),
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+        }
+        groups = [network, *(self.criterion.param_groups(lr=self.loss_lr) if self.criterion else [])]
+        for group in groups:
+            group["initial_lr"] = group["lr"]
+        if self.optimizer_name == "sgd":
+            return torch.optim.SGD(groups, momentum=0.9, fused=True)
+        return torch.optim.Adam(groups, fused=True)

@@ -8,8 +8,8 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> ValueError:
     """The error for an unknown name: what is known, what came, what was probably meant.
 
     Example:
-        >>> unknown("model", "lenett", ["lenet", "resnet18"])
-        ValueError("unknown model 'lenett'; known: lenet, resnet18. Did you mean lenet?")
+        >>> print(unknown("model", "lenett", ["lenet", "resnet18"]))
+        unknown model 'lenett'; known: lenet, resnet18. Did you mean lenet?
     """
     names = list(known)
     near = get_close_matches(got, names, n=2, cutoff=0.4)

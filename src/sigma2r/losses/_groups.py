@@ -18,23 +18,19 @@ class ClassGroups(NamedTuple):
     """Which samples belong together, and where each stands in the layout that is cheaper."""
 
     group: Tensor
-    """(N,) int64: the rank of each sample's class among the classes present, in [0, G)."""
+    """(N,) int64: which group each sample is of, in [0, G)."""
+    classes: Tensor
+    """(G,) int64: the class of each group; a group may be empty."""
     counts: Tensor
-    """(G,) int64: samples of each group that take part in the search; G is the number of classes present, or
-    where nobody may count, the most that there can be."""
+    """(G,) int64: samples of each group that take part in the search."""
     members: Tensor | None
-    """(G, P) int64: the samples of each group, the last one repeated to fill the row; None for the masked layout."""
+    """(G, P) int64: the samples of each group, the last repeated to fill the row; None for the masked layout."""
     slot: Tensor | None
     """(N,) int64: where each sample stands in ``members``, flattened; G P for one that was left out."""
 
     def to(self, device: torch.device) -> "ClassGroups":
         """The same groups on another device."""
         return ClassGroups(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
-
-    @property
-    def width(self) -> int:
-        """P: the points of a block."""
-        return self.group.shape[0] if self.members is None else self.members.shape[1]
 
 
 def group_by_class(
@@ -43,7 +39,7 @@ def group_by_class(
     """Choose the layout for a batch of N ``labels`` and place every sample in it.
 
     The largest class count is a shape, so the host must know it: from ``max_per_class``, or by counting labels
-    where looking is free. Grouped costs B P (D + 2 P) numbers, masked N (D + 2 N): the cheaper is taken, so that
+    where looking is free. Grouped costs G P (D + 2 P + 2) numbers, masked N (D + 2 N + 2 G): the cheaper is taken, so that
     padding never costs more memory than the masked search.
 
     Raises:
@@ -51,32 +47,34 @@ def group_by_class(
     """
     if max_per_class is not None:
         check_count(who, max_per_class=max_per_class)
-    num_samples = labels.shape[0]
-    ordered, order = labels.sort(stable=True)
-    place = torch.arange(num_samples, device=labels.device)
-    opens = torch.cat([torch.ones_like(ordered[:1], dtype=torch.bool), ordered[1:] != ordered[:-1]])
-    rank = opens.cumsum(0) - 1
-    seat = place - torch.where(opens, place, 0).cummax(0).values
-    group = torch.empty_like(rank).scatter_(0, order, rank)
-
-    width, num_groups = max_per_class, min(num_samples, num_classes)
-    if num_samples and values_are_readable(labels):
-        largest = int(seat.max()) + 1
-        if max_per_class is not None and largest > max_per_class:
+    num_samples, readable = labels.shape[0], values_are_readable(labels)
+    order = labels.argsort(stable=True)
+    if num_classes <= num_samples:
+        group, classes = labels, torch.arange(num_classes, device=labels.device)
+    else:  # more classes than samples: only those present get a group, as far as the host may count them
+        ordered = labels[order]
+        rank = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
+        num_groups = int(rank[-1]) + 1 if readable and num_samples else num_samples
+        group = torch.empty_like(rank).scatter_(0, order, rank)
+        classes = torch.zeros_like(rank[:num_groups]).scatter_(0, rank, ordered)
+    counts = torch.zeros_like(classes).scatter_add_(0, group, torch.ones_like(group))
+    num_groups, width = counts.shape[0], max_per_class
+    if readable and num_samples:
+        width = int(counts.max())
+        if max_per_class is not None and width > max_per_class:
             raise ValueError(
                 f"{who}: no class may have more than max_per_class={max_per_class} samples in a batch; class "
-                f"{int(ordered[seat.argmax()])} has {largest}. Give max_per_class={largest}, or leave it out."
+                f"{int(classes[counts.argmax()])} has {width}. Give max_per_class={width}, or leave it out."
             )
-        width, num_groups = largest, int(rank[-1]) + 1
-
-    ones = torch.ones_like(rank)
-    if width is None or num_groups * width * (feature_dim + 2 * width) > num_samples * (feature_dim + 2 * num_samples):
-        return ClassGroups(group, torch.zeros_like(rank[:num_groups]).scatter_add_(0, rank, ones), None, None)
-    totals = torch.zeros_like(rank[:num_groups]).scatter_add_(0, rank, ones)
-    counts = totals.clamp_max(width)
-    column = torch.minimum(place[:width], (counts - 1).clamp_min(0).unsqueeze(1))
-    first = (totals.cumsum(0) - totals).clamp_max(num_samples - 1)
-    members = order[first.unsqueeze(1) + column]
+    masked = num_samples * (feature_dim + 2 * (num_samples + num_groups))
+    if width is None or num_groups * width * (feature_dim + 2 * (width + 1)) > masked:
+        return ClassGroups(group, classes, counts, None, None)
+    first = counts.cumsum(0) - counts
+    place = torch.arange(num_samples, device=labels.device)
+    seat = torch.empty_like(place).scatter_(0, order, place) - first[group]
     # A class larger than a promised max_per_class that nobody could check: its surplus is left out.
-    seated = torch.where(seat < width, rank * width + seat, num_groups * width)
-    return ClassGroups(group, counts, members, torch.empty_like(seated).scatter_(0, order, seated))
+    slot = torch.where(seat < width, group * width + seat, num_groups * width)
+    counts = counts.clamp_max(width)
+    column = torch.minimum(place[:width], counts.unsqueeze(1) - 1)
+    members = order[(first.unsqueeze(1) + column).clamp(0, num_samples - 1)]
+    return ClassGroups(group, classes, counts, members, slot)

@@ -5,7 +5,7 @@ nearest samples; needs two of them. ``"std"``: Eq. 12's form over the p points {
 :math:`\sqrt{\sum_q \lVert q - \bar q \rVert^2 / (p - 1)}`; needs one. ``"rms"``: root mean square distance of the
 n nearest from the anchor; needs one. Where fewer stand behind it, sigma is undefined.
 
-Axes: B blocks of P points, G classes present, N samples, D dimensions, k = min(n, what the batch can hold).
+Axes: B blocks of P points, R centers in each block, N samples, G groups, D dimensions, k = min(n, P).
 """
 
 from typing import Literal, get_args
@@ -39,31 +39,49 @@ def safe_sqrt(squared: Tensor) -> Tensor:
     return torch.where(positive, torch.where(positive, squared, 1.0).sqrt(), 0.0)
 
 
-def spread_around_samples(
-    features: Tensor, groups: ClassGroups, neighbors: int, spread: Spread
-) -> tuple[Tensor, Tensor]:
-    """sigma(n, x_i) over the n nearest *other* samples of the class, (N,), and whether it is defined, (N,).
+def spread_excess(
+    features: Tensor,
+    squared: Tensor,
+    centers: Tensor,
+    groups: ClassGroups,
+    neighbors: int,
+    spread: Spread,
+) -> Tensor:
+    """sigma(n, x_i) - sigma(n, C_y) for each sample, (N,); 0 where either is undefined.
 
-    Distances come from inner products of features less their class's batch mean (in a padded block the last
-    sample counts more than once: any point among them would do), so that a common offset cannot cancel them,
-    divided by the largest component, so that squares neither overflow nor vanish. What remains is a rounding
-    error of about 1e-7 of the squared *class radius* in each squared distance.
+    Samples look among the *other* samples of their class, centers among all of theirs: both are anchors of one
+    search. Distances between samples come from inner products of features less a mean within their class, so that
+    a common offset cannot cancel them, divided by the largest component, so that squares neither overflow nor
+    vanish. What remains is a rounding error of about 1e-7 of the squared *class radius* in a squared distance.
+
+    Args:
+        features: (N, D).
+        squared: ||x_i - C_y||^2, taken by direct difference, (N,).
+        centers: (C, D).
+        groups: The classes of the batch.
+        neighbors: n.
+        spread: The reading.
     """
-    block, same = _blocks(features, groups)
+    layout = _masked_layout if groups.members is None else _grouped_layout
+    block, means, partners, to_centers = layout(features, squared, groups)
     low, high = block.detach().aminmax()
     scale = torch.maximum(-low, high).clamp_min(torch.finfo(block.dtype).tiny)
     block = block / scale if block.requires_grad else block.div_(scale)
-    squares = torch.linalg.vecdot(block, block)
-    pairwise = torch.baddbmm(squares.unsqueeze(2) + squares.unsqueeze(1), block, block.transpose(1, 2), alpha=-2.0)
-    k = min(neighbors, groups.width - 1)
-    nearest, index = pairwise.clamp_min(0).masked_fill(~same, torch.inf).topk(k, dim=2, largest=False)
-    count = same.sum(2).clamp_max(k)
+    norms = torch.linalg.vecdot(block, block)
+    pairwise = torch.baddbmm(norms.unsqueeze(2) + norms.unsqueeze(1), block, block.transpose(1, 2), alpha=-2.0)
+    # Divided twice, because the square of the scale may overflow where the scale does not.
+    pairwise = torch.cat([pairwise.clamp_min(0), to_centers / scale / scale], dim=1)
+
+    k = min(neighbors, block.shape[1])
+    nearest, index = pairwise.masked_fill(~partners, torch.inf).topk(k, dim=2, largest=False)
+    count = partners.sum(2).clamp_max(k)
     valid = torch.arange(k, device=count.device) < count.unsqueeze(2)
     nearest = torch.where(valid, nearest, 0.0)
-
     if spread == "std":
         chosen = torch.zeros_like(pairwise).scatter(2, index, valid.to(pairwise.dtype))
-        away = torch.bmm(chosen, block) - count.unsqueeze(2) * block
+        own = (centers.index_select(0, groups.classes) - means) / scale
+        anchors = torch.cat([block, own.view(block.shape[0], -1, block.shape[2])], dim=1)
+        away = torch.bmm(chosen, block) - count.unsqueeze(2) * anchors
         sigma = _std_of_points(nearest.sum(2), away, count)
     elif spread == "rms":
         sigma = safe_sqrt(nearest.sum(2) / count.clamp_min(1))
@@ -72,44 +90,14 @@ def spread_around_samples(
         mean = (distance.sum(2) / count.clamp_min(1)).unsqueeze(2)
         deviation = torch.where(valid, distance - mean, 0.0)
         sigma = safe_sqrt(deviation.square().sum(2) / (count - 1).clamp_min(1))
-    sigma, count = _samples(sigma, groups), _samples(count, groups)
-    return sigma * scale, count >= fewest_neighbours(spread)
-
-
-def spread_around_centers(
-    offset: Tensor, distance: Tensor, groups: ClassGroups, neighbors: int, spread: Spread
-) -> tuple[Tensor, Tensor]:
-    """sigma(n, C_y) over the n samples nearest to the center of their class, (N,), and whether it is defined.
-
-    Args:
-        offset: x_i - C_y, shape (N, D).
-        distance: Its length, shape (N,).
-        groups: The classes of the batch.
-        neighbors: n.
-        spread: The reading.
-    """
-    group = groups.group
-    order = distance.detach().argsort(stable=True)
-    order = order[group[order].argsort(stable=True)]
-    ahead = groups.counts.cumsum(0) - groups.counts
-    place = torch.arange(group.shape[0], device=group.device) - ahead[group[order]]
-    near = torch.empty_like(place, dtype=torch.bool).scatter_(0, order, place < neighbors)
-
-    def per_class(values: Tensor) -> Tensor:
-        return values.new_zeros(groups.counts.shape[0], *values.shape[1:]).index_add(0, group, values)
-
-    count = groups.counts.clamp_max(neighbors)
-    near_distance = torch.where(near, distance, 0.0)
-    if spread == "std":
-        away = per_class(torch.where(near.unsqueeze(1), offset, 0.0))
-        sigma = _std_of_points(per_class(near_distance.square()), away, count)
-    elif spread == "rms":
-        sigma = safe_sqrt(per_class(near_distance.square()) / count.clamp_min(1))
+    sigma = torch.where(count < fewest_neighbours(spread), torch.nan, sigma * scale)  # undefined: NaN
+    if groups.slot is None:
+        num_samples = groups.group.shape[0]
+        excess = sigma[0, :num_samples] - sigma[0, num_samples + groups.group]
     else:
-        mean = per_class(near_distance) / count.clamp_min(1)
-        deviation = torch.where(near, distance - mean[group], 0.0)
-        sigma = safe_sqrt(per_class(deviation.square()) / (count - 1).clamp_min(1))
-    return sigma[group], (count >= fewest_neighbours(spread))[group]
+        compared = sigma[:, :-1] - sigma[:, -1:]
+        excess = torch.cat([compared.flatten(), compared.new_zeros(1)])[groups.slot]
+    return torch.where(excess.isnan(), 0.0, excess)
 
 
 def _std_of_points(sum_of_squares: Tensor, away: Tensor, count: Tensor) -> Tensor:
@@ -122,23 +110,33 @@ def _std_of_points(sum_of_squares: Tensor, away: Tensor, count: Tensor) -> Tenso
     return safe_sqrt(scatter.clamp_min(0) / count.clamp_min(1))
 
 
-def _blocks(features: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor]:
-    """The points (B, P, D), each less a point within its class, and who is whose partner (B, P, P)."""
-    others = ~torch.eye(groups.width, dtype=torch.bool, device=features.device)
-    if groups.members is None:
-        counts = groups.counts.clamp_min(1).unsqueeze(1)
-        means = features.new_zeros(counts.shape[0], features.shape[1]).index_add(0, groups.group, features) / counts
-        same = groups.group.unsqueeze(1) == groups.group
-        return (features - means.index_select(0, groups.group)).unsqueeze(0), (same & others).unsqueeze(0)
-    block = features.index_select(0, groups.members.flatten()).view(*groups.members.shape, -1)
-    taken = torch.arange(groups.width, device=features.device) < groups.counts.unsqueeze(1)
-    mean = block.mean(1, keepdim=True)
-    block = block - mean if block.requires_grad else block.sub_(mean)
-    return block, taken.unsqueeze(2) & taken.unsqueeze(1) & others
+def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A block for each group, B = G and R = 1.
+
+    Returns:
+        Points less their block's mean (B, P, D), those means (G, D), who may be a neighbour of whom (B, P + R, P),
+        and the squared distances from the centers to the points (B, R, P).
+    """
+    members = groups.members
+    assert members is not None
+    block = features.index_select(0, members.flatten()).view(*members.shape, features.shape[1])
+    means = block.mean(1)  # repeated members count more than once: any point among the members would do
+    block = block - means.unsqueeze(1) if block.requires_grad else block.sub_(means.unsqueeze(1))
+    width = members.shape[1]
+    taken = torch.arange(width, device=features.device) < groups.counts.unsqueeze(1)
+    # Row P, the center's, is beyond the diagonal: a center has no self to leave out.
+    others = ~torch.eye(width + 1, width, dtype=torch.bool, device=features.device)
+    anchors = torch.cat([taken, taken.any(1, keepdim=True)], dim=1)
+    return block, means, anchors.unsqueeze(2) & taken.unsqueeze(1) & others, squared[members].unsqueeze(1)
 
 
-def _samples(values: Tensor, groups: ClassGroups) -> Tensor:
-    """From one value per point of the blocks (B, P) back to one per sample (N,)."""
-    if groups.slot is None:
-        return values.squeeze(0)
-    return torch.cat([values.flatten(), values.new_zeros(1)])[groups.slot]
+def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The whole batch as one block, B = 1 and R = G; returns what :func:`_grouped_layout` does."""
+    group, num_groups, num_samples = groups.group, groups.classes.shape[0], features.shape[0]
+    sums = features.new_zeros(num_groups, features.shape[1]).index_add(0, group, features)
+    means = sums / groups.counts.clamp_min(1).unsqueeze(1)
+    block = (features - means.index_select(0, group)).unsqueeze(0)
+    anchors = torch.cat([group, torch.arange(num_groups, device=group.device)])
+    others = ~torch.eye(num_samples + num_groups, num_samples, dtype=torch.bool, device=group.device)
+    partners = (anchors.unsqueeze(1) == group) & others
+    return block, means, partners.unsqueeze(0), squared.expand(1, num_groups, -1)

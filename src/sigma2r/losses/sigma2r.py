@@ -12,13 +12,7 @@ from sigma2r.losses._checks import check_centers, check_count, check_features, c
 from sigma2r.losses._groups import group_by_class
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
-from sigma2r.losses._spread import (
-    Spread,
-    check_spread,
-    safe_sqrt,
-    spread_around_centers,
-    spread_around_samples,
-)
+from sigma2r.losses._spread import Spread, check_spread, spread_excess
 
 
 def growth_rate(growth: Float[Tensor, " C"], *, ceiling: float = 40.0, eps: float = 1e-3) -> Tensor:
@@ -175,14 +169,13 @@ def _gate_and_squared_distance(
     dtype = working_dtype(features, centers, growth)
     with without_autocast(features):
         features = features.to(dtype)
-        offset = features - centers.index_select(0, labels).to(dtype)
+        centers = centers.to(dtype)
+        offset = features - centers.index_select(0, labels)
         squared = torch.linalg.vecdot(offset, offset).clamp_max(torch.finfo(dtype).max)
         with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
-            around_samples, known = spread_around_samples(features, groups, neighbors, spread)
-            around_centers, central = spread_around_centers(offset, safe_sqrt(squared), groups, neighbors, spread)
-            excess = torch.where(known & central, around_samples - around_centers, 0.0)
+            excess = spread_excess(features, squared, centers, groups, neighbors, spread)
         slope = growth_rate(growth.to(dtype), ceiling=ceiling, eps=eps)
-        return ceiling * torch.sigmoid(slope[labels] * excess), squared
+        return ceiling * torch.sigmoid(slope.index_select(0, labels) * excess), squared
 
 
 class SigmaSquaredRLoss(nn.Module):

@@ -18,6 +18,7 @@ class LeNet(nn.Module):
         feature_dim: D; 84 in LeNet, 2 for plots.
 
     Example:
+        >>> import torch
         >>> features, logits = LeNet(in_channels=1, image_size=28, num_classes=10)(torch.zeros(5, 1, 28, 28))
         >>> features.shape, logits.shape
         (torch.Size([5, 84]), torch.Size([5, 10]))

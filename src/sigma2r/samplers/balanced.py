@@ -206,7 +206,7 @@ def _class_ranks(who: str, labels: Tensor | Sequence[int]) -> Tensor:
                          f"{tuple(labels.shape)}.")  # fmt: skip
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"{who}: labels must be integers; got {labels.dtype}.")
-    ranks: Tensor = torch.unique(labels.cpu().long(), return_inverse=True)[1]  # type: ignore[no-untyped-call]
+    ranks: Tensor = torch.unique(labels.cpu().long(), return_inverse=True)[1]
     return ranks
 
 

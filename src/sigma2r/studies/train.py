@@ -32,7 +32,7 @@ from sigma2r.training.module import CompactClassifier
 
 RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
-_MEASURE_BATCH = 1000
+_MEASURE_BATCH = 500
 _PLANE_POINTS = 300  # a class
 
 

@@ -73,7 +73,8 @@ class CompactClassifier(pl.LightningModule):
 
     def augmented(self, images: Tensor) -> Tensor:
         """Training images as the network sees them; each call changes them in other ways."""
-        return self.preprocess(images, self.augmentation, self._generator)
+        changed: Tensor = self.preprocess(images, self.augmentation, self._generator)
+        return changed
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """The joint loss of a batch, and its terms."""

@@ -39,8 +39,8 @@ def group_by_class(
     """Choose the layout for a batch of N ``labels`` and place every sample in it.
 
     The largest class count is a shape, so the host must know it: from ``max_per_class``, or by counting labels
-    where looking is free. Grouped costs G P (D + 2 P + 2) numbers, masked N (D + 2 N + 2 G): the cheaper is taken, so that
-    padding never costs more memory than the masked search.
+    where looking is free. Grouped costs G P (D + 2 P + 2) numbers, masked N (D + 2 N + 2 G): the cheaper is taken,
+    so that padding never costs more memory than the masked search.
 
     Raises:
         ValueError: If ``max_per_class`` is below 1, or a class has more samples where they can be counted.
@@ -48,18 +48,20 @@ def group_by_class(
     if max_per_class is not None:
         check_count(who, max_per_class=max_per_class)
     num_samples, readable = labels.shape[0], values_are_readable(labels)
+    if not num_samples:
+        return ClassGroups(labels, labels, labels, None, None)
     order = labels.argsort(stable=True)
     if num_classes <= num_samples:
         group, classes = labels, torch.arange(num_classes, device=labels.device)
     else:  # more classes than samples: only those present get a group, as far as the host may count them
         ordered = labels[order]
         rank = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
-        num_groups = int(rank[-1]) + 1 if readable and num_samples else num_samples
+        num_groups = int(rank[-1]) + 1 if readable else num_samples
         group = torch.empty_like(rank).scatter_(0, order, rank)
         classes = torch.zeros_like(rank[:num_groups]).scatter_(0, rank, ordered)
     counts = torch.zeros_like(classes).scatter_add_(0, group, torch.ones_like(group))
     num_groups, width = counts.shape[0], max_per_class
-    if readable and num_samples:
+    if readable:
         width = int(counts.max())
         if max_per_class is not None and width > max_per_class:
             raise ValueError(

@@ -62,6 +62,8 @@ def spread_excess(
         neighbors: n.
         spread: The reading.
     """
+    if not features.shape[0]:
+        return squared
     layout = _masked_layout if groups.members is None else _grouped_layout
     block, means, partners, to_centers = layout(features, squared, groups)
     low, high = block.detach().aminmax()

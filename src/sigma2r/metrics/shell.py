@@ -31,7 +31,7 @@ class IntraClassSpread(Metric):
 
     is_differentiable = False
     higher_is_better = False
-    full_state_update = True
+    full_state_update = False
 
     moments: Tensor
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sigma2r.losses.registry import CROSS_ENTROPY
 from sigma2r.studies.run import Run
 
 SCHEMA = 1
@@ -95,6 +96,7 @@ def _order(record: Record) -> tuple[object, ...]:
     return (
         run.dataset,
         run.model,
+        run.loss != CROSS_ENTROPY,  # the baseline first
         run.loss,
         run.loss_weight,
         run.loss_name,

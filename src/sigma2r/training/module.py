@@ -1,7 +1,6 @@
 """The training step: Eq. 11 on features and logits, one optimizer with a group for the loss's own parameters."""
 
 import math
-from typing import Any
 
 import pytorch_lightning as pl
 import torch

@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UNFINISHED := $(VENV)/.unfinished
-INSTALL := -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 export MPLBACKEND := Agg
 
@@ -15,15 +14,43 @@ export MPLBACKEND := Agg
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
-# An environment whose set-up was interrupted is made anew; one that only lags behind pyproject.toml is brought up
-# to date. Where Python comes without ensurepip (Debian without python3-venv), its own pip does the installing.
+# A set-up that was interrupted starts over; one that lags behind pyproject.toml is brought up to date. A Python
+# without ensurepip (Debian's, if python3-venv is not installed) lends its own pip.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "sigma2r needs Python 3.11 or newer; $(PYTHON) is not. Try: make PYTHON=python3.11 ..." >&2; exit 1; }
-	@test ! -e $(UNFINISHED) || rm -rf $(VENV)
+		echo "sigma2r needs Python 3.11 or newer, which '$(PYTHON)' is not. Try: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@if [ -e $(UNFINISHED) ]; then rm -rf $(VENV); fi
 	@mkdir -p $(VENV) && touch $(UNFINISHED)
-	@echo "Setting up $(VENV): two minutes or so, once."
-	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; \
-		then $(PYTHON) -m venv $(VENV) && $(BIN)/python $(INSTALL); \
-		else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python $(INSTALL:-m pip%=%); fi
+	@echo "Setting up $(VENV): about two minutes, once."
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		$(PYTHON) -m venv $(VENV) && pip="$(BIN)/python -m pip"; \
+	else \
+		$(PYTHON) -m venv --without-pip $(VENV) && pip="$(PYTHON) -m pip --python $(BIN)/python"; \
+	fi && $$pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@mv $(UNFINISHED) $(READY)
+
+demo: $(READY)  ## Train and compare losses on Fuzzy-RGB: a table, figures and report.html in runs/demo.
+	$(BIN)/sigma2r compare --dataset fuzzy-rgb --model lenet --feature-dim 2 --epochs 10 --seeds 1 \
+		--losses cross-entropy center@0.01 center@0.4 sigma2r@0.01 --out runs/demo
+
+test: $(READY)  ## Run the tests: losses and measures with their shape annotations checked, then everything.
+	$(PYTEST) -q -m 'not message and not slow' \
+		--jaxtyping-packages=sigma2r.losses,sigma2r.metrics,beartype.beartype tests/losses tests/metrics
+	$(PYTEST) --durations=20
+
+check: $(READY)  ## Lint, formatting and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(READY)  ## Build the documentation in docs/_build/html; warnings are errors.
+	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
+
+bench: $(READY)  ## Measure speed and memory, as ratios against named rivals.
+	$(BIN)/python -m benchmarks
+
+report: $(READY)  ## Rebuild the README's table from the records in results/.
+	$(BIN)/python -m tools.readme_table --write
+
+clean:  ## Remove the environment and everything that was built; runs/ stays.
+	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

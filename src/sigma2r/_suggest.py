@@ -12,6 +12,6 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> ValueError:
         unknown model 'lenett'; known: lenet, resnet18. Did you mean lenet?
     """
     names = list(known)
-    near = get_close_matches(got, names, n=2, cutoff=0.5)
+    near = get_close_matches(got, names, n=2, cutoff=0.6)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     return ValueError(f"unknown {kind} {got!r}; known: {', '.join(names)}.{meant}")

@@ -56,7 +56,7 @@ def build_parser() -> "ArgumentParser":
     many.add_argument("--config", action="config", help="YAML file with any of the values below.")
     many.add_argument(
         "--losses",
-        type=list[str],
+        type=str,
         nargs="+",
         default=["cross-entropy", "center@0.01", "sigma2r@0.01"],
         help="Losses, each with its weight after an @.",

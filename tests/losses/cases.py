@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from sigma2r import CenterLoss, SigmaSquaredRLoss, functional
 from tests.reference import center, sigma2r
 
 N, C, D = 14, 3, 4
+Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -22,52 +24,88 @@ class Case:
         function: The pure function.
         module: Its module, called with (num_classes, feature_dim).
         reference: The loops: per-sample values from lists.
+        gradients: The loops for the gradient of their sum with respect to features and each learned tensor.
         learned: The learned tensors that the function takes after the labels, by name.
-        gradients: The loops for the gradient of the sum with respect to features and each learned tensor.
         settings: Keywords of the example.
-        constant_spread: Whether a part of the formula is held constant, so that finite differences of the whole
-            function are not its gradient.
+        drawn: Further keywords, drawn at random where the batch is.
+        literal: Keywords under which no part of the formula is held constant, so that its gradient is the
+            function's own.
+        frozen: Where a part is held constant: from a batch, what tells the loops to hold it at its value there.
+        chooses: Whether which of two equally near neighbours is taken changes the value.
+        offset_rtol: The relative error allowed at offset 1e4 in float32.
     """
 
     function: Callable[..., Tensor]
     module: Callable[..., nn.Module]
     reference: Callable[..., list[float]]
-    learned: tuple[str, ...]
     gradients: Callable[..., tuple[Any, ...]]
+    learned: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
-    constant_spread: bool = False
+    drawn: Mapping[str, st.SearchStrategy[Any]] = field(default_factory=dict)
+    literal: Mapping[str, Any] = field(default_factory=dict)
+    frozen: Callable[..., dict[str, Any]] | None = None
+    chooses: bool = False
+    offset_rtol: float = 1e-6
 
     @property
     def name(self) -> str:
-        return "-".join([self.function.__name__, *(str(v) for v in self.settings.values())])
+        return "-".join([self.function.__name__, *(v for v in self.settings.values() if isinstance(v, str))])
 
-    def tensors(self, batch: dict[str, Tensor]) -> list[Tensor]:
+    def tensors(self, batch: Batch) -> list[Tensor]:
         """Features, labels and the learned tensors, in the function's order."""
         return [batch[key] for key in ("features", "labels", *self.learned)]
 
-    def value(self, batch: dict[str, Tensor], **keywords: Any) -> Tensor:
+    def differentiable(self, batch: Batch) -> list[Tensor]:
+        return [batch[key] for key in ("features", *self.learned)]
+
+    def value(self, batch: Batch, **keywords: Any) -> Tensor:
         return self.function(*self.tensors(batch), **{**self.settings, **keywords})
 
-    def expected(self, batch: dict[str, Tensor]) -> Tensor:
-        lists = [tensor.double().tolist() if tensor.is_floating_point() else tensor.tolist()
-                 for tensor in self.tensors(batch)]  # fmt: skip
-        return torch.tensor(self.reference(*lists, **self.settings), dtype=torch.float64)
+    def gradient(self, batch: Batch, **keywords: Any) -> dict[str, Tensor]:
+        """Of the sum over samples, by name."""
+        inputs = self.differentiable(batch)
+        value = self.value(batch, **{"reduction": "sum", **keywords})
+        return dict(zip(("features", *self.learned), torch.autograd.grad(value, inputs), strict=True))
 
-    def differentiable(self, batch: dict[str, Tensor]) -> list[Tensor]:
-        return [batch[key] for key in ("features", *self.learned)]
+    def expected(self, batch: Batch, **keywords: Any) -> Tensor:
+        """One value per sample, by the loops."""
+        return as_tensor(self.reference(*as_lists(self.tensors(batch)), **{**self.settings, **keywords}))
+
+    def expected_gradient(self, batch: Batch, **keywords: Any) -> dict[str, Tensor]:
+        """Of the sum over samples, by the loops, by name."""
+        gradients = self.gradients(*as_lists(self.tensors(batch)), **{**self.settings, **keywords})
+        named = zip(("features", *self.learned), gradients, strict=True)
+        return {name: as_tensor(gradient).reshape(batch[name].shape) for name, gradient in named}
+
+
+def as_lists(tensors: list[Tensor]) -> list[Any]:
+    return [t.detach().double().tolist() if t.is_floating_point() else t.tolist() for t in tensors]
+
+
+def as_tensor(nested: list[Any]) -> Tensor:
+    return torch.tensor(nested, dtype=torch.float64)
+
+
+def frozen_spread(features: Any, labels: Any, centers: Any, growth: Any, **settings: Any) -> dict[str, Any]:
+    excess = sigma2r.spread_excess(features, labels, centers, n=settings["neighbors"], spread=settings["spread"])
+    return {"frozen_excess": excess}
 
 
 CASES = [
-    Case(functional.center_loss, CenterLoss, center.center_loss, ("centers",), center.center_gradients),
+    Case(functional.center_loss, CenterLoss, center.center_loss, center.center_loss_gradients, ("centers",)),
     *(
         Case(
             functional.sigma_squared_r_loss,
             SigmaSquaredRLoss,
             sigma2r.sigma_squared_r_loss,
+            sigma2r.sigma_squared_r_loss_gradients,
             ("centers", "growth"),
-            sigma2r.sigma_squared_r_gradients,
-            {"neighbors": 3, "ceiling": 5.0, "eps": 0.01, "spread": spread},
-            constant_spread=True,
+            settings={"neighbors": 3, "ceiling": 5.0, "eps": 0.01, "spread": spread},
+            drawn={"neighbors": st.integers(1, 9), "ceiling": st.floats(0.5, 8), "eps": st.floats(1e-3, 1)},
+            literal={"through_spread": True},
+            frozen=frozen_spread,
+            chooses=spread == "std",
+            offset_rtol=1e-4,
         )
         for spread in ("distance-std", "std", "rms")
     ),
@@ -83,7 +121,7 @@ def make_batch(
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
     grad: bool = False,
-) -> dict[str, Tensor]:
+) -> Batch:
     """Features, labels, centers and growth of a batch; by default 14 samples of 3 classes, shuffled."""
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.arange(N) % num_classes if labels is None else torch.tensor(labels, dtype=torch.int64)
@@ -100,3 +138,13 @@ def make_batch(
         "centers": draw(num_classes, feature_dim),
         "growth": draw(num_classes),
     }
+
+
+def changed(batch: Batch, **tensors: Tensor) -> Batch:
+    """The batch with some tensors replaced by new leaves that require gradients as the old did."""
+    return batch | {name: t.detach().requires_grad_(batch[name].requires_grad) for name, t in tensors.items()}
+
+
+def in_float64(batch: Batch) -> Batch:
+    """The same numbers, exactly, in float64."""
+    return changed(batch, **{name: t.double() for name, t in batch.items() if t.is_floating_point()})

@@ -27,28 +27,35 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         labels: Class indices, shape ``(N,)``.
         class_names: One name for each class.
         image_shape: Channels, height and width that images are brought to.
+        rescale: Whether an image of another size is scaled; otherwise it is refused.
     """
 
     def __init__(
-        self, paths: Sequence[Path], labels: Tensor, class_names: tuple[str, ...], image_shape: tuple[int, int, int]
+        self,
+        paths: Sequence[Path],
+        labels: Tensor,
+        class_names: tuple[str, ...],
+        image_shape: tuple[int, int, int],
+        rescale: bool,
     ) -> None:
         self.paths = list(paths)
         self.labels = labels
         self.class_names = class_names
         self.image_shape = image_shape
+        self.rescale = rescale
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return read_image(self.paths[index], self.image_shape), self.labels[index]
+        return read_image(self.paths[index], self.image_shape, self.rescale), self.labels[index]
 
     def load(self) -> ImageData:
         """All images decoded into memory, by as many threads as there are cores."""
         images = torch.empty(len(self), *self.image_shape, dtype=torch.uint8)
 
         def decode(index: int) -> None:
-            images[index] = read_image(self.paths[index], self.image_shape)
+            images[index] = read_image(self.paths[index], self.image_shape, self.rescale)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in pool.map(decode, range(len(self)), chunksize=64):
@@ -64,8 +71,7 @@ def folder_images(
     Args:
         root: The folder that holds ``train`` and ``test``.
         split: Which of them.
-        image_size: Pixels a side that every image is scaled to; needed unless the first image of each class is
-            square and of one size.
+        image_size: Pixels a side that every image is scaled to; needed unless all are square and of one size.
         in_memory_bytes: The most bytes of pixels to hold.
 
     Returns:
@@ -74,7 +80,8 @@ def folder_images(
 
     Raises:
         ValueError: If a folder is missing, has no classes or no images, train and test disagree on the classes,
-            or an image cannot be read (named).
+            or an image cannot be read or has another size and none was asked for (named; where images stay on disk,
+            once it is read).
     """
     classes = _classes(root, "train")
     if split != "train" and _classes(root, split) != classes:
@@ -95,22 +102,27 @@ def folder_images(
     firsts = [next(p for p in sorted((root / "train" / name).rglob("*")) if p.suffix.lower() in _SUFFIXES)
               for name in classes]  # fmt: skip
     shape = _shape(root, firsts, image_size)
-    images = FolderImages(paths, torch.tensor(labels), tuple(classes), shape)
+    images = FolderImages(paths, torch.tensor(labels), tuple(classes), shape, rescale=image_size is not None)
     fits = len(images) * shape[0] * shape[1] * shape[2] <= in_memory_bytes
     return images.load() if fits else images
 
 
-def read_image(path: Path, shape: tuple[int, int, int]) -> Tensor:
-    """One image as uint8 (ch, H, W), scaled if it has another size.
+def read_image(path: Path, shape: tuple[int, int, int], rescale: bool) -> Tensor:
+    """One image as uint8 (ch, H, W); one of another size is scaled or refused.
 
     Raises:
-        ValueError: Naming the file, if it is not an image that Pillow can read.
+        ValueError: Naming the file, if it is not an image that Pillow can read, or of another size.
     """
     from PIL.Image import Resampling
 
     channels, height, width = shape
     image = _open(path).convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
+        if not rescale:
+            raise ValueError(
+                f"folder: {path} must have the size of the other images, {width} x {height}; it has "
+                f"{image.width} x {image.height}. --image-size {height} scales all alike."
+            )
         image = image.resize((width, height), Resampling.BILINEAR)
     return (
         torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)

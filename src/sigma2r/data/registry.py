@@ -29,7 +29,7 @@ def check_dataset(name: str) -> None:
     Raises:
         ValueError: With the nearest names.
     """
-    if name not in _AUGMENTATIONS and not (name.startswith(FOLDER) and name != FOLDER):
+    if name == FOLDER or (name not in _AUGMENTATIONS and not name.startswith(FOLDER)):
         raise unknown("data set", name, DATASETS)
 
 

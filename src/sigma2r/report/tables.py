@@ -68,12 +68,10 @@ class Column:
 
 
 COLUMNS = (
-    Column("accuracy, test", ("test", "accuracy"), 4),
-    Column("accuracy, train", ("train", "accuracy"), 4),
+    Column("accuracy", ("test", "accuracy"), 4),
     Column("I, train", ("train", "intra_mean"), 3),
     Column("I, test", ("test", "intra_mean"), 3),
-    Column("intra/inter, train", ("train", "intra_inter"), 3),
-    Column("intra/inter, test", ("test", "intra_inter"), 3),
+    Column("intra/inter", ("test", "intra_inter"), 3),
     Column("seconds", ("seconds", "total"), 0),
 )
 
@@ -125,8 +123,9 @@ class Table:
             f"{run.dataset} ({counts['train']:,} training, {counts['test']:,} test images), {run.model} with "
             f"{run.feature_dim} features, {run.epochs} epochs, batches of {run.batch_size}, {run.optimizer} at "
             f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}; "
-            f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's. I: mean over "
-            "classes of Eq. 12. intra/inter: I over the mean distance between training class means."
+            f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's, on test "
+            "images unless said. I: mean over classes of Eq. 12. intra/inter: I over the mean distance between "
+            "training class means."
         )
 
 

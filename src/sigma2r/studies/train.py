@@ -179,10 +179,11 @@ class _Training:
 
     def _trainer(self, history: History) -> pl.Trainer:
         folder = self.out / CHECKPOINTS
+        attempt = 1 + len(list((self.out / "logs").glob("csv-*")))
         callbacks: list[pl.Callback] = [
             history,
             ModelCheckpoint(
-                folder, save_top_k=0, save_last=True, enable_version_counter=False, save_on_train_epoch_end=True
+                folder, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
             ),
         ]
         if "validation" in self.data:
@@ -205,7 +206,7 @@ class _Training:
             max_epochs=self.run.epochs,
             callbacks=callbacks,
             logger=[
-                CSVLogger(self.out, name="logs", version="csv"),
+                CSVLogger(self.out, name="logs", version=f"csv-{attempt}"),  # it would delete an older one
                 TensorBoardLogger(self.out, name="logs", version="tensorboard"),
             ],
             num_sanity_val_steps=0,
@@ -389,6 +390,8 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             # Lightning calls a function of torch that torch is about to rename.
             warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+            # A run that goes on finds its own checkpoints.
+            warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists and is not empty")
             yield
     finally:
         logger.setLevel(before)

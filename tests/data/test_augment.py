@@ -1,0 +1,135 @@
+"""Augmentation against pixel-by-pixel references."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from sigma2r.data import Augmentation, augment
+
+
+def pad_and_crop(image, crop, dx, dy):
+    """The window of an image padded with ``crop`` black pixels that begins ``dx``, ``dy`` from its middle place."""
+    channels, height, width = image.shape
+    result = torch.zeros_like(image)
+    for c in range(channels):
+        for y in range(height):
+            for x in range(width):
+                if 0 <= y + dy < height and 0 <= x + dx < width:
+                    result[c, y, x] = image[c, y + dy, x + dx]
+    return result
+
+
+def variants(image, crop):
+    """Every image that shifts and flips can make of one, by their choice."""
+    return {
+        (flip_x, flip_y, dx, dy): shifted
+        for flip_x in (False, True)
+        for flip_y in (False, True)
+        for dx in range(-crop, crop + 1)
+        for dy in range(-crop, crop + 1)
+        for shifted in [pad_and_crop(image, crop, dx, dy)]
+        for shifted in [shifted.flip(2) if flip_x else shifted]
+        for shifted in [shifted.flip(1) if flip_y else shifted]
+    }
+
+
+def test_shift_and_flips_move_pixels_exactly_and_every_choice_comes():
+    image = torch.rand(2, 5, 6)
+    known = variants(image, 1)
+    changed = augment(
+        image.expand(400, -1, -1, -1),
+        Augmentation(crop=1, horizontal_flip=0.5, vertical_flip=0.5),
+        torch.Generator().manual_seed(0),
+    )
+    seen = set()
+    for got in changed:
+        matching = [choice for choice, wanted in known.items() if torch.equal(got, wanted)]
+        assert len(matching) == 1
+        seen.update(matching)
+    assert seen == set(known)
+
+
+def test_flips_come_as_often_as_asked():
+    images = torch.arange(4.0).view(1, 1, 2, 2).expand(4000, -1, -1, -1)
+    changed = augment(images, Augmentation(horizontal_flip=0.25), torch.Generator().manual_seed(0))
+    assert 0.22 < float((changed[:, 0, 0, 0] == 1).float().mean()) < 0.28
+    assert (augment(images, Augmentation(vertical_flip=1.0), torch.Generator())[:, 0, 0, 0] == 2).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 7, 7), (1, 2, 6, 9)])
+def test_rotation_agrees_with_a_loop_over_pixels(shape):
+    image = torch.rand(shape, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(3)
+    changed = augment(image, Augmentation(rotation=60.0), generator)
+    twin = torch.Generator().manual_seed(3)
+    torch.randint(0, 1, (1,), generator=twin), torch.randint(0, 1, (1,), generator=twin)  # the two shifts
+    angle = torch.pi / 3 * (2 * torch.rand(1, generator=twin) - 1)
+    cos, sin = angle.cos().item(), angle.sin().item()
+    height, width = shape[2:]
+    expected = torch.zeros_like(image)
+    for y in range(height):
+        for x in range(width):
+            across, down = x - (width - 1) / 2, y - (height - 1) / 2
+            from_x = cos * across - sin * down + (width - 1) / 2
+            from_y = sin * across + cos * down + (height - 1) / 2
+            left, top = int(from_x // 1), int(from_y // 1)
+            for py, px in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
+                if 0 <= py < height and 0 <= px < width:
+                    share = (1 - abs(from_x - px)) * (1 - abs(from_y - py))
+                    expected[:, :, y, x] += share * image[:, :, py, px]
+    assert abs(angle.item()) > 0.1
+    assert_close(changed, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_rotation_with_shift_and_flips_agrees_with_moving_pixels_where_the_angle_is_zero():
+    images = torch.rand(50, 1, 8, 8, dtype=torch.float64)
+    moved = augment(images, Augmentation(crop=2, horizontal_flip=0.5, vertical_flip=0.5), torch.Generator())
+    turned = augment(
+        images, Augmentation(crop=2, rotation=1e-9, horizontal_flip=0.5, vertical_flip=0.5), torch.Generator()
+    )
+    assert_close(turned, moved, rtol=1e-6, atol=1e-6)
+    assert not torch.equal(moved, images)
+
+
+def test_each_image_has_its_own_angle_within_the_range():
+    # One bright pixel right of the middle of a wide black image: its height tells the angle.
+    images = torch.zeros(300, 1, 101, 101)
+    images[:, :, 50, 90] = 1.0
+    changed = augment(images, Augmentation(rotation=20.0), torch.Generator().manual_seed(0))
+    rows = (changed[:, 0].sum(2) * torch.arange(101)).sum(1) / changed[:, 0].sum((1, 2))
+    angles = torch.rad2deg(torch.asin(((rows - 50) / 40).clamp(-1, 1)))
+    assert angles.abs().max() < 21
+    assert angles.max() > 17
+    assert angles.min() < -17
+    assert angles.unique().numel() > 250
+
+
+def test_the_same_seed_gives_the_same_images():
+    images = torch.rand(9, 3, 8, 8)
+    everything = Augmentation(crop=2, rotation=15.0, horizontal_flip=0.5, vertical_flip=0.5)
+
+    def changed(seed):
+        return augment(images, everything, torch.Generator().manual_seed(seed))
+
+    assert torch.equal(changed(1), changed(1))
+    assert not torch.equal(changed(1), changed(2))
+
+
+def test_nothing_to_change_returns_the_same_images():
+    images = torch.rand(3, 1, 4, 4)
+    assert augment(images, Augmentation(), torch.Generator()) is images
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"crop": -1}, r"crop must lie in \[0, inf\]; got -1"),
+        ({"crop": 1.5}, r"crop must lie in"),
+        ({"rotation": 181.0}, r"rotation must lie in \[0, 180\]; got 181"),
+        ({"horizontal_flip": 1.5}, r"horizontal_flip must lie in \[0, 1\]; got 1.5"),
+        ({"vertical_flip": float("nan")}, r"vertical_flip must lie in"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(values, message):
+    with pytest.raises(ValueError, match=f"Augmentation: {message}"):
+        Augmentation(**values)

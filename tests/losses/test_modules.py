@@ -1,0 +1,91 @@
+"""What holds for every loss as a module: state, parameter groups, compilation."""
+
+import copy
+import io
+import pickle
+
+import torch
+from torch.testing import assert_close
+
+from tests.losses.cases import C, Case, D, every_loss, make_batch
+
+
+@every_loss
+def test_the_module_equals_the_function(case: Case):
+    module, batch = case.module(C, D, **case.settings), make_batch(dtype=torch.float32, grad=True)
+    batch |= dict(module.named_parameters())
+    assert set(dict(module.named_parameters())) == set(case.learned)
+    for reduction in ("none", "mean", "sum"):
+        module = case.module(C, D, **case.settings, reduction=reduction)
+        module.load_state_dict({name: batch[name] for name in case.learned})
+        value = module(batch["features"], batch["labels"])
+        assert torch.equal(value, case.value(batch, reduction=reduction))
+    value.backward()
+    gradients = case.gradient(batch)
+    assert torch.equal(batch["features"].grad, gradients.pop("features"))
+    for name, parameter in module.named_parameters():
+        assert torch.equal(parameter.grad, gradients[name])
+
+
+@every_loss
+def test_state_survives_pickle_copy_and_state_dict(case: Case):
+    module, batch = case.module(C, D, **case.settings), make_batch(dtype=torch.float32)
+    expected = module(batch["features"], batch["labels"])
+    buffer = io.BytesIO()
+    torch.save(module.state_dict(), buffer)
+    buffer.seek(0)
+    fresh = case.module(C, D, **case.settings)
+    assert fresh(batch["features"], batch["labels"]) != expected
+    fresh.load_state_dict(torch.load(buffer, weights_only=True))
+    for twin in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module), fresh):
+        assert torch.equal(twin(batch["features"], batch["labels"]), expected)
+        assert repr(twin) == repr(module)
+
+
+@every_loss
+def test_parameters_keep_their_dtype(case: Case):
+    for dtype in (torch.float64, torch.bfloat16):
+        module, batch = case.module(C, D, **case.settings).to(dtype), make_batch(dtype=torch.float32)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = module(batch["features"], batch["labels"])
+        loss.backward()
+        assert {p.dtype for p in module.parameters()} == {dtype}
+        assert {p.grad.dtype for p in module.parameters()} == {dtype}
+        assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+
+
+@every_loss
+def test_parameter_groups_hold_every_parameter_once_and_the_optimizers_weight_decay_does_not_reach_them(case: Case):
+    module, batch = case.module(C, D, **case.settings), make_batch([0, 0, 0, 0], dtype=torch.float32)
+    groups = module.param_groups(lr=0.25)
+    held = [p for group in groups for p in group["params"]]
+    assert [id(p) for p in held] == [id(p) for p in module.parameters()]
+    assert all(group["lr"] == 0.25 for group in groups)
+    before = [p.detach().clone() for p in held]
+    optimizer = torch.optim.SGD(groups, lr=9.0, weight_decay=0.5)
+    module(batch["features"], batch["labels"]).backward()
+    optimizer.step()
+    for parameter, start in zip(held, before, strict=True):
+        assert torch.equal(parameter[1:], start[1:])  # classes 1 and 2 are absent
+        assert_close(parameter[0], start[0] - 0.25 * parameter.grad[0], rtol=0, atol=0)
+        assert not torch.equal(parameter[0], start[0])
+
+
+@every_loss
+def test_compiled_code_equals_eager_code(case: Case):
+    batch = make_batch(dtype=torch.float32, grad=True)
+    compiled = torch.compile(case.function, fullgraph=True, backend="aot_eager")
+    value = compiled(*case.tensors(batch), **case.settings, reduction="sum")
+    assert_close(value, case.value(batch, reduction="sum"))
+    inputs = case.differentiable(batch)
+    wanted = case.gradient(batch)
+    for name, gradient in zip(wanted, torch.autograd.grad(value, inputs), strict=True):
+        assert_close(gradient, wanted[name])
+
+
+@every_loss
+def test_a_loss_prints_its_sizes_and_settings(case: Case):
+    text = repr(case.module(C, D, **case.settings))
+    assert text.startswith(f"{case.module.__name__}({C}, {D}, ")
+    for name, value in {**case.settings, "reduction": "mean"}.items():
+        assert f"{name}={value!r}" in text

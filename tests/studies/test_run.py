@@ -1,0 +1,94 @@
+"""The description of a run."""
+
+import dataclasses
+import json
+
+import pytest
+
+from sigma2r.data import Augmentation
+from sigma2r.studies.compare import comparison, run_folder
+from sigma2r.studies.run import Run
+
+
+def test_a_weight_may_follow_the_name_of_the_loss():
+    run = Run(loss="center@0.4")
+    assert (run.loss, run.loss_weight, run.loss_name) == ("center", 0.4, "center@0.4")
+    assert run == Run(loss="center", loss_weight=0.4)
+
+
+def test_what_data_set_and_model_decide_is_filled_in():
+    run = Run(dataset="fashion-mnist", model="resnet18")
+    assert run.feature_dim == 512
+    assert run.augmentation == Augmentation(crop=2, rotation=10.0, horizontal_flip=0.5)
+
+
+def test_cross_entropy_alone_is_the_same_run_whatever_the_weight_of_other_losses():
+    assert Run(loss="cross-entropy", loss_weight=0.5).run_id == Run(loss="cross-entropy").run_id
+
+
+def test_every_field_decides_the_name_of_a_run():
+    changed = {
+        "dataset": "fashion-mnist", "image_size": 16, "model": "resnet18", "feature_dim": 3, "loss": "center",
+        "loss_weight": 0.5, "loss_options": {"neighbors": 3}, "center_init": "class-means", "epochs": 3,
+        "batch_size": 64, "optimizer": "sgd", "lr": 0.4, "loss_lr": 0.5, "weight_decay": 0.1,
+        "precision": "bf16-mixed", "augmentation": Augmentation(crop=1), "validation_fraction": 0.1,
+        "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2,
+    }  # fmt: skip
+    assert set(changed) == {field.name for field in dataclasses.fields(Run)}
+    names = {Run(**{key: value}).run_id for key, value in changed.items()}
+    assert len({*names, Run().run_id}) == len(changed) + 1
+
+
+def test_a_description_survives_json():
+    run = Run(loss="sigma2r@0.02", loss_options={"spread": "std"}, augmentation=Augmentation(crop=3))
+    again = Run.from_dict(json.loads(json.dumps(run.as_dict())))
+    assert again == run
+    assert again.run_id == run.run_id
+    assert again.loss_name == "sigma2r@0.02[spread=std]"
+
+
+def test_whole_numbers_and_floats_mean_the_same_rate():
+    assert Run(lr=1).run_id == Run(lr=1.0).run_id
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"dataset": "fuzzy"}, r"unknown data set 'fuzzy'; known: fuzzy-rgb, fashion-mnist, folder:PATH"),
+        ({"model": "lennet"}, r"unknown model 'lennet'; .*Did you mean lenet\?"),
+        ({"loss": "sigma"}, r"unknown loss 'sigma'; .*Did you mean sigma2r\?"),
+        ({"loss": "center@much"}, r"weight after the @ must be a number, as in sigma2r@0.01; got 'center@much'"),
+        ({"loss_options": {"neighbours": 3}}, r"unknown option of the loss sigma2r 'neighbours'.*mean neighbors"),
+        ({"loss_options": {"neighbors": 0}}, r"neighbors must be a whole number of at least 1; got 0"),
+        ({"epochs": 0}, r"Run: epochs must be at least 1; got 0"),
+        ({"batch_size": 0}, r"Run: batch_size must be at least 1"),
+        ({"lr": -1.0}, r"Run: lr must be at least 0; got -1"),
+        ({"lr": float("nan")}, r"Run: lr must be at least 0; got nan"),
+        ({"init_seed": -1}, r"Run: init_seed must be at least 0"),
+        ({"validation_fraction": 1.0}, r"validation_fraction must lie in \[0, 1\); got 1.0"),
+    ],
+    ids=str,
+)
+def test_a_description_that_makes_no_sense_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Run(**values)
+
+
+def test_a_comparison_varies_losses_and_first_weights_and_keeps_the_data():
+    runs = list(comparison(Run(data_seed=5), ["cross-entropy", "center@0.4"], 2))
+    assert [(r.loss_name, r.init_seed, r.data_seed) for r in runs] == [
+        ("cross-entropy", 0, 5), ("cross-entropy", 1, 5), ("center@0.4", 0, 5), ("center@0.4", 1, 5)
+    ]  # fmt: skip
+    assert len({run_folder(__import__("pathlib").Path(), run) for run in runs}) == 4
+
+
+def test_options_reach_the_loss_that_they_belong_to():
+    runs = list(comparison(Run(loss_options={"neighbors": 3}), ["center@0.1", "sigma2r@0.1"], 1))
+    assert [run.loss_options for run in runs] == [{}, {"neighbors": 3}]
+
+
+@pytest.mark.message
+def test_a_comparison_of_no_seed_is_refused():
+    with pytest.raises(ValueError, match="compare: seeds must be at least 1; got 0"):
+        list(comparison(Run(), ["center"], 0))

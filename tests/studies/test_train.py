@@ -1,0 +1,209 @@
+"""Training runs: what they leave, how they go on, and how they break."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from sigma2r.studies.compare import compare, comparison
+from sigma2r.studies.record import Record, read_records
+from sigma2r.studies.train import Where, find_device, train
+from sigma2r.training.module import CompactClassifier, TrainingDivergedError
+
+QUIET = Where(device="cpu", progress=False)
+
+
+def numbers(record: Record) -> dict:
+    """A record without what may differ between equal runs: seconds, device name and versions."""
+    kept = record.as_dict()
+    for key in ("seconds", "device", "versions", "finished"):
+        del kept[key]
+    kept["history"] = [{k: v for k, v in e.items() if not k.endswith("_s")} for e in kept["history"]]
+    return kept
+
+
+def test_a_run_leaves_a_record_with_all_its_figures(tiny_run, tmp_path):
+    run = dataclasses.replace(tiny_run, validation_fraction=0.25)
+    record = train(run, tmp_path / "run", QUIET)
+    assert Record.read(tmp_path / "run/record.json").as_dict() == record.as_dict()
+    assert record.counts == {"train": 54, "validation": 18, "test": 27, "parameters": record.counts["parameters"]}
+    assert [entry["epoch"] for entry in record.history] == [1, 2, 3, 4]
+    for entry in record.history:
+        for split in ("train", "validation", "test"):
+            figures = entry[split]
+            assert 0 <= figures["accuracy"] <= 1
+            assert_close(sum(figures["intra"]) / 3, figures["intra_mean"], rtol=1e-5, atol=0)
+            ratio = figures["intra_mean"] / entry["train"]["inter"]
+            assert_close(figures["intra_inter"], ratio, rtol=1e-5, atol=0)
+        assert len(entry["growth"]) == len(entry["growth_rate"]) == 3
+        joint = entry["cross_entropy"] + 0.01 * entry["auxiliary"]
+        assert_close(entry["train_loss"], joint, rtol=1e-5, atol=1e-6)
+    rates = [(entry["lr"], entry["loss_lr"]) for entry in record.history]
+    cosine = [0.5 * (1 + torch.cos(torch.tensor(torch.pi * e / 4)).item()) for e in range(4)]
+    assert_close(rates, [(3e-3 * c, 0.1 * c) for c in cosine], rtol=1e-5, atol=0)
+    assert record.final["test"] == record.history[-1]["test"]
+    assert len(record.plane["features"]) == len(record.plane["labels"]) == 54
+    assert record.history[-1]["train_loss"] < record.history[0]["train_loss"]
+    left = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert {"record.json", "run.json", "last.ckpt", "best.ckpt", "metrics.csv"} <= left
+    assert any(name.startswith("events.out.tfevents") for name in left)
+
+
+def test_the_figures_of_a_record_are_those_of_the_model_that_it_left(tiny_run, tmp_path):
+    record = train(tiny_run, tmp_path, QUIET)
+    state = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    centers = state["criterion.auxiliary.centers"]
+    assert_close(torch.tensor(record.plane["centers"]), centers, rtol=1e-5, atol=1e-6)
+    features, labels = torch.tensor(record.plane["features"]).double(), record.plane["labels"]
+    for k in range(3):  # 24 images a class: the plane holds them all
+        of_class = features[[i for i, label in enumerate(labels) if label == k]]
+        spread = (of_class - of_class.mean(0)).square().sum().div(len(of_class) - 1).sqrt()
+        assert_close(record.final["train"]["intra"][k], spread.item(), rtol=1e-4, atol=0)
+
+
+def test_the_same_description_gives_the_same_numbers_and_another_seed_does_not(tiny_run, tmp_path):
+    first, second = (train(tiny_run, tmp_path / name, QUIET) for name in ("a", "b"))
+    assert numbers(first) == numbers(second)
+    other = train(dataclasses.replace(tiny_run, init_seed=1), tmp_path / "c", QUIET)
+    order = train(dataclasses.replace(tiny_run, data_seed=1), tmp_path / "d", QUIET)
+    assert len({json.dumps(r.history[0]["train_loss"]) for r in (first, other, order)}) == 3
+
+
+def test_an_interrupted_run_goes_on_to_the_same_numbers(tiny_run, tmp_path, monkeypatch):
+    whole = train(tiny_run, tmp_path / "whole", QUIET)
+    step = CompactClassifier.training_step
+
+    def breaks_in_the_third_epoch(self, batch, batch_idx):
+        if self.current_epoch == 2:
+            raise ConnectionError("power cut")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CompactClassifier, "training_step", breaks_in_the_third_epoch)
+        with pytest.raises(ConnectionError):
+            train(tiny_run, tmp_path / "cut", QUIET)
+    assert not (tmp_path / "cut/record.json").exists()
+    trained = []
+    monkeypatch.setattr(
+        CompactClassifier, "training_step", lambda self, b, i: (trained.append(self.current_epoch), step(self, b, i))[1]
+    )
+    resumed = train(tiny_run, tmp_path / "cut", QUIET)
+    assert set(trained) == {2, 3}
+    assert numbers(resumed) == numbers(whole)
+
+
+def test_a_finished_run_is_read_and_not_trained_again(tiny_run, tmp_path, monkeypatch):
+    runs = list(comparison(tiny_run, ["cross-entropy", "center@0.1"], 1))
+    said = []
+    first = compare(runs, tmp_path, QUIET, say=said.append)
+    monkeypatch.setattr(CompactClassifier, "training_step", None)
+    again = compare(runs, tmp_path, QUIET, say=said.append)
+    assert [r.as_dict() for r in again] == [r.as_dict() for r in first]
+    assert ["finished before" in line for line in said] == [False, False, True, True]
+    assert [r.run for r in read_records(tmp_path)] == runs
+
+
+def test_a_folder_of_another_run_is_never_overwritten(tiny_run, tmp_path):
+    train(dataclasses.replace(tiny_run, epochs=1), tmp_path / "run", QUIET)
+    before = (tmp_path / "run/record.json").read_bytes()
+    with pytest.raises(ValueError, match=r"holds another run, which is never overwritten: lr 0.003 \(wanted 0.5\)"):
+        train(dataclasses.replace(tiny_run, epochs=1, lr=0.5), tmp_path / "run", QUIET)
+    assert (tmp_path / "run/record.json").read_bytes() == before
+    (tmp_path / "run/record.json").unlink()  # unfinished: the description still protects it
+    with pytest.raises(ValueError, match="never overwritten"):
+        train(dataclasses.replace(tiny_run, epochs=1, lr=0.5), tmp_path / "run", QUIET)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match="holds other files"):
+        train(tiny_run, tmp_path / "mine", QUIET)
+
+
+def test_features_that_are_not_finite_name_epoch_and_step_and_keep_the_last_good_checkpoint(
+    tiny_run, tmp_path, monkeypatch
+):
+    step = CompactClassifier.training_step
+
+    def breaks(self, batch, batch_idx):
+        images, labels = batch
+        bad = self.current_epoch == 2 and batch_idx == 1
+        return step(self, (images * torch.nan if bad else images, labels), batch_idx)
+
+    monkeypatch.setattr(CompactClassifier, "training_step", breaks)
+    with pytest.raises(TrainingDivergedError, match=r"became NaN or infinite in epoch 3 at step 2\. .*Lower lr"):
+        train(tiny_run, tmp_path, QUIET)
+    checkpoint = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 1
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+
+
+def test_centers_can_start_at_the_class_means_of_the_first_features(tiny_run, tmp_path):
+    started = {}
+    for init in ("normal", "class-means"):
+        run = dataclasses.replace(tiny_run, center_init=init, epochs=1, lr=0.0, loss_lr=0.0)
+        record = train(run, tmp_path / init, QUIET)
+        started[init] = torch.tensor(record.plane["centers"]) - torch.tensor(record.plane["means"])
+    assert started["class-means"].abs().max() < 1e-4
+    assert started["normal"].abs().max() > 0.1
+
+
+def test_measures_can_wait_for_the_last_epoch(tiny_run, tmp_path):
+    seldom = train(dataclasses.replace(tiny_run, measure_every=3), tmp_path / "a", QUIET)
+    assert [entry["test"] is not None for entry in seldom.history] == [False, False, True, True]
+    last = train(dataclasses.replace(tiny_run, measure_every=0), tmp_path / "b", QUIET)
+    assert [entry["test"] is not None for entry in last.history] == [False, False, False, True]
+    assert last.final == seldom.final
+
+
+def test_bfloat16_trains_and_the_loss_stays_float32(tiny_run, tmp_path):
+    record = train(dataclasses.replace(tiny_run, precision="bf16-mixed"), tmp_path, QUIET)
+    assert record.history[-1]["train_loss"] < record.history[0]["train_loss"]
+
+
+def test_sgd_and_resnet_train_too(tiny_run, tmp_path):
+    run = dataclasses.replace(
+        tiny_run, model="resnet18", optimizer="sgd", lr=0.01, loss="center@0.01", loss_options={}, epochs=1
+    )
+    assert train(run, tmp_path, QUIET).history[0]["loss_lr"] == 0.1
+
+
+def test_images_on_disk_train_like_images_in_memory(tiny_run, tmp_path, monkeypatch):
+    held = train(tiny_run, tmp_path / "held", QUIET)
+    monkeypatch.setattr("sigma2r.data.folder.folder_images.__defaults__", (None, 1))
+    on_disk = train(tiny_run, tmp_path / "disk", dataclasses.replace(QUIET, workers=0))
+    for got, wanted in zip(on_disk.history, held.history, strict=True):
+        assert_close(got["train_loss"], wanted["train_loss"], rtol=1e-4, atol=0)
+
+
+def test_batches_with_too_few_samples_of_a_class_are_said(tiny_run, tmp_path):
+    run = dataclasses.replace(tiny_run, loss_options={}, epochs=1, batch_size=18)
+    with pytest.warns(UserWarning, match=r"as few as 6 samples of a class; the 7 neighbours .* Batch size 24 would do"):
+        train(run, tmp_path, QUIET)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("name", "message"), [("gpu0", "must be auto, cpu, cuda"), ("cuda:99", "is not there: .* visible")]
+)
+def test_a_device_that_is_not_there_is_said(name, message):
+    with pytest.raises(ValueError, match=message):
+        find_device(name)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"record.json must hold JSON: .*Was it cut off"),
+        ("[]", r"must hold a record with a schema number"),
+        ('{"schema": 99}', r"has schema 99; this version reads schema 1"),
+        ('{"schema": 1}', r"lacks or has an unknown part"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named(tmp_path, content, message):
+    (tmp_path / "record.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_records(tmp_path)
+    with pytest.raises(ValueError, match=r"must hold run folders with a record.json, or records; there is none"):
+        read_records(tmp_path / "nowhere")

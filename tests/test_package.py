@@ -1,0 +1,99 @@
+"""The package as a whole: its names, its imports, its README, its house."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sigma2r
+
+ROOT = Path(__file__).parent.parent
+PUBLIC = ("sigma2r", "sigma2r.functional", "sigma2r.losses", "sigma2r.metrics", "sigma2r.samplers", "sigma2r.data")
+HEAVY = ("pytorch_lightning", "torchmetrics", "torchvision", "matplotlib", "jsonargparse", "scipy", "PIL")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_exist_are_sorted_and_documented(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    exported = module.__all__
+    assert exported == sorted(exported, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+    for exported_name in exported:
+        thing = getattr(module, exported_name)
+        if callable(thing) and not isinstance(thing, type(ast.AST)) and thing.__module__.startswith("sigma2r"):
+            assert thing.__doc__, exported_name
+
+
+def loaded_by(statement):
+    script = f"import sys\n{statement}\nprint(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    return {name for name in HEAVY if name in told.split()}
+
+
+def test_importing_sigma2r_imports_torch_and_little_else():
+    assert loaded_by("import torch; import sigma2r") == set()
+    assert loaded_by("import sigma2r, PIL, scipy") == {"PIL", "scipy"}  # the check can fail
+
+
+def test_imports_point_one_way():
+    rank = {"_suggest": 0, "losses": 1, "functional": 2, "metrics": 2, "samplers": 1, "data": 3, "models": 3,
+            "training": 4, "studies": 5, "report": 6, "cli": 7, "__main__": 8}  # fmt: skip
+    for path in (ROOT / "src/sigma2r").rglob("*.py"):
+        own = path.relative_to(ROOT / "src/sigma2r").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sigma2r."):
+                other = node.module.split(".")[1]
+                assert rank[other] <= rank[own], f"{path} imports {node.module}"
+
+
+def python_blocks(path):
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if python_blocks(p)], ids=lambda p: p.name)
+def test_every_block_of_the_documents_runs(path):
+    namespace = {}
+    for block in python_blocks(path):
+        exec(compile(block, str(path), "exec"), namespace)
+
+
+def test_the_readme_has_a_block_to_run():
+    assert python_blocks(ROOT / "README.md")
+
+
+def test_the_readme_shows_the_table_of_the_committed_records():
+    from tools.readme_table import filled_in
+
+    text = (ROOT / "README.md").read_text()
+    assert "sigma2r@0.01" in text
+    assert filled_in(text) == text
+
+
+def test_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == sigma2r.__version__
+    newest = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[0]
+    assert newest == sigma2r.__version__
+    assert f"version: {sigma2r.__version__}" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_make_help_names_every_target():
+    text = (ROOT / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: (.*)$", text, flags=re.MULTILINE)[1].split())
+    assert targets == set(re.findall(r"^([a-z]+):.*## ", text, flags=re.MULTILINE)) | {"help"}
+    assert {"demo", "test", "check", "bench", "docs"} <= targets
+
+
+def test_ci_calls_the_targets_of_the_makefile_and_nothing_else():
+    steps = re.findall(r"run: (.*)", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert steps == ["make check", "make test", "make docs"]

@@ -1,7 +1,6 @@
-"""How Sphinx builds the documentation: ``make docs``. Nothing is fetched from anywhere."""
+"""How Sphinx builds the documentation: ``make docs``. Building fetches nothing from anywhere."""
 
 import re
-from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -9,10 +8,6 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 import sigma2r
-from sigma2r.report import markdown_table
-from sigma2r.studies.record import read_records
-
-RESULTS = Path(__file__).parent.parent / "results"
 
 project = "sigma2r"
 author = "The sigma2r authors"
@@ -24,9 +19,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"sigma2r {version}"
 
-myst_enable_extensions = ["dollarmath", "substitution"]
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-myst_substitutions = {"fashion_mnist_table": markdown_table(read_records(RESULTS / "fashion-mnist"))}
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

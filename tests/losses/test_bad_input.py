@@ -1,119 +1,174 @@
 """Bad input to losses: who says it, the rule, what came, the remedy."""
 
+import math
+import re
+
 import pytest
 import torch
 
 from sigma2r import CenterLoss, SigmaSquaredRLoss, check_values, functional
 from sigma2r.losses._checks import values_are_readable
-from tests.losses.cases import Case, every_loss, make_batch
+from tests.losses.cases import Case, D, N, every_loss, make_batch
 
-pytestmark = pytest.mark.message
+pytestmark = pytest.mark.message  # the annotations' checker, where it is on, speaks before ours
 
-
-def call(case: Case, **changed):
-    batch = make_batch() | changed
-    return case.value(batch)
+modules = pytest.mark.parametrize("module", [CenterLoss, SigmaSquaredRLoss])
+INPUTS = ("features", "labels", "centers", "growth")
 
 
-@every_loss
-def test_features_must_be_a_matrix(case: Case):
-    name = case.function.__name__
-    with pytest.raises(ValueError, match=rf"{name}: features must be a matrix .* got shape \(14, 2, 2\). Did you mean"):
-        call(case, features=torch.zeros(14, 2, 2))
+def refusal(message: str, who: str):
+    """Expect a ValueError that begins with who says it and goes on as ``message``, a pattern, says."""
+    return pytest.raises(ValueError, match=rf"^{re.escape(who)}: {message}")
 
 
 @every_loss
-def test_features_must_be_floating_point(case: Case):
-    with pytest.raises(ValueError, match=r"features must be floating-point; got torch.int64. Did you mean features.fl"):
-        call(case, features=torch.zeros(14, 4, dtype=torch.int64))
-
-
-@every_loss
-def test_features_must_have_the_dimensions_of_the_centers(case: Case):
-    with pytest.raises(
-        ValueError, match=r"features must have the 4 dimensions .* got shape \(14, 5\). .*feature_dim=5"
-    ):
-        call(case, features=torch.zeros(14, 5))
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (torch.zeros(N, 2, 2), r"features must be a matrix .* \(N, D\); got shape \(14, 2, 2\)\. .*flatten\(1\)\?$"),
+        (torch.zeros(N), r"features must be a matrix .* shape \(N, D\); got shape \(14,\)"),
+        (torch.zeros(N, D, dtype=torch.int64), r"features must be floating-point; got torch\.int64\. .*\.float\(\)\?$"),
+        (torch.zeros(N, 5), r"features must have the 4 dimensions of .* got shape \(14, 5\)\. .*feature_dim=5\?$"),
+    ],
+    ids=["maps", "vector", "integers", "another dimension"],
+)  # fmt: skip
+def test_features_must_be_a_floating_point_matrix_of_the_centers_dimension(case: Case, features, message):
+    with refusal(message, case.function.__name__):
+        case.value(make_batch() | {"features": features})
+    with refusal(message, case.function.__name__):
+        case.module(3, 4, **case.settings)(features, make_batch()["labels"])
 
 
 @every_loss
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (torch.zeros(14, 1, dtype=torch.int64), r"shape \(14,\); got \(14, 1\). Did you mean labels.squeeze\(1\)\?"),
-        (torch.zeros(14, 3, dtype=torch.int64), r"got \(14, 3\). Did you mean labels.argmax\(1\)\?"),
-        (torch.zeros(13, dtype=torch.int64), r"got \(13,\)\.$"),
-        (torch.zeros(14), r"labels must be integer class indices; got torch.float32. Did you mean labels.long"),
-        (torch.zeros(14, dtype=torch.bool), r"labels must be integer class indices; got torch.bool"),
-        (torch.full((14,), 3), r"labels must lie in \[0, 3\).*got values from 3 to 3"),
-        (torch.full((14,), -1), r"labels must lie in \[0, 3\).*got values from -1 to -1"),
+        (torch.zeros(N, 1, dtype=torch.int64), r".*shape \(14,\); got \(14, 1\)\. Did you mean labels\.squeeze\(1\)"),
+        (torch.zeros(N, 3, dtype=torch.int64), r".*got \(14, 3\)\. Did you mean labels\.argmax\(1\)\?$"),
+        (torch.zeros(N - 1, dtype=torch.int64), r".*shape \(14,\); got \(13,\)\.$"),
+        (torch.tensor(0), r".*shape \(14,\); got \(\)\.$"),
+        (torch.zeros(N), r".*integer class indices; got torch\.float32\. Did you mean labels\.long\(\)\?$"),
+        (torch.zeros(N, dtype=torch.bool), r".*integer class indices; got torch\.bool"),
+        (torch.arange(N) % 4, r"labels must lie in \[0, 3\).* 3 classes; got values from 0 to 3\. Do they start at 1"),
+        (torch.arange(N) % 3 - 1, r"labels must lie in \[0, 3\).* got values from -1 to 1\."),
     ],
-    ids=["column", "one-hot", "too few", "float", "bool", "too high", "negative"],
-)
+    ids=["column", "one-hot", "too few", "scalar", "float", "bool", "too high", "negative"],
+)  # fmt: skip
 def test_labels_must_be_one_class_index_per_feature(case: Case, labels, message):
-    with pytest.raises(ValueError, match=message):
-        call(case, labels=labels)
+    with refusal("labels must " + message.removeprefix("labels must "), case.function.__name__):
+        case.value(make_batch() | {"labels": labels})
 
 
 @every_loss
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32], ids=str)
 def test_labels_of_any_integer_type_mean_the_same(case: Case, dtype):
     batch = make_batch()
-    assert call(case, labels=batch["labels"].to(dtype)) == case.value(batch)
+    assert case.value(batch | {"labels": batch["labels"].to(dtype)}) == case.value(batch)
 
 
 @every_loss
-def test_an_unknown_reduction_is_named(case: Case):
-    with pytest.raises(ValueError, match=r'reduction must be "none", "mean" or "sum"; got \'average\''):
+def test_an_unknown_reduction_is_refused_by_function_and_module(case: Case):
+    message = r'reduction must be "none", "mean" or "sum"; got \'average\'\.$'
+    with refusal(message, case.function.__name__):
         case.value(make_batch(), reduction="average")
+    with refusal(message, case.module.__name__):
+        case.module(3, 4, reduction="average")
 
 
 @every_loss
-def test_centers_must_be_a_matrix(case: Case):
-    with pytest.raises(ValueError, match=r"centers must be floating-point with one row per class, shape \(C, D\); got"):
-        call(case, centers=torch.zeros(12))
+@pytest.mark.parametrize("centers", [torch.zeros(12), torch.zeros(3, 4, dtype=torch.int64)], ids=["flat", "integers"])
+def test_centers_must_be_a_floating_point_matrix(case: Case, centers):
+    got = rf"got shape {re.escape(str(tuple(centers.shape)))} and {centers.dtype}\.$"
+    with refusal(
+        rf"centers must be floating-point with one row per class, shape \(C, D\); {got}", case.function.__name__
+    ):
+        case.value(make_batch() | {"centers": centers})
 
 
 def test_growth_must_have_one_rate_per_class():
     batch = make_batch()
-    with pytest.raises(ValueError, match=r"growth must hold one rate per class, shape \(3,\); got \(4,\)"):
-        functional.sigma_squared_r_loss(batch["features"], batch["labels"], batch["centers"], torch.zeros(4))
+    inputs = [batch["features"], batch["labels"], batch["centers"]]
+    for function in (functional.sigma_squared_r_loss, functional.sigma_squared_r_gate):
+        for growth in (torch.zeros(4), torch.zeros(3, 1)):
+            got = re.escape(str(tuple(growth.shape)))
+            with refusal(rf"growth must hold one rate per class, shape \(3,\); got {got}\.$", function.__name__):
+                function(*inputs, growth)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"neighbors": 0}, r"neighbors must be a whole number of at least 1; got 0"),
-        ({"neighbors": 2.5}, r"neighbors must be a whole number of at least 1; got 2.5"),
-        ({"neighbors": True}, r"neighbors must be a whole number"),
-        ({"ceiling": 0.0}, r"ceiling must be positive and finite; got 0.0"),
-        ({"eps": -1.0}, r"eps must be positive and finite; got -1.0"),
-        ({"ceiling": float("nan")}, r"ceiling must be positive and finite; got nan"),
-        ({"spread": "iqr"}, r'spread must be "distance-std", "std" or "rms"; got \'iqr\''),
-        ({"max_per_class": 0}, r"max_per_class must be a whole number of at least 1; got 0"),
+        ({"neighbors": 0}, r"neighbors must be a whole number of at least 1; got 0\.$"),
+        ({"neighbors": -7}, r"neighbors must be a whole number of at least 1; got -7\.$"),
+        ({"neighbors": 2.5}, r"neighbors must be a whole number of at least 1; got 2\.5\.$"),
+        ({"neighbors": "7"}, r"neighbors must be a whole number of at least 1; got '7'\.$"),
+        ({"neighbors": True}, r"neighbors must be a whole number of at least 1; got True\.$"),
+        ({"neighbors": math.inf}, r"neighbors must be a whole number of at least 1; got inf\.$"),
+        ({"neighbors": math.nan}, r"neighbors must be a whole number of at least 1; got nan\.$"),
+        ({"ceiling": 0.0}, r"ceiling must be positive and finite; got 0\.0\.$"),
+        ({"ceiling": math.nan}, r"ceiling must be positive and finite; got nan\.$"),
+        ({"ceiling": math.inf}, r"ceiling must be positive and finite; got inf\.$"),
+        ({"eps": -1.0}, r"eps must be positive and finite; got -1\.0\.$"),
+        ({"eps": 0.0}, r"eps must be positive and finite; got 0\.0\.$"),
+        ({"spread": "iqr"}, r'spread must be "distance-std", "std" or "rms"; got \'iqr\'\.$'),
+        ({"max_per_class": 0}, r"max_per_class must be a whole number of at least 1; got 0\.$"),
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_are_refused_by_function_and_module(setting, message):
-    with pytest.raises(ValueError, match=rf"SigmaSquaredRLoss: {message}"):
+def test_settings_that_make_no_sense_are_refused_by_functions_and_module(setting, message):
+    with refusal(message, "SigmaSquaredRLoss"):
         SigmaSquaredRLoss(3, 4, **setting)
     batch = make_batch()
-    inputs = [batch[key] for key in ("features", "labels", "centers", "growth")]
-    with pytest.raises(ValueError, match=rf"sigma_squared_r_loss: {message}"):
-        functional.sigma_squared_r_loss(*inputs, **setting)
+    for function in (functional.sigma_squared_r_loss, functional.sigma_squared_r_gate):
+        with refusal(message, function.__name__):
+            function(*(batch[name] for name in INPUTS), **setting)
 
 
-@pytest.mark.parametrize("module", [CenterLoss, SigmaSquaredRLoss])
-def test_a_module_refuses_sizes_and_starts_that_make_no_sense(module):
-    name = module.__name__
-    with pytest.raises(ValueError, match=rf"{name}: num_classes must be a whole number of at least 1; got 0"):
-        module(0, 2)
-    with pytest.raises(ValueError, match=rf"{name}: feature_dim must be a whole number of at least 1; got -2"):
-        module(3, -2)
-    with pytest.raises(ValueError, match=rf"{name}: center_std must be a finite number of at least 0; got -1"):
-        module(3, 2, center_std=-1.0)
-    with pytest.raises(ValueError, match=rf"{name}: class means must be finite; features hold NaN"):
-        module(3, 2).init_centers(torch.full((1, 2), torch.nan), torch.tensor([0]))
+@modules
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": 0}, r"num_classes must be a whole number of at least 1; got 0\.$"),
+        ({"feature_dim": -2}, r"feature_dim must be a whole number of at least 1; got -2\.$"),
+        ({"center_std": -1.0}, r"center_std must be a finite number of at least 0; got -1\.0\.$"),
+        ({"center_std": math.nan}, r"center_std must be a finite number of at least 0; got nan\.$"),
+    ],
+    ids=str,
+)
+def test_a_module_refuses_sizes_and_starts_that_make_no_sense(module, arguments, message):
+    with refusal(message, module.__name__):
+        module(**{"num_classes": 3, "feature_dim": 2, **arguments})
+
+
+@modules
+@pytest.mark.parametrize(
+    ("features", "labels", "message"),
+    [
+        (torch.zeros(2, 3), torch.tensor([0, 1]), r"features must have the 2 dimensions of the centers"),
+        (torch.zeros(2, 2), torch.tensor([0, 3]), r"labels must lie in \[0, 3\)"),
+        (torch.full((1, 2), math.nan), torch.tensor([0]), r"class means must be finite; features hold NaN or infinite"),
+        (torch.full((1, 2), math.inf), torch.tensor([2]), r"class means must be finite; features hold NaN or infinite"),
+    ],
+    ids=["another dimension", "no such class", "NaN", "infinite"],
+)
+def test_class_means_are_refused_where_they_cannot_be_taken_and_centers_stay(module, features, labels, message):
+    loss = module(3, 2)
+    before = loss.centers.detach().clone()
+    with refusal(message, module.__name__):
+        loss.init_centers(features, labels)
+    assert torch.equal(loss.centers.detach(), before)
+
+
+def test_a_class_larger_than_promised_is_refused_where_it_can_be_counted():
+    batch = make_batch([2, 0, 2, 2, 1], num_classes=3)
+    inputs = [batch[name] for name in INPUTS]
+    message = r"no class may have more than max_per_class=2 samples in a batch; class 2 has 3\. Give max_per_class=3"
+    with refusal(message, "sigma_squared_r_loss"):
+        functional.sigma_squared_r_loss(*inputs, max_per_class=2)
+    with refusal(message.replace("class 2", "class 90"), "sigma_squared_r_gate"):
+        more = make_batch([90, 0, 90, 90, 1], num_classes=100)
+        functional.sigma_squared_r_gate(*(more[name] for name in INPUTS), max_per_class=2)
+    assert functional.sigma_squared_r_loss(*inputs, max_per_class=3) == functional.sigma_squared_r_loss(*inputs)
 
 
 def test_values_are_read_on_the_cpu_always_and_elsewhere_only_on_demand():
@@ -122,4 +177,10 @@ def test_values_are_read_on_the_cpu_always_and_elsewhere_only_on_demand():
     assert not values_are_readable(elsewhere)
     with check_values():
         assert values_are_readable(elsewhere)
+        with check_values():
+            pass
+        assert values_are_readable(elsewhere)
+    assert not values_are_readable(elsewhere)
+    with pytest.raises(RuntimeError, match="from within"), check_values():
+        raise RuntimeError("from within")
     assert not values_are_readable(elsewhere)

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -71,6 +72,7 @@ def test_parameter_groups_hold_every_parameter_once_and_the_optimizers_weight_de
         assert not torch.equal(parameter[0], start[0])
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 @every_loss
 def test_compiled_code_equals_eager_code(case: Case):
     batch = make_batch(dtype=torch.float32, grad=True)

@@ -91,6 +91,18 @@ def test_squares_that_overflow_float32_give_infinity_and_no_nan(case: Case):
 
 
 @every_loss
+def test_the_mean_overflows_only_where_its_float64_value_does(case: Case):
+    batch = make_batch(CROWD, num_classes=4, feature_dim=32, dtype=torch.float32)
+    exact = in_float64(batch)
+    least = (1e38 / case.value(exact, reduction="none").max()).sqrt()  # values of up to 1e38: their sum is too large
+    batch = changed(batch, **{name: batch[name] * least.float() for name in ("features", "centers")})
+    exact = in_float64(batch)
+    assert case.value(exact, reduction="sum") > torch.finfo(torch.float32).max
+    assert case.value(exact) < torch.finfo(torch.float32).max
+    assert_close(case.value(batch).double(), case.value(exact), rtol=1e-4, atol=0)
+
+
+@every_loss
 def test_a_nan_in_the_features_shows_in_its_sample_and_in_the_loss(case: Case):
     batch = make_batch()
     batch["features"][5, 1] = torch.nan

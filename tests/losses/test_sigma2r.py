@@ -1,264 +1,138 @@
-"""What belongs to σ²R alone: its search, its gate, its parameters, and what its readings of sigma can see."""
+"""What belongs to σ²R alone: its gate, its rates, its parameters, its gradient; Algorithm 1 as a whole."""
 
 import copy
-import math
 
 import pytest
 import torch
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from sigma2r import SigmaSquaredRLoss, check_values, functional
-from sigma2r.losses import _groups
-from tests.losses.cases import make_batch
+from benchmarks.algorithm_1 import algorithm_1
+from sigma2r import SigmaSquaredRLoss, functional
+from tests.losses.cases import as_lists, as_tensor, make_batch
 from tests.reference import sigma2r as reference
 
-READINGS = ("distance-std", "std", "rms")
-every_reading = pytest.mark.parametrize("spread", READINGS)
-LONG_TAIL = [0] * 40 + [1] * 12 + [2] * 3 + [3] * 2 + [4] + [5]
-
-
-def value_and_gradients(batch, **settings):
-    inputs = [batch[key] for key in ("features", "centers", "growth")]
-    loss = functional.sigma_squared_r_loss(inputs[0], batch["labels"], *inputs[1:], **settings)
-    return [loss, *torch.autograd.grad(loss, inputs)]
-
-
-def layout(labels, num_classes, feature_dim, max_per_class=None):
-    groups = _groups.group_by_class("test", torch.tensor(labels), num_classes, feature_dim, max_per_class)
-    return "masked" if groups.members is None else "grouped"
+every_reading = pytest.mark.parametrize("spread", ["distance-std", "std", "rms"])
+INPUTS = ("features", "labels", "centers", "growth")
 
 
 @every_reading
-@pytest.mark.parametrize("through_spread", [False, True])
-@pytest.mark.parametrize("num_classes", [6, 100], ids=["few classes", "more classes than samples"])
-def test_both_searches_give_the_same_value_and_gradient(monkeypatch, spread, through_spread, num_classes):
-    labels = [i % 5 for i in range(30)]
-    batch = make_batch(labels, num_classes=num_classes, feature_dim=64, grad=True)
-    assert layout(labels, num_classes, 64) == "grouped"
-    settings = {"spread": spread, "through_spread": through_spread, "neighbors": 4}
-    grouped = value_and_gradients(batch, **settings)
-    monkeypatch.setattr(_groups, "values_are_readable", lambda tensor: False)
-    assert layout(labels, num_classes, 64) == "masked"
-    masked = value_and_gradients(batch, **settings)
-    if num_classes == 6:  # where nobody may count, 100 classes might all be among 30 samples: too much padding
-        assert layout(labels, num_classes, 64, max_per_class=7) == "grouped"
-    promised = value_and_gradients(batch, max_per_class=7, **settings)
-    for a, b, c in zip(grouped, masked, promised, strict=True):
-        assert_close(a, b)
-        assert_close(a, c)
+def test_the_gate_is_that_of_the_equation(spread):
+    batch, settings = make_batch(), {"neighbors": 3, "ceiling": 8.0, "eps": 0.5, "spread": spread}
+    inputs = [batch[name] for name in INPUTS]
+    expected = as_tensor(reference.sigma_squared_r_gate(*as_lists(inputs), **settings))
+    assert expected.unique().numel() > 3  # not one a class; under std, samples of one neighbourhood share a gate
+    assert_close(functional.sigma_squared_r_gate(*inputs, **settings), expected)
+    loss = SigmaSquaredRLoss(3, 4, **settings).double()
+    loss.load_state_dict({name: batch[name] for name in ("centers", "growth")})
+    beta = loss.gate(batch["features"], batch["labels"])
+    assert_close(beta, expected)
+    assert not beta.requires_grad
+    squared = (batch["features"] - batch["centers"][batch["labels"]]).square().sum(1)
+    assert_close(functional.sigma_squared_r_loss(*inputs, **settings, reduction="none"), beta * squared)
 
 
-def test_very_unequal_classes_are_searched_without_padding():
-    assert layout(LONG_TAIL, 6, 16) == "masked"
-    assert layout([0] * 64 + list(range(1, 65)), 65, 512) == "masked"
-    assert layout([i % 10 for i in range(250)], 10, 512) == "grouped"
+def test_the_growth_rate_is_that_of_the_equation_and_stays_between_eps_and_eps_plus_ceiling():
+    growth = torch.tensor([-50.0, -1.5, 0.0, 2.0, 50.0], dtype=torch.float64, requires_grad=True)
+    rates = functional.growth_rate(growth, ceiling=8.0, eps=0.5)
+    assert_close(rates, as_tensor(reference.growth_rate(growth.tolist(), ceiling=8.0, eps=0.5)))
+    assert_close(rates[[0, 2, 4]], as_tensor([0.5, 4.5, 8.5]))
+    assert torch.autograd.gradcheck(functional.growth_rate, growth)
+    loss = SigmaSquaredRLoss(5, 2, ceiling=8.0, eps=0.5).double()
+    loss.load_state_dict({"centers": loss.centers, "growth": growth})
+    assert torch.equal(loss.growth_rate(), rates)
+    assert not loss.growth_rate().requires_grad
 
 
-class Largest(TorchDispatchMode):
-    """Records the most elements that any operation returned."""
-
-    def __init__(self):
-        super().__init__()
-        self.elements = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, (tuple, list)) else [result]:
-            if isinstance(tensor, torch.Tensor):
-                self.elements = max(self.elements, tensor.numel())
-        return result
-
-
-@every_reading
-@pytest.mark.parametrize(
-    ("labels", "bound"),
-    [
-        ([i % 10 for i in range(260)], 10 * 27 * 512),  # padded features
-        ([0] * 128 + list(range(1, 129)), (256 + 129) * 512),  # samples and centers; padding would take 129 * 128 * 512
-    ],
-    ids=["balanced", "one class of 128 among 128 singles"],
-)
-def test_no_tensor_is_larger_than_its_layout_needs(spread, labels, bound):
-    batch = make_batch(labels, num_classes=max(labels) + 1, feature_dim=512, dtype=torch.float32, grad=True)
-    with Largest() as largest:
-        value_and_gradients(batch, spread=spread)
-    assert 0 < largest.elements <= max(bound, batch["features"].numel())
+def test_the_defaults_are_those_of_the_paper_where_it_gives_one():
+    batch = make_batch(feature_dim=2)
+    inputs = [batch[name] for name in INPUTS]
+    written_out = {"neighbors": 7, "ceiling": 40.0, "eps": 1e-3, "spread": "distance-std", "through_spread": False}
+    value = functional.sigma_squared_r_loss(*inputs)
+    assert value == functional.sigma_squared_r_loss(*inputs, **written_out, max_per_class=None, reduction="mean")
+    module = SigmaSquaredRLoss(3, 2)
+    assert {name: getattr(module, name) for name in written_out} == written_out
+    assert torch.equal(functional.growth_rate(inputs[3]), functional.growth_rate(inputs[3], ceiling=40.0, eps=1e-3))
 
 
 @every_reading
-@pytest.mark.parametrize("max_per_class", [None, 6], ids=["masked", "grouped"])
-def test_compiled_code_equals_eager_code_and_is_compiled_once(spread, max_per_class):
-    settings = {"spread": spread, "neighbors": 4, "max_per_class": max_per_class}
-    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
-    compiled = torch.compile(functional.sigma_squared_r_loss, fullgraph=True, backend=counter)
-    compositions = ([i % 5 for i in range(30)], [0] * 6 + [1] * 6 + [2] * 6 + [3] * 6 + [4] * 6, [2, 3, 1, 1, 1] * 6)
-    for labels in compositions:
-        if max_per_class is not None and max(labels.count(k) for k in labels) > max_per_class:
-            continue
-        batch = make_batch(labels, num_classes=5, feature_dim=64, grad=True)
-        inputs = [batch["features"], batch["labels"], batch["centers"], batch["growth"]]
-        learned = [t for t in inputs if t.requires_grad]
-        got, wanted = compiled(*inputs, **settings), functional.sigma_squared_r_loss(*inputs, **settings)
-        assert_close(got, wanted)
-        for a, b in zip(torch.autograd.grad(got, learned), torch.autograd.grad(wanted, learned), strict=True):
-            assert_close(a, b)
-    assert counter.frame_count == 1
-
-
-@pytest.mark.slow
-def test_inductor_equals_eager_code():
-    batch = make_batch([i % 5 for i in range(30)], num_classes=5, feature_dim=16, dtype=torch.float32, grad=True)
-    inputs = [batch["features"], batch["labels"], batch["centers"], batch["growth"]]
-    compiled = torch.compile(functional.sigma_squared_r_loss, fullgraph=True)
+def test_algorithm_1_in_loops_gives_the_same_value_and_gradient(spread):
+    batch = make_batch([0] * 9 + [1] * 8 + [2, 2, 2, 4], num_classes=5, grad=True)  # class 3 is absent
+    inputs = [batch[name] for name in INPUTS]
     learned = [t for t in inputs if t.requires_grad]
-    got, wanted = compiled(*inputs), functional.sigma_squared_r_loss(*inputs)
-    assert_close(got, wanted)
-    for a, b in zip(torch.autograd.grad(got, learned), torch.autograd.grad(wanted, learned), strict=True):
-        assert_close(a, b, rtol=1e-4, atol=1e-4)  # float32 sums in another order
+    looped = algorithm_1(*inputs, n=4, ceiling=5.0, eps=0.1, spread=spread)
+    value = functional.sigma_squared_r_loss(*inputs, neighbors=4, ceiling=5.0, eps=0.1, spread=spread)
+    assert_close(value, looped)
+    for got, wanted in zip(torch.autograd.grad(value, learned), torch.autograd.grad(looped, learned), strict=True):
+        assert_close(got, wanted)
 
 
-def test_a_promise_that_nobody_checks_leaves_the_surplus_half_open(monkeypatch):
-    batch = make_batch([0] * 5 + [1] * 3, num_classes=2, feature_dim=64)
-    inputs = [batch[key] for key in ("features", "labels", "centers", "growth")]
-    full = functional.sigma_squared_r_gate(*inputs)
-    monkeypatch.setattr(_groups, "values_are_readable", lambda tensor: False)
-    cut = functional.sigma_squared_r_gate(*inputs, max_per_class=3)
-    assert_close(cut[5:], full[5:])
-    assert (cut[3:5] == 20.0).all()
-    assert cut.isfinite().all()
+@every_reading
+def test_too_few_samples_of_a_class_leave_the_gate_half_open(spread):
+    least = 3 if spread == "distance-std" else 2  # two neighbours besides itself, or one
+    for count in (1, 2, 3, 4):
+        batch = make_batch([0] * count, num_classes=1, feature_dim=2)
+        beta = functional.sigma_squared_r_gate(*(batch[name] for name in INPUTS), ceiling=6.0, spread=spread)
+        assert bool((beta == 3.0).all()) == (count < least)
+        assert bool((beta != 3.0).all()) == (count >= least)
 
 
-def test_gate_and_growth_rate_are_those_of_the_equations():
-    loss = SigmaSquaredRLoss(3, 4, neighbors=3, ceiling=8.0, eps=0.5).double()
+def test_one_neighbour_has_no_standard_deviation_of_distances():
     batch = make_batch()
-    lists = [batch["features"].tolist(), batch["labels"].tolist(), loss.centers.tolist(), loss.growth.tolist()]
-    expected = reference.gate(*lists, neighbors=3, ceiling=8.0, eps=0.5)
-    assert len(set(expected)) == len(expected)
-    assert_close(loss.gate(batch["features"], batch["labels"]), torch.tensor(expected, dtype=torch.float64))
-    rates = torch.tensor(reference.growth_rate(loss.growth.tolist(), 8.0, 0.5), dtype=torch.float64)
-    assert_close(loss.growth_rate(), rates)
-    assert not loss.gate(batch["features"], batch["labels"]).requires_grad
+    beta = functional.sigma_squared_r_gate(*(batch[name] for name in INPUTS), neighbors=1)
+    assert (beta == 20.0).all()
 
 
-def test_growth_rate_stays_between_eps_and_eps_plus_ceiling():
-    rates = functional.growth_rate(torch.tensor([-50.0, 0.0, 50.0], dtype=torch.float64), ceiling=40.0, eps=1e-3)
-    assert_close(rates, torch.tensor([1e-3, 20.001, 40.001], dtype=torch.float64))
+@every_reading
+def test_the_gradient_through_sigma_changes_the_gradient_and_not_the_value(spread):
+    batch = make_batch(grad=True)
+    inputs = [batch[name] for name in INPUTS]
+    learned = [t for t in inputs if t.requires_grad]
+    values, gradients = [], []
+    for through_spread in (False, True):
+        values.append(functional.sigma_squared_r_loss(*inputs, spread=spread, through_spread=through_spread))
+        gradients.append(torch.autograd.grad(values[-1], learned))
+    assert torch.equal(*values)
+    for constant, through, changes in zip(*gradients, (True, True, False), strict=True):
+        assert ((constant - through).abs().max() > 1e-2) == changes  # growth is reached through K alone
+    module = SigmaSquaredRLoss(3, 4, spread=spread, through_spread=True).double()
+    module.load_state_dict({"centers": inputs[2], "growth": inputs[3]})
+    module(inputs[0], inputs[1]).backward()
+    assert_close(module.centers.grad, gradients[1][1])
 
 
 def test_centers_and_growth_start_from_a_standard_normal(generator):
     loss = SigmaSquaredRLoss(2000, 50, generator=generator)
-    for parameter in (loss.centers, loss.growth):
-        assert abs(float(parameter.mean())) < 0.1
-        assert abs(float(parameter.std()) - 1) < 0.05
-    again = SigmaSquaredRLoss(2000, 50, generator=torch.Generator().manual_seed(0))
+    for parameter in (loss.centers.detach(), loss.growth.detach()):
+        assert abs(float(parameter.mean())) < 4 / parameter.numel() ** 0.5
+        assert abs(float(parameter.std()) - 1) < 4 / (2 * parameter.numel()) ** 0.5
+    again = SigmaSquaredRLoss(2000, 50, generator=generator.manual_seed(0))
     assert torch.equal(again.centers, loss.centers)
-    assert (SigmaSquaredRLoss(3, 2, center_std=0.0).centers == 0).all()
-    assert abs(float(SigmaSquaredRLoss(2000, 50, center_std=0.1).centers.std()) - 0.1) < 0.005
+    assert torch.equal(again.growth, loss.growth)
+    other = SigmaSquaredRLoss(2000, 50, generator=generator)
+    assert not torch.equal(other.centers, loss.centers)
 
 
-def test_centers_can_start_at_class_means_and_absent_classes_stay():
-    loss = SigmaSquaredRLoss(3, 2)
-    start = loss.centers.detach().clone()
-    loss.init_centers(torch.tensor([[1.0, 2.0], [3.0, 6.0], [-1.0, 0.0]]), torch.tensor([0, 0, 2]))
-    assert_close(loss.centers.detach(), torch.stack([torch.tensor([2.0, 4.0]), start[1], torch.tensor([-1.0, 0.0])]))
-    assert loss.centers.requires_grad
+@pytest.mark.parametrize("center_std", [0.0, 0.1, 3.0])
+def test_centers_can_start_narrower_wider_or_at_the_origin(generator, center_std):
+    loss = SigmaSquaredRLoss(2000, 50, center_std=center_std, generator=generator)
+    assert float(loss.centers.detach().std()) == pytest.approx(center_std, rel=0.02)
+    assert float(loss.growth.detach().std()) == pytest.approx(1.0, rel=0.1)
 
 
-def test_one_adam_with_two_groups_is_the_papers_two_adams_bit_for_bit():
-    torch.manual_seed(0)
+def test_one_adam_with_the_network_is_the_papers_two_adams_bit_for_bit(generator):
     network, loss = torch.nn.Linear(6, 4), SigmaSquaredRLoss(3, 4)
     twin_network, twin_loss = copy.deepcopy(network), copy.deepcopy(loss)
     one = torch.optim.Adam([{"params": network.parameters(), "lr": 1e-3}, *loss.param_groups(lr=0.1)])
     two = [torch.optim.Adam(twin_network.parameters(), lr=1e-3), torch.optim.Adam(twin_loss.parameters(), lr=0.1)]
-    for step in range(5):
-        images, labels = torch.randn(24, 6), torch.arange(24) % 3
+    start = [p.detach().clone() for p in (*network.parameters(), *loss.parameters())]
+    for _ in range(5):
+        images, labels = torch.randn(24, 6, generator=generator), torch.arange(24) % 3
         for optimizers, model, criterion in (([one], network, loss), (two, twin_network, twin_loss)):
             for optimizer in optimizers:
                 optimizer.zero_grad()
             criterion(model(images), labels).backward()
             for optimizer in optimizers:
                 optimizer.step()
-        pairs = zip([*network.parameters(), *loss.parameters()],
-                    [*twin_network.parameters(), *twin_loss.parameters()], strict=True)  # fmt: skip
-        assert all(torch.equal(a, b) for a, b in pairs), f"step {step}"
-
-
-@every_reading
-def test_the_gradient_through_sigma_changes_the_gradient_and_not_the_value(spread):
-    batch = make_batch(grad=True)
-    constant = value_and_gradients(batch, spread=spread)
-    through = value_and_gradients(batch, spread=spread, through_spread=True)
-    assert_close(constant[0], through[0])
-    assert_close(constant[3], through[3])  # growth is reached through K alone
-    assert (constant[1] - through[1]).abs().max() > 1e-2
-    assert (constant[2] - through[2]).abs().max() > 1e-2
-
-
-def test_too_few_samples_of_a_class_leave_the_gate_half_open():
-    for spread, least in (("distance-std", 3), ("std", 2), ("rms", 2)):
-        for count in (1, 2, 3):
-            batch = make_batch([0] * count, num_classes=1, feature_dim=2)
-            beta = functional.sigma_squared_r_gate(
-                batch["features"], batch["labels"], batch["centers"], batch["growth"], ceiling=6.0, spread=spread
-            )
-            assert bool((beta == 3.0).all()) == (count < least)
-
-
-def excess_of_outlier(distance, spread):
-    """sigma around an outlier minus sigma around the center of a tight class of 12 points on a circle of 0.1."""
-    angles = [2 * math.pi * k / 12 for k in range(12)]
-    tight = [[0.1 * math.cos(a), 0.1 * math.sin(a)] for a in angles]
-    features = torch.tensor([*tight, [distance, 0.0]], dtype=torch.float64)
-    labels, centers = torch.zeros(13, dtype=torch.int64), torch.zeros(1, 2, dtype=torch.float64)
-    # With K = eps + Z sigmoid(0) = 1 and a small Z the gate is nearly linear: its argument can be read off it.
-    beta = functional.sigma_squared_r_gate(
-        features, labels, centers, torch.zeros(1).double(), ceiling=1e-6, eps=1.0, spread=spread
-    )[12]
-    return float(torch.logit(beta / 1e-6) / (1.0 + 0.5e-6))
-
-
-def test_the_default_reading_is_blind_to_isolation_and_the_others_are_not():
-    default = [excess_of_outlier(d, "distance-std") for d in (2.0, 5.0, 20.0)]
-    assert max(default) < 0.1
-    assert max(default) / min(default) < 1.5
-    for spread in ("std", "rms"):
-        near, middle, far = (excess_of_outlier(d, spread) for d in (2.0, 5.0, 20.0))
-        assert middle > 2 * near
-        assert far > 3 * middle
-
-
-# The paper's Figure 1, n = 3: x4..x6 around the center; x1 far away and alone, x2 and x3 far away, x2 among dense
-# company (its figure draws more circles than it names).
-FIGURE_1 = {
-    "x1": (4.0, 3.5), "x2": (-3.0, 2.5), "x3": (3.2, -2.8), "x4": (0.4, 0.3), "x5": (-0.5, 0.2), "x6": (0.1, -0.5),
-    "a": (-3.2, 2.7), "b": (-2.8, 2.6), "c": (-3.1, 2.2), "d": (2.6, -3.6),
-}  # fmt: skip
-
-
-def figure_1_gates(spread):
-    points = torch.tensor(list(FIGURE_1.values()), dtype=torch.float64)
-    labels, centers = torch.zeros(len(points), dtype=torch.int64), torch.zeros(1, 2, dtype=torch.float64)
-    beta = functional.sigma_squared_r_gate(
-        points, labels, centers, torch.tensor([-6.0], dtype=torch.float64), neighbors=3, spread=spread
-    )
-    return dict(zip(FIGURE_1, beta.tolist(), strict=True))
-
-
-@pytest.mark.parametrize(
-    ("spread", "far_above_near", "alone_above_company"),
-    [("distance-std", False, True), ("std", False, True), ("rms", False, True)],
-)
-def test_which_statements_of_figure_1_hold_in_each_reading(spread, far_above_near, alone_above_company):
-    beta = figure_1_gates(spread)
-    assert (min(beta[x] for x in ("x1", "x2", "x3")) > max(beta[x] for x in ("x4", "x5", "x6"))) == far_above_near
-    assert (beta["x1"] > beta["x2"]) == alone_above_company
-
-
-def test_the_search_for_neighbours_counts_where_it_may_look():
-    batch = make_batch([0, 0, 0, 1], num_classes=2)
-    inputs = [batch[key] for key in ("features", "labels", "centers", "growth")]
-    with pytest.raises(ValueError, match=r"no class may have more than max_per_class=2 .* class 0 has 3"):
-        functional.sigma_squared_r_loss(*inputs, max_per_class=2)
-    with check_values():
-        assert functional.sigma_squared_r_loss(*inputs, max_per_class=3) > 0
+        ours, papers = [[*n.parameters(), *c.parameters()] for n, c in ((network, loss), (twin_network, twin_loss))]
+        assert all(torch.equal(a, b) for a, b in zip(ours, papers, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(ours, start, strict=True))

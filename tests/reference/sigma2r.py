@@ -125,8 +125,8 @@ def sigma_squared_r_loss_gradients(
 ) -> tuple[list[Point], list[Point], list[float]]:
     """Of the sum of :func:`sigma_squared_r_loss` with both sigmas constant: for features, centers and growth.
 
-    With s = beta / Z and e the excess: d/dx = 2 beta (x - c), d/dc its negative summed over the class, and
-    d/dw = ||x - c||^2 (d beta / dK) (dK / dw) with d beta / dK = Z s (1 - s) e, dK / dw = Z sigmoid(w) (1 - sigmoid(w)).
+    With e the excess: d/dx = 2 beta (x - c), d/dc its negative summed over the class, and d/dw = ||x - c||^2
+    (d beta / dK) (dK / dw), where d beta / dK = beta (1 - beta / Z) e and dK / dw = Z sigmoid(w) sigmoid(-w).
     """
     excess = spread_excess(features, labels, centers, n=neighbors, spread=spread)
     betas = gate_of_excess(excess, labels, growth, ceiling=ceiling, eps=eps)

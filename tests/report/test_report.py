@@ -23,7 +23,7 @@ def test_a_table_has_a_row_for_each_loss_with_mean_and_interval_over_seeds(recor
     assert list(rows) == ["cross-entropy", "center@0.4", "sigma2r@0.01"]
     assert [row.n for row in table.rows] == [1, 3, 1]
     accuracy = rows["center@0.4"].summaries[0]
-    # Student's t for 97.5 % and 2 degrees of freedom is 4.3027 in any table; the deviation of .90, .91, .92 is .01.
+    # Student's t for 97.5 % and 2 degrees of freedom is 4.3027; the deviation of .90, .91, .92 is .01.
     assert accuracy.mean == pytest.approx(0.91)
     assert accuracy.half_width == pytest.approx(4.30265 * 0.01 / math.sqrt(3), rel=1e-5)
     assert rows["center@0.4"].cells()[2] == "0.9100 ± 0.0248"
@@ -32,8 +32,15 @@ def test_a_table_has_a_row_for_each_loss_with_mean_and_interval_over_seeds(recor
 
 def test_the_caption_says_what_the_runs_have_in_common(records):
     (table,) = make_tables(records)
-    for told in ("9,000 training, 1,500 test images", "2 epochs", "batches of 256", "n = 1 to 3 seeds", "95 % t interval",
-                 "last epoch's", "augmentation: none"):  # fmt: skip
+    for told in (
+        "9,000 training, 1,500 test images",
+        "2 epochs",
+        "batches of 256",
+        "n = 1 to 3 seeds",
+        "95 % t interval",
+        "last epoch's",
+        "augmentation: none",
+    ):
         assert told in table.caption
     (single,) = make_tables(records[:1])
     assert "n = 1 seed a loss." in single.caption

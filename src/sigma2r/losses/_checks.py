@@ -132,5 +132,5 @@ def check_count(who: str, **values: int) -> None:
         ValueError: Naming the first that is not.
     """
     for name, value in values.items():
-        if isinstance(value, bool) or int(value) != value or value < 1:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 1 <= value < float("inf") or value % 1:
             raise ValueError(f"{who}: {name} must be a whole number of at least 1; got {value!r}.")

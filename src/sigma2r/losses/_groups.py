@@ -34,13 +34,13 @@ class ClassGroups(NamedTuple):
 
 
 def group_by_class(
-    who: str, labels: Tensor, num_classes: int, feature_dim: int, max_per_class: int | None
+    who: str, labels: Tensor, num_classes: int, feature_dim: int, neighbors: int, max_per_class: int | None
 ) -> ClassGroups:
     """Choose the layout for a batch of N ``labels`` and place every sample in it.
 
     The largest class count is a shape, so the host must know it: from ``max_per_class``, or by counting labels
-    where looking is free. Grouped costs G P (D + 2 P + 2) numbers, masked N (D + 2 N + 2 G): the cheaper is taken,
-    so that padding never costs more memory than the masked search.
+    where looking is free. The layout that takes less memory is chosen, so that padding never costs more of it than
+    the masked search.
 
     Raises:
         ValueError: If ``max_per_class`` is below 1, or a class has more samples where they can be counted.
@@ -68,8 +68,7 @@ def group_by_class(
                 f"{who}: no class may have more than max_per_class={max_per_class} samples in a batch; class "
                 f"{int(classes[counts.argmax()])} has {width}. Give max_per_class={width}, or leave it out."
             )
-    masked = num_samples * (feature_dim + 2 * (num_samples + num_groups))
-    if width is None or num_groups * width * (feature_dim + 2 * (width + 1)) > masked:
+    if width is None or not padding_pays(num_samples, num_groups, width, feature_dim, neighbors):
         return ClassGroups(group, classes, counts, None, None)
     first = counts.cumsum(0) - counts
     place = torch.arange(num_samples, device=labels.device)
@@ -80,3 +79,16 @@ def group_by_class(
     column = torch.minimum(place[:width], counts.unsqueeze(1) - 1)
     members = order[(first.unsqueeze(1) + column).clamp(0, num_samples - 1)]
     return ClassGroups(group, classes, counts, members, slot)
+
+
+def padding_pays(num_samples: int, num_groups: int, width: int, feature_dim: int, neighbors: int) -> bool:
+    """Whether ``num_groups`` blocks of ``width`` samples take no more memory than one block of all samples.
+
+    Each block holds its points, about two numbers for each pair of an anchor and a point, and about eight for each
+    neighbour that an anchor chooses.
+    """
+
+    def numbers(blocks: int, points: int, anchors: int) -> int:
+        return blocks * (points * feature_dim + anchors * (2 * points + 8 * min(neighbors, points)))
+
+    return numbers(num_groups, width, width + 1) <= numbers(1, num_samples, num_samples + num_groups)

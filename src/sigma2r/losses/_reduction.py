@@ -18,8 +18,10 @@ def check_reduction(who: str, reduction: str) -> None:
 
 
 def reduce(values: Tensor, reduction: Reduction) -> Tensor:
-    """Reduce per-sample ``values`` (N,); the mean of an empty batch is 0 and stays in the graph."""
+    """Reduce per-sample ``values`` (N,); the mean of an empty batch is 0 and stays in the graph.
+
+    The mean divides before it adds, so that it overflows only where it is too large itself.
+    """
     if reduction == "none":
         return values
-    total = values.sum()
-    return total if reduction == "sum" else total / max(values.shape[0], 1)
+    return values.sum() if reduction == "sum" else (values / max(values.shape[0], 1)).sum()

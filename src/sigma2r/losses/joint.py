@@ -64,7 +64,10 @@ class JointLoss(nn.Module):
                 f"{tuple(logits.shape)}. The order is loss(features, logits, labels)."
             )
         auxiliary = self.auxiliary(features, labels)
-        return F.cross_entropy(logits.to(working_dtype(logits)), labels.long()), auxiliary
+        logits = logits.to(working_dtype(logits))
+        if not logits.shape[0]:
+            return logits.sum(), auxiliary  # the mean of none is 0, and stays in the graph
+        return F.cross_entropy(logits, labels.long()), auxiliary
 
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
         """The groups of the auxiliary loss for an optimizer; none if it learns nothing."""

@@ -164,7 +164,7 @@ def _gate_and_squared_distance(
     check_centers(who, centers, growth)
     check_features(who, features, centers.shape[1])
     labels = check_labels(who, features, labels, centers.shape[0])
-    groups = group_by_class(who, labels, centers.shape[0], features.shape[1], max_per_class)
+    groups = group_by_class(who, labels, centers.shape[0], features.shape[1], neighbors, max_per_class)
     groups, labels = groups.to(features.device), labels.to(features.device)  # counted where the labels lay
     dtype = working_dtype(features, centers, growth)
     with without_autocast(features):
@@ -173,7 +173,7 @@ def _gate_and_squared_distance(
         offset = features - centers.index_select(0, labels)
         squared = torch.linalg.vecdot(offset, offset).clamp_max(torch.finfo(dtype).max)
         with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
-            excess = spread_excess(features, squared, centers, groups, neighbors, spread)
+            excess = spread_excess(features, squared, groups, neighbors, spread)
         slope = growth_rate(growth.to(dtype), ceiling=ceiling, eps=eps)
         return ceiling * torch.sigmoid(slope.index_select(0, labels) * excess), squared
 

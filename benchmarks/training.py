@@ -1,0 +1,88 @@
+"""Whole training: a LeNet epoch through the trainer, and what σ²R adds to a training step."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.timing import Ratio, Work, compare
+from sigma2r import BalancedBatchSampler, JointLoss, SigmaSquaredRLoss
+from sigma2r.data import load_images
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.models import build_model
+from sigma2r.studies.run import Run
+from sigma2r.studies.train import Where, train
+
+
+def epoch_through_the_trainer(threads: int) -> Work:
+    """The training part of one epoch of ``sigma2r train`` on FashionMNIST, in seconds."""
+
+    def epoch() -> float:
+        run = Run(dataset="fashion-mnist", loss="sigma2r@0.01", epochs=1, measure_every=0, threads=threads)
+        with tempfile.TemporaryDirectory() as folder:
+            record = train(run, Path(folder) / "run", Where(device="cpu", progress=False))
+        return float(record.history[0]["train_s"])
+
+    return epoch
+
+
+def epoch_in_a_bare_loop() -> Work:
+    """The same model, loss and batches without trainer, logs or augmentation."""
+    data = load_images("fashion-mnist", "train")
+    preprocess = Preprocess.fitted_to(data, torch.arange(len(data)))
+    model = build_model("lenet", in_channels=1, image_size=28, num_classes=10)
+    criterion = JointLoss(SigmaSquaredRLoss(10, 84), 0.01)
+    optimizer = torch.optim.Adam([{"params": model.parameters(), "lr": 1e-3}, *criterion.param_groups(lr=0.1)])
+    sampler = BalancedBatchSampler(data.labels, 256)
+
+    def epoch() -> None:
+        for rows in sampler.epoch_indices():
+            features, logits = model(preprocess(data.images[rows]))
+            optimizer.zero_grad()
+            criterion(features, logits, data.labels[rows]).backward()
+            optimizer.step()
+
+    return epoch
+
+
+def training_step(name: str, channels: int, size: int, with_sigma2r: bool) -> Work:
+    """One step on a batch of 256 random images."""
+    torch.manual_seed(0)
+    model = build_model(name, in_channels=channels, image_size=size, num_classes=10)
+    criterion = JointLoss(SigmaSquaredRLoss(10, model.feature_dim), 0.01)
+    groups = [{"params": list(model.parameters()), "lr": 1e-3}]
+    groups += criterion.param_groups(lr=0.1) if with_sigma2r else []
+    optimizer = torch.optim.Adam(groups, fused=True)
+    images, labels = torch.randn(256, channels, size, size), torch.arange(256) % 10
+
+    def step() -> None:
+        features, logits = model(images)
+        loss = criterion(features, logits, labels) if with_sigma2r else F.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def run() -> Iterator[Ratio]:
+    """The trainer against a bare loop, and σ²R against cross-entropy alone."""
+    for name, channels, size, target, n in (("lenet", 1, 28, 1.06, 150), ("resnet18", 3, 32, 1.02, 12)):
+        yield compare(
+            f"training step, {name}, {channels} x {size} x {size}, batch 256",
+            ("cross-entropy + sigma2R", training_step(name, channels, size, True)),
+            ("cross-entropy alone", training_step(name, channels, size, False)),
+            target=target,
+            n=n,
+            warm_up=2,
+        )
+    yield compare(
+        "LeNet epoch on FashionMNIST, sigma2R, batch 256",
+        ("sigma2r train with augmentation", epoch_through_the_trainer(torch.get_num_threads())),
+        ("bare loop without augmentation", epoch_in_a_bare_loop()),
+        target=1.25,
+        n=5,
+        warm_up=1,
+    )

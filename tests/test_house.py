@@ -1,0 +1,143 @@
+"""The repository around the package: it speaks of itself alone, its documents hold together, its set-up recovers."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sigma2r.cli import _described, _underscored, build_parser
+from sigma2r.studies.compare import comparison
+from tools.readme_table import filled_in
+
+ROOT = Path(__file__).parent.parent
+TRACKED = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()
+    if (ROOT / name).is_file()
+]  # fmt: skip
+PAGES = [path for path in TRACKED if path.suffix == ".md"]
+SYSTEM = {"dev", "etc", "proc", "usr"}  # roots of absolute paths that mean the same on every machine
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def paths_of_one_machine(text: str) -> list[str]:
+    found = re.finditer(r"(?<![\w./:~$)}>*\\-])/(\w[\w.-]*)/", text)
+    return [match[0] for match in found if match[1] not in SYSTEM]
+
+
+def test_no_file_names_a_path_of_one_machine():
+    assert paths_of_one_machine("see '/data/images/x.png'") == ["/data/"]  # the check can fail
+    assert paths_of_one_machine("/usr/share/datasets, train/class/x, https://a.org/b/c") == []
+    others = [path for path in TRACKED if path not in (Path(__file__), ROOT / ".gitignore")]
+    texts = {path: path.read_bytes().decode(errors="ignore") for path in others}
+    assert {name_of(path): found for path, text in texts.items() if (found := paths_of_one_machine(text))} == {}
+
+
+def test_no_code_reaches_outside_the_repository():
+    code = [path for path in TRACKED if path.suffix == ".py" and path != Path(__file__)]
+    assert len(code) > 30
+    assert [name_of(path) for path in [*code, ROOT / "Makefile"] if "../" in path.read_text()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_documents_lead_somewhere(page: Path):
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose)
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def commands(page: Path) -> list[str]:
+    blocks = re.findall(r"^```(?:console|sh)\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("sigma2r ")]
+
+
+def test_the_documents_show_commands():
+    assert sum(len(commands(page)) for page in PAGES) > 8
+
+
+@pytest.mark.parametrize("command", sorted({c for page in PAGES for c in commands(page)}))
+def test_every_command_of_the_documents_is_understood(command: str):
+    words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
+    words = [word for word in words if word not in ("--config", "run.yaml", "--print_config")]
+    chosen = build_parser().parse_args([_underscored(word) for word in words])
+    if chosen.verb in ("train", "compare"):
+        run, _ = _described(chosen[chosen.verb])  # refuses names and options that do not exist
+        if chosen.verb == "compare":
+            assert list(comparison(run, chosen.compare.losses, chosen.compare.seeds))
+
+
+def test_tables_in_the_documents_show_the_committed_records():
+    pages = [page for page in PAGES if "<!-- results/" in page.read_text()]
+    assert len(pages) >= 2
+    assert [name_of(page) for page in pages if filled_in(page.read_text()) != page.read_text()] == []
+
+
+def test_every_public_package_has_a_page_of_reference():
+    text = "".join(path.read_text() for path in (ROOT / "docs/api").glob("*.md"))
+    packages = {path.parent.name for path in (ROOT / "src/sigma2r").glob("*/__init__.py")}
+    assert {"losses", "report"} < packages
+    assert {name for name in packages if f".. automodule:: sigma2r.{name}" not in text} == set()
+
+
+# A Python that only pretends: it makes an empty environment and installs nothing, as fast as can be.
+PRETENDER = """#!/bin/sh
+case "$*" in
+  *version_info*) exit ${TOO_OLD:-0} ;;
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  *"pip install"*) exit ${PIP_FAILS:-0} ;;
+esac
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path):
+    assert shutil.which("make"), "the Makefile's tests need make"
+    python, stamp = tmp_path / "python", tmp_path / "venv" / ".ready"
+    python.write_text(PRETENDER)
+    python.chmod(0o755)
+
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        call = ["make", f"PYTHON={python}", f"VENV={stamp.parent}", str(stamp)]
+        return subprocess.run(call, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
+
+    return run
+
+
+def test_set_up_runs_once(make):
+    assert make().returncode == 0
+    assert "up to date" in make().stdout
+
+
+def test_set_up_that_was_interrupted_starts_over(make, tmp_path: Path):
+    assert make(PIP_FAILS="1").returncode != 0
+    half_installed = tmp_path / "venv" / "half-installed"
+    half_installed.touch()
+    assert make().returncode == 0
+    assert not half_installed.exists()
+    assert "up to date" in make().stdout
+
+
+def test_set_up_follows_a_change_of_its_settings_and_keeps_what_is_there(make, tmp_path: Path):
+    make()
+    (tmp_path / "venv" / "mine").touch()
+    os.utime(tmp_path / "venv" / ".ready", (0, 0))  # older than pyproject.toml
+    assert "Setting up" in make().stdout
+    assert (tmp_path / "venv" / "mine").exists()
+
+
+def test_an_old_python_is_refused_in_one_sentence(make):
+    refused = make(TOO_OLD="1")
+    assert refused.returncode != 0
+    assert "needs Python 3.11 or newer" in refused.stderr

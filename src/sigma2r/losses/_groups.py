@@ -24,13 +24,28 @@ class ClassGroups(NamedTuple):
     counts: Tensor
     """(G,) int64: samples of each group that take part in the search."""
     members: Tensor | None
-    """(G, P) int64: the samples of each group, the last repeated to fill the row; None for the masked layout."""
+    """(G, P) int64: the samples of each group, the first repeated to fill the row; None for the masked layout."""
     slot: Tensor | None
     """(N,) int64: where each sample stands in ``members``, flattened; G P for one that was left out."""
+    least: int = 0
+    """The least of ``counts``, where the host knows it; else 0."""
+    complete: bool = False
+    """Whether the host knows that ``members`` repeats none."""
+    counted: bool = False
+    """Whether the host knows that ``members`` leaves out none."""
 
     def to(self, device: torch.device) -> "ClassGroups":
         """The same groups on another device."""
-        return ClassGroups(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+        if self.group.device == device:
+            return self
+        members, slot = (None if part is None else part.to(device) for part in (self.members, self.slot))
+        return self._replace(
+            group=self.group.to(device),
+            classes=self.classes.to(device),
+            counts=self.counts.to(device),
+            members=members,
+            slot=slot,
+        )
 
 
 def group_by_class(
@@ -50,35 +65,42 @@ def group_by_class(
     num_samples, readable = labels.shape[0], values_are_readable(labels)
     if not num_samples:
         return ClassGroups(labels, labels, labels, None, None)
-    order = labels.argsort(stable=True)
+    ordered, order = labels.sort(stable=True)
+    edges = torch.arange(min(num_classes, num_samples) + 1, device=labels.device)
     if num_classes <= num_samples:
-        group, classes = labels, torch.arange(num_classes, device=labels.device)
+        group, ordered_group, classes = labels, ordered, edges[:-1]
     else:  # more classes than samples: only those present get a group, as far as the host may count them
-        ordered = labels[order]
-        rank = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
-        num_groups = int(rank[-1]) + 1 if readable else num_samples
-        group = torch.empty_like(rank).scatter_(0, order, rank)
-        classes = torch.zeros_like(rank[:num_groups]).scatter_(0, rank, ordered)
-    counts = torch.zeros_like(classes).scatter_add_(0, group, torch.ones_like(group))
-    num_groups, width = counts.shape[0], max_per_class
+        ordered_group = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
+        edges = edges[: int(ordered_group[-1]) + 2] if readable else edges
+        group = torch.empty_like(order).scatter_(0, order, ordered_group)
+        classes = torch.zeros_like(edges[:-1]).scatter_(0, ordered_group, ordered)
+    ends = torch.searchsorted(ordered_group, edges)
+    first, counts = ends[:-1], ends[1:] - ends[:-1]
+    num_groups, width, least = counts.shape[0], max_per_class, 0
     if readable:
-        width = int(counts.max())
+        least, width = (int(end) for end in counts.aminmax())
         if max_per_class is not None and width > max_per_class:
             raise ValueError(
                 f"{who}: no class may have more than max_per_class={max_per_class} samples in a batch; class "
                 f"{int(classes[counts.argmax()])} has {width}. Give max_per_class={width}, or leave it out."
             )
     if width is None or not padding_pays(num_samples, num_groups, width, feature_dim, neighbors):
-        return ClassGroups(group, classes, counts, None, None)
-    first = counts.cumsum(0) - counts
+        return ClassGroups(group, classes, counts, None, None, least)
     place = torch.arange(num_samples, device=labels.device)
-    seat = torch.empty_like(place).scatter_(0, order, place) - first[group]
-    # A class larger than a promised max_per_class that nobody could check: its surplus is left out.
-    slot = torch.where(seat < width, group * width + seat, num_groups * width)
-    counts = counts.clamp_max(width)
-    column = torch.minimum(place[:width], counts.unsqueeze(1) - 1)
-    members = order[(first.unsqueeze(1) + column).clamp(0, num_samples - 1)]
-    return ClassGroups(group, classes, counts, members, slot)
+    if least == width:
+        slot = torch.empty_like(order).scatter_(0, order, place)
+        return ClassGroups(
+            group, classes, counts, order.view(num_groups, width), slot, least, complete=True, counted=True
+        )
+    shift = edges[:-1] * width - first
+    ordered_slot = place + shift.index_select(0, ordered_group)
+    members = order.index_select(0, first.clamp_max(num_samples - 1)).repeat_interleave(width)
+    if not readable:  # a class may be larger than was promised: its surplus is left out, on a place of its own
+        ordered_slot = torch.where(ordered_slot < (ordered_group + 1) * width, ordered_slot, num_groups * width)
+        counts, members = counts.clamp_max(width), torch.cat([members, order[:1]])
+    members = members.scatter_(0, ordered_slot, order)[: num_groups * width]
+    slot = torch.empty_like(order).scatter_(0, order, ordered_slot)
+    return ClassGroups(group, classes, counts, members.view(num_groups, width), slot, least, counted=readable)
 
 
 def padding_pays(num_samples: int, num_groups: int, width: int, feature_dim: int, neighbors: int) -> bool:

@@ -18,6 +18,11 @@ from sigma2r.losses._groups import ClassGroups
 
 Spread = Literal["distance-std", "std", "rms"]
 
+# Features are multiplied by this power of two before they are squared, so that pairs twice as far apart as the
+# farthest sample that still has a finite loss do not overflow. What vanishes below instead, a sigma of less than
+# 1e-10, is less than a gate can tell from none.
+_UNIT = 2.0**-30
+
 
 def check_spread(who: str, spread: str) -> None:
     """Refuse a reading that does not exist.
@@ -47,9 +52,7 @@ def spread_excess(features: Tensor, squared: Tensor, groups: ClassGroups, neighb
 
     Samples look among the *other* samples of their class, centers among all of theirs. Distances between samples
     come from inner products of features less a mean within their class, so that a common offset cannot cancel
-    them, divided by the largest component, so that squares neither overflow nor vanish; distances to centers,
-    taken by direct difference, have a unit of their own. What remains is a rounding error of about 1e-7 of the
-    squared *class radius* in a squared distance.
+    them: what remains is a rounding error of about 1e-7 of the squared *class radius* in a squared distance.
 
     Args:
         features: (N, D).
@@ -61,50 +64,64 @@ def spread_excess(features: Tensor, squared: Tensor, groups: ClassGroups, neighb
     if not features.shape[0]:
         return squared
     layout = _masked_layout if groups.members is None else _grouped_layout
-    block, strangers, to_centers, partners = layout(features, squared, groups)
-    num_points = block.shape[1]
-    least = torch.finfo(block.dtype).tiny
-    low, high = block.detach().aminmax()
-    scale = torch.maximum(-low, high).clamp_min(least)
-    center_scale = squared.detach().amax().sqrt().clamp_min(least)  # a center may lie far outside its class
-    block = block / scale if block.requires_grad else block.div_(scale)
+    block, strangers, to_centers = layout(features, squared, groups)
+    block = block * _UNIT if block.requires_grad else block.mul_(_UNIT)
     products = torch.bmm(block, block.transpose(1, 2))
     norms = _diagonal(products).clone()
-    pairwise = products.mul_(-2).add_(norms.unsqueeze(2)).add_(norms.unsqueeze(1)).clamp_min_(0)
+    pairwise = products.mul_(-2).add_(norms.unsqueeze(2)).add_(norms.unsqueeze(1))  # down to rounding below 0
 
-    k = min(neighbors, num_points)
-    fill = pairwise.masked_fill if spread == "std" else pairwise.masked_fill_  # std looks at the pairs again
-    others = fill(strangers, torch.inf)
+    k = min(neighbors, block.shape[1])
+    others = pairwise.clone() if spread == "std" else pairwise  # std looks at the pairs again
+    if strangers is not None:
+        others.masked_fill_(strangers, torch.inf)
     _diagonal(others).fill_(torch.inf)
-    near_points, index = others.topk(k, dim=2, largest=False)
-    # Divided twice, because the square of the scale may overflow where the scale does not.
-    near_centers, center_index = (to_centers / center_scale / center_scale).topk(k, dim=2, largest=False)
-    nearest = torch.cat([near_points, near_centers], dim=1)
-    is_center = torch.arange(nearest.shape[1], device=block.device) >= num_points
-    count = partners.clamp_max(k).unsqueeze(2)
-    valid = torch.arange(k, device=block.device) < count
-    nearest = torch.where(valid, nearest, 0.0)
-    if spread == "std":
-        index = torch.cat([index, center_index], dim=1)
-        ratio = torch.where(is_center, (scale / center_scale).square(), 1.0)
-        among = ratio * _sum_of_pairs(pairwise, index, valid)
-        sigma = safe_sqrt((nearest.sum(2) + among) / ((count + 1) * count.clamp_min(1)).squeeze(2))
-    elif spread == "rms":
-        sigma = safe_sqrt(nearest.sum(2) / count.clamp_min(1).squeeze(2))
+    near_points, point_index = others.topk(k, dim=2, largest=False)
+    near_centers, center_index = (to_centers * _UNIT**2).topk(k, dim=2, largest=False)
+    nearest = torch.cat([near_points, near_centers], dim=1).clamp_min_(0)
+    index = torch.cat([point_index, center_index], dim=1) if spread == "std" else None
+    if groups.least > k:  # everyone finds k neighbours
+        sigma = _sigma_of_all(nearest, pairwise, index, spread)
     else:
-        distance = safe_sqrt(nearest)
-        mean = distance.sum(2, keepdim=True) / count.clamp_min(1)
-        deviation = torch.where(valid, distance - mean, 0.0)
-        sigma = safe_sqrt(deviation.square().sum(2) / (count - 1).clamp_min(1).squeeze(2))
-    sigma = sigma * torch.where(is_center, center_scale, scale)
-    sigma = torch.where(count.squeeze(2) < fewest_neighbours(spread), torch.nan, sigma)  # undefined: NaN
+        sigma = _sigma_of_some(nearest, pairwise, index, spread, _partners(groups).clamp_max(k).unsqueeze(2))
     if groups.slot is None:
         num_samples = groups.group.shape[0]
         excess = sigma[0, :num_samples] - sigma[0, num_samples + groups.group]
     else:
-        compared = sigma[:, :-1] - sigma[:, -1:]
-        excess = torch.cat([compared.flatten(), compared.new_zeros(1)])[groups.slot]
-    return torch.where(excess.isnan(), 0.0, excess)
+        compared = (sigma[:, :-1] - sigma[:, -1:]).flatten()
+        if not groups.counted:  # there may be a slot for those left out
+            compared = torch.cat([compared, compared.new_full((1,), torch.nan)])
+        excess = compared[groups.slot]
+    return torch.nan_to_num(excess / _UNIT, nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+
+
+def _sigma_of_all(nearest: Tensor, pairwise: Tensor, index: Tensor | None, spread: Spread) -> Tensor:
+    """Sigma (B, A) from squared distances to k neighbours (B, A, k), all of which are there."""
+    k = nearest.shape[2]
+    if index is not None:
+        return safe_sqrt((nearest.sum(2) + _sum_of_pairs(pairwise, index, None)) / ((k + 1) * k))
+    if spread == "rms":
+        return safe_sqrt(nearest.mean(2))
+    if k < fewest_neighbours(spread):
+        return torch.zeros_like(nearest[:, :, 0])  # undefined for everyone: no excess
+    distance = safe_sqrt(nearest)
+    return safe_sqrt((distance - distance.mean(2, keepdim=True)).square().sum(2) / (k - 1))
+
+
+def _sigma_of_some(nearest: Tensor, pairwise: Tensor, index: Tensor | None, spread: Spread, count: Tensor) -> Tensor:
+    """:func:`_sigma_of_all` where the first ``count`` (B, A, 1) of the k are there; NaN where too few are."""
+    valid = torch.arange(nearest.shape[2], device=count.device) < count
+    nearest, number = torch.where(valid, nearest, 0.0), count.squeeze(2)
+    if index is not None:
+        scatter = (nearest.sum(2) + _sum_of_pairs(pairwise, index, valid)) / (number + 1)
+        sigma = safe_sqrt(scatter / number.clamp_min(1))
+    elif spread == "rms":
+        sigma = safe_sqrt(nearest.sum(2) / number.clamp_min(1))
+    else:
+        distance = safe_sqrt(nearest)
+        mean = distance.sum(2, keepdim=True) / count.clamp_min(1)
+        deviation = torch.where(valid, distance - mean, 0.0)
+        sigma = safe_sqrt(deviation.square().sum(2) / (number - 1).clamp_min(1))
+    return torch.where(number < fewest_neighbours(spread), torch.nan, sigma)
 
 
 def _diagonal(matrices: Tensor) -> Tensor:
@@ -112,7 +129,7 @@ def _diagonal(matrices: Tensor) -> Tensor:
     return matrices.view(matrices.shape[0], -1)[:, :: matrices.shape[2] + 1]
 
 
-def _sum_of_pairs(pairwise: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+def _sum_of_pairs(pairwise: Tensor, index: Tensor, valid: Tensor | None) -> Tensor:
     """Sum of the squared distances between each anchor's neighbours, every pair once, (B, A).
 
     The scatter of p points about their mean is the sum over their pairs over p: with the distances to the anchor,
@@ -123,17 +140,26 @@ def _sum_of_pairs(pairwise: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     for j in range(k - 1):
         pairs = index[:, :, j : j + 1] * pairwise.shape[2] + index[:, :, j + 1 :]
         squared = flat.gather(1, pairs.flatten(1)).view(pairs.shape)
-        total = total + torch.where(valid[:, :, j + 1 :], squared, 0.0).sum(2)
+        squared = squared.clamp_min(0)
+        total = total + (squared if valid is None else torch.where(valid[:, :, j + 1 :], squared, 0.0)).sum(2)
     return total
 
 
-def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _partners(groups: ClassGroups) -> Tensor:
+    """How many neighbours each anchor could have, (B, A): the others of its class, or for a center all of it."""
+    if groups.members is None:
+        return torch.cat([groups.counts.index_select(0, groups.group) - 1, groups.counts]).unsqueeze(0)
+    counts = groups.counts.unsqueeze(1)
+    return torch.cat([(counts - 1).clamp_min(0).expand(-1, groups.members.shape[1]), counts], dim=1)
+
+
+def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor | None, Tensor]:
     """A block for each group, B = G and R = 1.
 
     Returns:
         Points less their block's mean (B, P, D); where a point is no partner of another, whether or not it is
-        the same, something that broadcasts to (B, P, P); the squared distances from the centers to the points
-        (B, R, P), infinite to strangers; and how many partners each anchor has (B, A).
+        the same, None or something that broadcasts to (B, P, P); and the squared distances from the centers to
+        the points (B, R, P), infinite to strangers.
     """
     members = groups.members
     assert members is not None
@@ -141,21 +167,20 @@ def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> t
     block = features.index_select(0, members.flatten()).view(num_groups, width, features.shape[1])
     # Repeated members count more than once in the mean: any point among the members would do.
     block = block - block.mean(1, keepdim=True) if block.requires_grad else block.sub_(block.mean(1, keepdim=True))
-    counts = groups.counts.unsqueeze(1)
-    empty = torch.arange(width, device=features.device) >= counts
-    to_centers = squared[members].masked_fill(empty, torch.inf)
-    partners = torch.cat([(counts - 1).clamp_min(0).expand(-1, width), counts], dim=1)
-    return block, empty.unsqueeze(1), to_centers.unsqueeze(1), partners
+    to_centers = squared.index_select(0, members.flatten()).view(num_groups, 1, width)
+    if groups.complete:
+        return block, None, to_centers
+    empty = (torch.arange(width, device=features.device) >= groups.counts.unsqueeze(1)).unsqueeze(1)
+    return block, empty, to_centers.masked_fill(empty, torch.inf)
 
 
-def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor | None, Tensor]:
     """The whole batch as one block, B = 1 and R = G; returns what :func:`_grouped_layout` does."""
-    group, counts, num_groups = groups.group, groups.counts, groups.classes.shape[0]
+    group, num_groups = groups.group, groups.classes.shape[0]
     sums = features.new_zeros(num_groups, features.shape[1]).index_add(0, group, features)
-    means = sums / counts.clamp_min(1).unsqueeze(1)
+    means = sums / groups.counts.clamp_min(1).unsqueeze(1)
     block = (features - means.index_select(0, group)).unsqueeze(0)
     strangers = group.unsqueeze(1) != group
     elsewhere = torch.arange(num_groups, device=group.device).unsqueeze(1) != group
     to_centers = squared.expand(num_groups, -1).masked_fill(elsewhere, torch.inf)
-    partners = torch.cat([counts.index_select(0, group) - 1, counts])
-    return block, strangers.unsqueeze(0), to_centers.unsqueeze(0), partners.unsqueeze(0)
+    return block, strangers.unsqueeze(0), to_centers.unsqueeze(0)

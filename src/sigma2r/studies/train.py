@@ -3,6 +3,7 @@
 import datetime
 import logging
 import platform
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -45,14 +46,14 @@ class Where:
         data_dir: Folder of the data set's files; default: where they are usually installed.
         download: Fetch the data set if it is nowhere to be found.
         workers: Processes that decode images which do not fit into memory.
-        progress: Show a progress bar.
+        progress: Show a progress bar; default: if a terminal shows what is printed.
     """
 
     device: str = "auto"
     data_dir: Path | None = None
     download: bool = False
     workers: int = 2
-    progress: bool = True
+    progress: bool | None = None
 
 
 def train(run: Run, out: Path, where: Where | None = None) -> Record:
@@ -197,7 +198,8 @@ class _Training:
                 save_on_train_epoch_end=True,
             )
             callbacks.append(best)
-        if self.where.progress:
+        progress = sys.stdout.isatty() if self.where.progress is None else self.where.progress
+        if progress:
             callbacks.append(TQDMProgressBar(refresh_rate=20))
         return pl.Trainer(
             accelerator=self.device.type,
@@ -211,7 +213,7 @@ class _Training:
             ],
             num_sanity_val_steps=0,
             enable_model_summary=False,
-            enable_progress_bar=self.where.progress,
+            enable_progress_bar=progress,
             log_every_n_steps=min(50, len(self.sampler)),
             reload_dataloaders_every_n_epochs=1,
         )

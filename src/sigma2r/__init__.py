@@ -5,7 +5,18 @@ The core needs torch and jaxtyping alone. Training, the command line and the rep
 """
 
 from sigma2r import functional
-from sigma2r.losses import CenterLoss, JointLoss, SigmaSquaredRLoss
+from sigma2r.losses import (
+    CenterLoss,
+    ContrastiveCenterLoss,
+    ContrastiveLoss,
+    GitLoss,
+    JointLoss,
+    NearestNegativeTripletLoss,
+    SigmaSquaredRLoss,
+    SoftNearestNeighborLoss,
+    TripletCenterLoss,
+    WarmUp,
+)
 from sigma2r.losses._checks import check_values
 from sigma2r.metrics import intra_class_spread
 from sigma2r.samplers import BalancedBatchSampler
@@ -15,8 +26,15 @@ __version__ = "0.1.0"
 __all__ = [
     "BalancedBatchSampler",
     "CenterLoss",
+    "ContrastiveCenterLoss",
+    "ContrastiveLoss",
+    "GitLoss",
     "JointLoss",
+    "NearestNegativeTripletLoss",
     "SigmaSquaredRLoss",
+    "SoftNearestNeighborLoss",
+    "TripletCenterLoss",
+    "WarmUp",
     "check_values",
     "functional",
     "intra_class_spread",

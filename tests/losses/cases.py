@@ -9,8 +9,27 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from sigma2r import CenterLoss, SigmaSquaredRLoss, functional
-from tests.reference import center, sigma2r
+from sigma2r import (
+    CenterLoss,
+    ContrastiveCenterLoss,
+    ContrastiveLoss,
+    GitLoss,
+    NearestNegativeTripletLoss,
+    SigmaSquaredRLoss,
+    SoftNearestNeighborLoss,
+    TripletCenterLoss,
+    functional,
+)
+from tests.reference import (
+    center,
+    contrastive,
+    contrastive_center,
+    git,
+    nearest_negative_triplet,
+    sigma2r,
+    soft_nearest_neighbor,
+    triplet_center,
+)
 
 N, C, D = 14, 3, 4
 Batch = dict[str, Tensor]
@@ -32,7 +51,12 @@ class Case:
             function's own.
         frozen: Where a part is held constant: from a batch, what tells the loops to hold it at its value there.
         chooses: Whether which of two equally near neighbours is taken changes the value.
+        kinks: Whether the gradient jumps where distances tie or a margin is just met.
+        alone: Whether a class that is absent from the batch has no gradient.
+        zero_at_centers: Whether features on their centers cost nothing, and only they.
+        quadratic: Whether the value grows as the square of all lengths.
         offset_rtol: The relative error allowed at offset 1e4 in float32.
+        has_value: From labels (and centers) as lists, which samples have a value; None: all.
     """
 
     function: Callable[..., Tensor]
@@ -45,11 +69,22 @@ class Case:
     literal: Mapping[str, Any] = field(default_factory=dict)
     frozen: Callable[..., dict[str, Any]] | None = None
     chooses: bool = False
+    kinks: bool = False
+    alone: bool = True
+    zero_at_centers: bool = False
+    quadratic: bool = False
     offset_rtol: float = 1e-6
+    has_value: Callable[..., list[bool]] | None = None
 
     @property
     def name(self) -> str:
-        return "-".join([self.function.__name__, *(v for v in self.settings.values() if isinstance(v, str))])
+        told = [f"per_class={v}" if k == "per_class" else v for k, v in self.settings.items() if k in _TOLD]
+        return "-".join([self.function.__name__, *told])
+
+    def build(self, num_classes: int, feature_dim: int, **keywords: Any) -> nn.Module:
+        """The module; without sizes where it learns nothing."""
+        keywords = {**self.settings, **keywords}
+        return self.module(num_classes, feature_dim, **keywords) if self.learned else self.module(**keywords)
 
     def tensors(self, batch: Batch) -> list[Tensor]:
         """Features, labels and the learned tensors, in the function's order."""
@@ -91,8 +126,19 @@ def frozen_spread(features: Any, labels: Any, centers: Any, growth: Any, **setti
     return {"frozen_excess": excess}
 
 
+_TOLD = ("spread", "negatives", "per_class")
+_MARGIN = {"margin": st.floats(0.5, 8)}
+
 CASES = [
-    Case(functional.center_loss, CenterLoss, center.center_loss, center.center_loss_gradients, ("centers",)),
+    Case(
+        functional.center_loss,
+        CenterLoss,
+        center.center_loss,
+        center.center_loss_gradients,
+        ("centers",),
+        zero_at_centers=True,
+        quadratic=True,
+    ),
     *(
         Case(
             functional.sigma_squared_r_loss,
@@ -105,11 +151,91 @@ CASES = [
             literal={"through_spread": True},
             frozen=frozen_spread,
             chooses=spread == "std",
+            zero_at_centers=True,
+            quadratic=True,
             offset_rtol=1e-4,
         )
         for spread in ("distance-std", "std", "rms")
     ),
+    Case(
+        functional.soft_nearest_neighbor_loss,
+        SoftNearestNeighborLoss,
+        soft_nearest_neighbor.soft_nearest_neighbor_loss,
+        soft_nearest_neighbor.soft_nearest_neighbor_loss_gradients,
+        (),
+        settings={"temperature": 20.0},
+        drawn={"temperature": st.floats(0.2, 50)},
+        offset_rtol=1e-4,
+        has_value=soft_nearest_neighbor.has_value,
+    ),
+    *(
+        Case(
+            functional.git_loss,
+            GitLoss,
+            git.git_loss,
+            git.git_loss_gradients,
+            ("centers",),
+            settings={"center_weight": 0.5, "push_weight": 2.0, "negatives": negatives},
+            drawn={"center_weight": st.floats(0, 2), "push_weight": st.floats(0, 2)},
+            offset_rtol=1e-4,
+        )
+        for negatives in ("all", "other-class")
+    ),
+    *(
+        Case(
+            functional.contrastive_center_loss,
+            ContrastiveCenterLoss,
+            contrastive_center.contrastive_center_loss,
+            contrastive_center.contrastive_center_loss_gradients,
+            ("centers",),
+            settings={"delta": 0.5, "per_class": per_class},
+            drawn={"delta": st.floats(0.1, 2)},
+            alone=False,
+            zero_at_centers=True,
+            offset_rtol=1e-4,
+        )
+        for per_class in (False, True)
+    ),
+    Case(
+        functional.triplet_center_loss,
+        TripletCenterLoss,
+        triplet_center.triplet_center_loss,
+        triplet_center.triplet_center_loss_gradients,
+        ("centers",),
+        settings={"margin": 60.0},
+        drawn=_MARGIN,
+        kinks=True,
+        alone=False,
+        offset_rtol=1e-4,
+        has_value=triplet_center.has_value,
+    ),
+    Case(
+        functional.nearest_negative_triplet_loss,
+        NearestNegativeTripletLoss,
+        nearest_negative_triplet.nearest_negative_triplet_loss,
+        nearest_negative_triplet.nearest_negative_triplet_loss_gradients,
+        (),
+        settings={"margin": 20.0},
+        drawn=_MARGIN,
+        kinks=True,
+        offset_rtol=1e-4,
+        has_value=nearest_negative_triplet.has_value,
+    ),
+    Case(
+        functional.contrastive_loss,
+        ContrastiveLoss,
+        contrastive.contrastive_loss,
+        contrastive.contrastive_loss_gradients,
+        (),
+        settings={"margin": 20.0},
+        drawn=_MARGIN,
+        kinks=True,
+        offset_rtol=1e-4,
+        has_value=contrastive.has_value,
+    ),
 ]
+CLASS_CASES = [case for case in CASES if "centers" in case.learned]
+every_class_loss = pytest.mark.parametrize("case", CLASS_CASES, ids=lambda case: case.name)
 every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 

@@ -6,9 +6,20 @@ import re
 import pytest
 import torch
 
-from sigma2r import CenterLoss, SigmaSquaredRLoss, check_values, functional
+from sigma2r import (
+    CenterLoss,
+    ContrastiveCenterLoss,
+    ContrastiveLoss,
+    GitLoss,
+    NearestNegativeTripletLoss,
+    SigmaSquaredRLoss,
+    SoftNearestNeighborLoss,
+    TripletCenterLoss,
+    check_values,
+    functional,
+)
 from sigma2r.losses._checks import values_are_readable
-from tests.losses.cases import Case, D, N, every_loss, make_batch
+from tests.losses.cases import Case, D, N, every_class_loss, every_loss, make_batch
 
 pytestmark = pytest.mark.message  # the annotations' checker, where it is on, speaks before ours
 
@@ -28,15 +39,23 @@ def refusal(message: str, who: str):
         (torch.zeros(N, 2, 2), r"features must be a matrix .* \(N, D\); got shape \(14, 2, 2\)\. .*flatten\(1\)\?$"),
         (torch.zeros(N), r"features must be a matrix .* shape \(N, D\); got shape \(14,\)"),
         (torch.zeros(N, D, dtype=torch.int64), r"features must be floating-point; got torch\.int64\. .*\.float\(\)\?$"),
-        (torch.zeros(N, 5), r"features must have the 4 dimensions of .* got shape \(14, 5\)\. .*feature_dim=5\?$"),
     ],
-    ids=["maps", "vector", "integers", "another dimension"],
+    ids=["maps", "vector", "integers"],
 )  # fmt: skip
-def test_features_must_be_a_floating_point_matrix_of_the_centers_dimension(case: Case, features, message):
+def test_features_must_be_a_floating_point_matrix(case: Case, features, message):
     with refusal(message, case.function.__name__):
         case.value(make_batch() | {"features": features})
     with refusal(message, case.function.__name__):
-        case.module(3, 4, **case.settings)(features, make_batch()["labels"])
+        case.build(3, 4)(features, make_batch()["labels"])
+
+
+@every_class_loss
+def test_features_must_have_the_dimension_of_the_centers(case: Case):
+    message = r"features must have the 4 dimensions of .* got shape \(14, 5\)\. .*feature_dim=5\?$"
+    with refusal(message, case.function.__name__):
+        case.value(make_batch() | {"features": torch.zeros(N, 5)})
+    with refusal(message, case.function.__name__):
+        case.build(3, 4)(torch.zeros(N, 5), make_batch()["labels"])
 
 
 @every_loss
@@ -49,14 +68,37 @@ def test_features_must_be_a_floating_point_matrix_of_the_centers_dimension(case:
         (torch.tensor(0), r".*shape \(14,\); got \(\)\.$"),
         (torch.zeros(N), r".*integer class indices; got torch\.float32\. Did you mean labels\.long\(\)\?$"),
         (torch.zeros(N, dtype=torch.bool), r".*integer class indices; got torch\.bool"),
-        (torch.arange(N) % 4, r"labels must lie in \[0, 3\).* 3 classes; got values from 0 to 3\. Do they start at 1"),
-        (torch.arange(N) % 3 - 1, r"labels must lie in \[0, 3\).* got values from -1 to 1\."),
     ],
-    ids=["column", "one-hot", "too few", "scalar", "float", "bool", "too high", "negative"],
+    ids=["column", "one-hot", "too few", "scalar", "float", "bool"],
 )  # fmt: skip
 def test_labels_must_be_one_class_index_per_feature(case: Case, labels, message):
-    with refusal("labels must " + message.removeprefix("labels must "), case.function.__name__):
+    with refusal("labels must " + message, case.function.__name__):
         case.value(make_batch() | {"labels": labels})
+
+
+@every_class_loss
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.arange(N) % 4, r"labels must lie in \[0, 3\).* 3 classes; got values from 0 to 3\. Do they start at 1"),
+        (torch.arange(N) % 3 - 1, r"labels must lie in \[0, 3\).* got values from -1 to 1\."),
+        (torch.where(torch.arange(N) < 2, -100, 3), r"labels must lie in \[0, 3\).* got values from 3 to 3\."),
+    ],
+    ids=["too high", "negative", "too high beside ignored ones"],
+)
+def test_labels_must_be_those_of_classes(case: Case, labels, message):
+    with refusal(message, case.function.__name__):
+        case.value(make_batch() | {"labels": labels})
+
+
+@every_loss
+@pytest.mark.parametrize(
+    "weights", [torch.ones(N, 1), torch.ones(N - 1), torch.ones(N, dtype=torch.bool)], ids=["column", "few", "bool"]
+)
+def test_weights_must_be_one_number_per_feature(case: Case, weights):
+    got = rf"got shape {re.escape(str(tuple(weights.shape)))} and {weights.dtype}\.$"
+    with refusal(rf"weights must hold one number per row of features, shape \(14,\); {got}", case.function.__name__):
+        case.value(make_batch(), weights=weights)
 
 
 @every_loss
@@ -72,10 +114,10 @@ def test_an_unknown_reduction_is_refused_by_function_and_module(case: Case):
     with refusal(message, case.function.__name__):
         case.value(make_batch(), reduction="average")
     with refusal(message, case.module.__name__):
-        case.module(3, 4, reduction="average")
+        case.build(3, 4, reduction="average")
 
 
-@every_loss
+@every_class_loss
 @pytest.mark.parametrize("centers", [torch.zeros(12), torch.zeros(3, 4, dtype=torch.int64)], ids=["flat", "integers"])
 def test_centers_must_be_a_floating_point_matrix(case: Case, centers):
     got = rf"got shape {re.escape(str(tuple(centers.shape)))} and {centers.dtype}\.$"
@@ -184,3 +226,66 @@ def test_values_are_read_on_the_cpu_always_and_elsewhere_only_on_demand():
     with pytest.raises(RuntimeError, match="from within"), check_values():
         raise RuntimeError("from within")
     assert not values_are_readable(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("make", "who", "message"),
+    [
+        (lambda: CenterLoss(3, 2, alpha=0.0), "CenterLoss", r"alpha must lie in \(0, 1\]; got 0\.0\.$"),
+        (
+            lambda: CenterLoss(3, 2, center_update="ema"),
+            "CenterLoss",
+            r"center_update must be 'gradient' or 'average'; got 'ema'\.$",
+        ),
+        (lambda: CenterLoss(3, 2, compat="keras"), "CenterLoss", r"compat must be None, 'caffe', .*; got 'keras'\.$"),
+        (
+            lambda: GitLoss(3, 2, center_weight=-1.0, push_weight=1.0),
+            "GitLoss",
+            r"center_weight must be a finite number of at least 0; got -1\.0\.$",
+        ),
+        (
+            lambda: GitLoss(3, 2, center_weight=1.0, push_weight=1.0, negatives="none"),
+            "GitLoss",
+            r"negatives must be \"all\" or \"other-class\"; got 'none'\.$",
+        ),
+        (
+            lambda: ContrastiveCenterLoss(3, 2, delta=0.0),
+            "ContrastiveCenterLoss",
+            r"delta must be positive and finite; got 0\.0\.$",
+        ),
+        (
+            lambda: TripletCenterLoss(3, 2, margin=-1.0),
+            "TripletCenterLoss",
+            r"margin must be a finite number of at least 0; got -1\.0\.$",
+        ),
+        (
+            lambda: NearestNegativeTripletLoss(margin=math.nan),
+            "NearestNegativeTripletLoss",
+            r"margin must be a finite number of at least 0; got nan\.$",
+        ),
+        (
+            lambda: ContrastiveLoss(margin=-0.5),
+            "ContrastiveLoss",
+            r"margin must be a finite number of at least 0; got -0\.5\.$",
+        ),
+        (
+            lambda: SoftNearestNeighborLoss(temperature=0.0),
+            "SoftNearestNeighborLoss",
+            r"temperature must be positive and finite; got 0\.0\.$",
+        ),
+        (
+            lambda: CenterLoss(3, 2).remove_classes([3]),
+            "CenterLoss",
+            r"classes must lie in \[0, 3\), and one must stay; got \[3\]\.$",
+        ),
+        (
+            lambda: CenterLoss(2, 2).remove_classes([0, 1]),
+            "CenterLoss",
+            r"classes must lie in \[0, 2\), and one must stay; got \[0, 1\]\.$",
+        ),
+        (lambda: CenterLoss(2, 2).add_classes(0), "CenterLoss", r"count must be a whole number of at least 1; got 0"),
+    ],
+)
+def test_what_a_loss_cannot_do_is_refused(make, who, message):
+    with refusal(message, who):
+        make()

@@ -49,8 +49,9 @@ def test_the_terms_are_given_before_the_weight():
     joint = JointLoss(SigmaSquaredRLoss(3, 2).double(), 0.01)
     cross, auxiliary = joint.terms(features, logits, labels)
     assert cross.item() == pytest.approx(cross_entropy(logits.tolist(), labels.tolist()), rel=1e-12)
-    assert auxiliary == joint.auxiliary(features, labels)
-    assert_close(cross + 0.01 * auxiliary, joint(features, logits, labels))
+    assert auxiliary == [joint.auxiliary(features, labels)]
+    assert_close(cross + 0.01 * auxiliary[0], joint(features, logits, labels))
+    assert joint.total(cross, auxiliary) == joint(features, logits, labels)
 
 
 def test_weight_zero_trains_the_classifier_alone():

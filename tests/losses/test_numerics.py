@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from tests.losses.cases import Case, changed, every_loss, in_float64, make_batch
+from tests.losses.cases import CASES, Case, changed, every_loss, in_float64, make_batch
 
 CROWD = [i % 4 for i in range(48)]  # more samples and dimensions than the example: more to add up
 
@@ -56,7 +56,7 @@ def test_an_offset_of_ten_thousand_costs_no_digits(case: Case):
     batch = changed(batch, features=centers[batch["labels"]] + noise, centers=centers)
     exact = in_float64(batch)
     wanted = case.value(exact, reduction="none")
-    assert wanted.min() > 1e-3  # squared distances from the origin are 1e10 times as large
+    assert wanted.min() > 1e-6  # squared distances from the origin are 1e10 times as large, and more
     assert_close(case.value(batch, reduction="none").double(), wanted, rtol=case.offset_rtol, atol=0)
     wanted = case.gradient(exact)
     for name, gradient in case.gradient(batch).items():
@@ -81,16 +81,19 @@ def test_tiny_and_huge_features_equal_float64(case: Case, scale: float):
 
 
 @every_loss
-def test_squares_that_overflow_float32_give_infinity_and_no_nan(case: Case):
+def test_squares_that_overflow_float32_are_infinite_only_where_the_value_is(case: Case):
     batch = make_batch(dtype=torch.float32, grad=True)
     batch = changed(batch, features=batch["features"].detach() * 1e25)
-    loss = case.value(batch, reduction="none")
-    assert case.value(in_float64(batch), reduction="none").isfinite().all()
-    assert not loss.isnan().any()
-    assert loss.isinf().any()
+    wanted = case.value(in_float64(batch), reduction="none")
+    assert wanted.isfinite().all()
+    got = case.value(batch, reduction="none")
+    assert not got.isnan().any()
+    if case.frozen:  # a gate that would close does not, where the distance to its center is not a number of float32
+        wanted = torch.where(got.isinf(), torch.inf, wanted)
+    assert_close(got, wanted.float(), rtol=1e-3, atol=1e-6)
 
 
-@every_loss
+@pytest.mark.parametrize("case", [case for case in CASES if case.quadratic], ids=lambda case: case.name)
 def test_the_mean_overflows_only_where_its_float64_value_does(case: Case):
     batch = make_batch(CROWD, num_classes=4, feature_dim=32, dtype=torch.float32)
     exact = in_float64(batch)
@@ -123,7 +126,8 @@ def test_coincident_points_have_finite_gradients(case: Case, literal: bool, dtyp
         together = changed(batch, features=features)
         loss = case.value(together, **keywords)
         assert loss.isfinite(), name
-        assert (loss == 0) == (name == "on their centers"), name
+        if case.zero_at_centers:
+            assert (loss == 0) == (name == "on their centers"), name
         for gradient in case.gradient(together, **keywords).values():
             assert gradient.isfinite().all(), name
             assert gradient.abs().max() < 1e3, name  # the root's slope at 0 is not let through

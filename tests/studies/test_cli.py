@@ -119,7 +119,7 @@ def test_compare_trains_all_reports_and_does_not_train_again(tiny, tmp_path, cap
         (
             ["train", "--loss", "centre"],
             1,
-            "sigma2r: unknown loss 'centre'; known: cross-entropy, center, sigma2r. Did",
+            "sigma2r: unknown loss 'centre'; known: cross-entropy, center, sigma2r, soft-nearest-neighbor, git",
         ),
         (["train", "--dataset", "folder:/nowhere"], 1, "sigma2r: folder: /nowhere must hold train/ and test/"),
         (["train", "--epochs", "none"], 2, "epochs"),

@@ -32,7 +32,7 @@ def test_every_field_decides_the_name_of_a_run():
         "loss_weight": 0.5, "loss_options": {"neighbors": 3}, "center_init": "class-means", "epochs": 3,
         "batch_size": 64, "optimizer": "sgd", "lr": 0.4, "loss_lr": 0.5, "weight_decay": 0.1,
         "precision": "bf16-mixed", "augmentation": Augmentation(crop=1), "validation_fraction": 0.1,
-        "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2,
+        "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3,
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(Run)}
     names = {Run(**{key: value}).run_id for key, value in changed.items()}
@@ -51,6 +51,19 @@ def test_whole_numbers_and_floats_mean_the_same_rate():
     assert Run(lr=1).run_id == Run(lr=1.0).run_id
 
 
+def test_options_may_follow_the_weight_in_brackets():
+    run = Run(loss="git@0.02[push_weight=0.5,negatives=other-class,normalize=true]")
+    assert (run.loss, run.loss_weight) == ("git", 0.02)
+    assert run.loss_options == {"push_weight": 0.5, "negatives": "other-class", "normalize": True}
+    assert Run(loss=run.loss_name).run_id == run.run_id
+    assert Run(loss="sigma2r[neighbors=3]").loss_options == {"neighbors": 3}
+
+
+def test_a_weight_that_warms_up_is_named():
+    assert Run(loss="center@0.4", warmup_epochs=5).loss_name == "center@0.4[warmup_epochs=5]"
+    assert Run(loss="cross-entropy", warmup_epochs=5).run_id == Run(loss="cross-entropy").run_id
+
+
 @pytest.mark.message
 @pytest.mark.parametrize(
     ("values", "message"),
@@ -61,6 +74,9 @@ def test_whole_numbers_and_floats_mean_the_same_rate():
         ({"loss": "center@much"}, r"weight after the @ must be a number, as in sigma2r@0.01; got 'center@much'"),
         ({"loss_options": {"neighbours": 3}}, r"unknown option of the loss sigma2r 'neighbours'.*mean neighbors"),
         ({"loss_options": {"neighbors": 0}}, r"neighbors must be a whole number of at least 1; got 0"),
+        ({"loss": "git@0.1[push_weight]"}, r"options of a loss are spelled OPTION=VALUE; got 'push_weight'"),
+        ({"loss": "git@0.1[push=1]"}, r"unknown option of the loss git 'push'; .*push_weight"),
+        ({"loss": "git@0.1]x"}, r"weight after the @ must be a number"),
         ({"epochs": 0}, r"Run: epochs must be at least 1; got 0"),
         ({"batch_size": 0}, r"Run: batch_size must be at least 1"),
         ({"lr": -1.0}, r"Run: lr must be at least 0; got -1"),

@@ -54,7 +54,7 @@ def test_a_run_leaves_a_record_with_all_its_figures(tiny_run, tmp_path):
 def test_the_figures_of_a_record_are_those_of_the_model_that_it_left(tiny_run, tmp_path):
     record = train(tiny_run, tmp_path, QUIET)
     state = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    centers = state["criterion.auxiliary.centers"]
+    centers = state["criterion.auxiliaries.0.centers"]
     assert_close(torch.tensor(record.plane["centers"]), centers, rtol=1e-5, atol=1e-6)
     features, labels = torch.tensor(record.plane["features"]).double(), record.plane["labels"]
     for k in range(3):  # 24 images a class: the plane holds them all

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sigma2r.losses._checks import check_count, check_features, check_labels
+from sigma2r.losses._checks import check_count, check_features, check_labels, check_not_negative
 
 
 def new_centers(
@@ -15,9 +15,17 @@ def new_centers(
         ValueError: If a count is below 1 or ``std`` is negative.
     """
     check_count(who, num_classes=num_classes, feature_dim=feature_dim)
-    if not 0 <= std < float("inf"):
-        raise ValueError(f"{who}: center_std must be a finite number of at least 0; got {std!r}.")
+    check_not_negative(who, center_std=std)
     return nn.Parameter(std * torch.randn(num_classes, feature_dim, generator=generator))
+
+
+def rows_of(table: Tensor, labels: Tensor, sparse_grad: bool = False) -> Tensor:
+    """The row of each label, (N,) or (N, D); with ``sparse_grad`` rows that are not asked for get no gradient."""
+    if not sparse_grad:
+        return table.index_select(0, labels)
+    if table.ndim == 1:
+        return torch.gather(table, 0, labels, sparse_grad=True)
+    return torch.nn.functional.embedding(labels, table, sparse=True)
 
 
 @torch.no_grad()

@@ -74,6 +74,21 @@ def check_labels(who: str, features: Tensor, labels: Tensor, num_classes: int | 
     Raises:
         ValueError: If shape, dtype or range is wrong.
     """
+    return check_labels_and_ignored(who, features, labels, num_classes, None)[0]
+
+
+def check_labels_and_ignored(
+    who: str, features: Tensor, labels: Tensor, num_classes: int | None, ignore_index: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """:func:`check_labels`, where rows labelled ``ignore_index`` are not there.
+
+    Returns:
+        Class indices, 0 for rows that are ignored; and which rows are not ignored, (N,) bool, or None where the
+        host knows that none is.
+
+    Raises:
+        ValueError: If shape, dtype or range is wrong.
+    """
     num_samples = features.shape[0]
     if labels.shape != (num_samples,):
         squeezable = labels.numel() == num_samples and labels.ndim > 1
@@ -87,14 +102,36 @@ def check_labels(who: str, features: Tensor, labels: Tensor, num_classes: int | 
             f"{who}: labels must be integer class indices; got {labels.dtype}. Did you mean labels.long()?"
         )
     labels = labels.long()
-    if num_classes is not None and num_samples and values_are_readable(labels):
-        low, high = (int(end) for end in torch.stack(labels.aminmax()).tolist())
-        if low < 0 or high >= num_classes:
+    if not num_samples:
+        return labels, None
+    if not values_are_readable(labels):
+        kept = None if ignore_index is None else labels != ignore_index
+    else:
+        low, high = (int(end) for end in labels.aminmax())
+        kept = None
+        if ignore_index is not None and low <= ignore_index <= high:
+            kept = labels != ignore_index
+            inside = labels[kept]
+            low, high = (int(end) for end in inside.aminmax()) if inside.shape[0] else (0, 0)
+        if num_classes is not None and (low < 0 or high >= num_classes):
             raise ValueError(
                 f"{who}: labels must lie in [0, {num_classes}), one index for each of the {num_classes} classes; "
                 f"got values from {low} to {high}. Do they start at 1, or was num_classes set too small?"
             )
-    return labels
+    return (labels, None) if kept is None else (labels.masked_fill(~kept, 0), kept)
+
+
+def check_weights(who: str, features: Tensor, weights: Tensor) -> None:
+    """Refuse weights that are not one number per sample.
+
+    Raises:
+        ValueError: As above.
+    """
+    if weights.shape != features.shape[:1] or weights.is_complex() or weights.dtype == torch.bool:
+        raise ValueError(
+            f"{who}: weights must hold one number per row of features, shape ({features.shape[0]},); got shape "
+            f"{tuple(weights.shape)} and {weights.dtype}."
+        )
 
 
 def check_centers(who: str, centers: Tensor, growth: Tensor | None = None) -> None:
@@ -123,6 +160,17 @@ def check_positive(who: str, **values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{who}: {name} must be positive and finite; got {value!r}.")
+
+
+def check_not_negative(who: str, **values: float) -> None:
+    """Refuse hyper-parameters that must be at least zero and are not.
+
+    Raises:
+        ValueError: Naming the first that is negative or not finite.
+    """
+    for name, value in values.items():
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{who}: {name} must be a finite number of at least 0; got {value!r}.")
 
 
 def check_count(who: str, **values: int) -> None:

@@ -49,9 +49,17 @@ class ClassGroups(NamedTuple):
 
 
 def group_by_class(
-    who: str, labels: Tensor, num_classes: int, feature_dim: int, neighbors: int, max_per_class: int | None
+    who: str,
+    labels: Tensor,
+    num_classes: int,
+    feature_dim: int,
+    neighbors: int,
+    max_per_class: int | None,
+    kept: Tensor | None = None,
 ) -> ClassGroups:
     """Choose the layout for a batch of N ``labels`` and place every sample in it.
+
+    Samples that are not ``kept`` (N,) make one more class, behind the others, which need not be complete.
 
     The largest class count is a shape, so the host must know it: from ``max_per_class``, or by counting labels
     where looking is free. The layout that takes less memory is chosen, so that padding never costs more of it than
@@ -65,6 +73,8 @@ def group_by_class(
     num_samples, readable = labels.shape[0], values_are_readable(labels)
     if not num_samples:
         return ClassGroups(labels, labels, labels, None, None)
+    if kept is not None:
+        labels, num_classes = torch.where(kept.to(labels.device), labels, num_classes), num_classes + 1
     ordered, order = labels.sort(stable=True)
     edges = torch.arange(min(num_classes, num_samples) + 1, device=labels.device)
     if num_classes <= num_samples:
@@ -78,7 +88,9 @@ def group_by_class(
     first, counts = ends[:-1], ends[1:] - ends[:-1]
     num_groups, width, least = counts.shape[0], max_per_class, 0
     if readable:
-        least, width = (int(end) for end in counts.aminmax())
+        wanted = counts if kept is None else counts[:-1]  # the last are those that are ignored
+        least, width = (int(end) for end in wanted.aminmax()) if wanted.shape[0] else (0, 1)
+        width = max(width, 1)
         if max_per_class is not None and width > max_per_class:
             raise ValueError(
                 f"{who}: no class may have more than max_per_class={max_per_class} samples in a batch; class "
@@ -87,7 +99,7 @@ def group_by_class(
     if width is None or not padding_pays(num_samples, num_groups, width, feature_dim, neighbors):
         return ClassGroups(group, classes, counts, None, None, least)
     place = torch.arange(num_samples, device=labels.device)
-    if least == width:
+    if least == width and kept is None:
         slot = torch.empty_like(order).scatter_(0, order, place)
         return ClassGroups(
             group, classes, counts, order.view(num_groups, width), slot, least, complete=True, counted=True
@@ -95,12 +107,13 @@ def group_by_class(
     shift = edges[:-1] * width - first
     ordered_slot = place + shift.index_select(0, ordered_group)
     members = order.index_select(0, first.clamp_max(num_samples - 1)).repeat_interleave(width)
-    if not readable:  # a class may be larger than was promised: its surplus is left out, on a place of its own
+    counted = readable and kept is None
+    if not counted:  # a class may be larger than was promised: its surplus is left out, on a place of its own
         ordered_slot = torch.where(ordered_slot < (ordered_group + 1) * width, ordered_slot, num_groups * width)
         counts, members = counts.clamp_max(width), torch.cat([members, order[:1]])
     members = members.scatter_(0, ordered_slot, order)[: num_groups * width]
     slot = torch.empty_like(order).scatter_(0, order, ordered_slot)
-    return ClassGroups(group, classes, counts, members.view(num_groups, width), slot, least, counted=readable)
+    return ClassGroups(group, classes, counts, members.view(num_groups, width), slot, least, counted=counted)
 
 
 def padding_pays(num_samples: int, num_groups: int, width: int, feature_dim: int, neighbors: int) -> bool:

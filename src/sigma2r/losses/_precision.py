@@ -1,5 +1,7 @@
 """Losses compute in float32 or better, whatever reaches them and whatever autocast is on."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -15,3 +17,27 @@ def working_dtype(*tensors: Tensor) -> torch.dtype:
 def without_autocast(tensor: Tensor) -> torch.autocast:
     """A context in which autocast does not lower the precision of what happens on ``tensor``'s device."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def inner_products(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b.T`` of rows (N, D) and (M, D), in full precision on the way back as well.
+
+    Autocast lowers matrix products wherever they run, so also those of a backward pass that is called under it.
+    """
+    if torch.compiler.is_compiling():  # whose backward pass is traced in here, without autocast
+        return a @ b.T
+    product: Tensor = _InnerProducts.apply(a, b)
+    return product
+
+
+class _InnerProducts(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        return a @ b.T
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = ctx.saved_tensors
+        with without_autocast(grad):
+            return inner_products(grad, b.T), inner_products(grad.T, a.T)

@@ -3,14 +3,20 @@ r"""Center loss: pull every feature towards the center of its class.
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
+from typing import Literal, get_args
+
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from sigma2r.losses._centers import move_to_class_means, new_centers
-from sigma2r.losses._checks import check_centers, check_features, check_labels
-from sigma2r.losses._precision import without_autocast, working_dtype
+from sigma2r.losses._batch import IGNORE_INDEX, prepare
+from sigma2r.losses._centers import rows_of
+from sigma2r.losses._module import ClassLoss
+from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
+
+CenterUpdate = Literal["gradient", "average"]
+Compat = Literal["caffe", "pytorch-center-loss", "pytorch-ood", "facenet"]
 
 
 def center_loss(
@@ -18,6 +24,11 @@ def center_loss(
     labels: Int[Tensor, " N"],
     centers: Float[Tensor, "C D"],
     *,
+    weights: Float[Tensor, " N"] | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    normalize: bool = False,
+    sparse_grad: bool = False,
+    compat: Compat | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
     r"""Half the squared distance from each feature to the center of its class.
@@ -31,13 +42,20 @@ def center_loss(
         features: Deep features :math:`x`, shape ``(N, D)``; half precision is computed in float32.
         labels: Class indices :math:`y` in ``[0, C)``, shape ``(N,)``.
         centers: Class centers :math:`c`, shape ``(C, D)``, in the units of ``features``.
+        weights: A factor for each sample, shape ``(N,)``; the mean is then the weighted one.
+        ignore_index: Rows with this label are as if they were not there.
+        normalize: Divide each feature by its Euclidean length first; centers stay as they are.
+        sparse_grad: Give ``centers`` a sparse gradient, which holds the rows of classes in the batch alone: for
+            very many classes, with ``torch.optim.SparseAdam`` or SGD without momentum.
+        compat: Multiply by the factor of another implementation: ``"caffe"`` 1, ``"pytorch-center-loss"`` 2,
+            ``"pytorch-ood"`` 2 / C, ``"facenet"`` 2 / D, each with ``reduction="mean"``.
         reduction: ``"none"``, ``"mean"`` over the N samples, or ``"sum"`` (the paper's form).
 
     Returns:
         Squared feature units; shape ``(N,)`` for ``"none"``, otherwise a scalar.
 
     Raises:
-        ValueError: If shapes, dtypes or labels do not fit, or the reduction is unknown.
+        ValueError: If shapes, dtypes or labels do not fit, or a setting is unknown.
 
     Example:
         >>> features, centers = torch.tensor([[1.0, 0.0], [0.0, 3.0]]), torch.zeros(2, 2)
@@ -48,24 +66,73 @@ def center_loss(
     arXiv 2009.08796. Both print a sum; ``"mean"`` is what the first authors' own code computes. Much-used
     re-implementations differ by a factor: without the half, 2; divided by all N C distances, 2 / C; by N D, 2 / D.
     """
-    check_features("center_loss", features)
-    check_centers("center_loss", centers)
-    check_features("center_loss", features, centers.shape[1])
-    labels = check_labels("center_loss", features, labels, centers.shape[0])
-    check_reduction("center_loss", reduction)
-    dtype = working_dtype(features, centers)
+    who = "center_loss"
+    _check_choice(who, "compat", compat, (None, *get_args(Compat)))
+    check_reduction(who, reduction)
     with without_autocast(features):
-        offset = features.to(dtype) - centers.index_select(0, labels.to(centers.device)).to(dtype)
-        return reduce(0.5 * torch.linalg.vecdot(offset, offset), reduction)
+        x, y, kept = prepare(
+            who, features, labels, centers, weights=weights, ignore_index=ignore_index, normalize=normalize
+        )
+        offset = x - rows_of(centers, y.to(centers.device), sparse_grad).to(x.dtype)
+        factor = {"pytorch-center-loss": 1.0, "pytorch-ood": 1 / centers.shape[0], "facenet": 1 / centers.shape[1]}
+        each = factor.get(compat or "", 0.5) * torch.linalg.vecdot(offset, offset)
+        return reduce(each, reduction, kept, weights)
 
 
-class CenterLoss(nn.Module):
-    """:func:`center_loss` with learned centers, moved by the gradient.
+def _check_choice(who: str, name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices[:-1])
+        raise ValueError(f"{who}: {name} must be {listed} or {choices[-1]!r}; got {value!r}.")
+
+
+@torch.no_grad()
+def average_step(
+    features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], centers: Float[Tensor, "C D"], alpha: float
+) -> Float[Tensor, "C D"]:
+    r"""What Wen et al.'s rule takes from each center after a batch: alpha times their :math:`\Delta c`.
+
+    .. math:: \Delta c_j = \frac{\sum_i [y_i = j] (c_j - x_i)}{1 + \sum_i [y_i = j]}
+
+    Args:
+        features: Shape ``(N, D)``.
+        labels: Class indices in ``[0, C)``, shape ``(N,)``.
+        centers: Shape ``(C, D)``.
+        alpha: The share, in (0, 1].
+
+    Returns:
+        Shape ``(C, D)``: exactly 0 for a class that is not in the batch.
+
+    Source: "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016, eq. 4.
+    """
+    offset = centers.index_select(0, labels) - features.to(centers)
+    pull = torch.zeros_like(centers).index_add_(0, labels, offset)
+    counts = torch.zeros_like(centers[:, 0]).index_add_(0, labels, torch.ones_like(offset[:, 0]))
+    return alpha * pull / (1 + counts).unsqueeze(1)
+
+
+class CenterLoss(ClassLoss):
+    """:func:`center_loss` with learned centers.
+
+    How centers move:
+
+    ``"gradient"`` (default): as parameters of an optimizer. The step of a center is then the optimizer's, and scales
+    with the weight of the loss unless the optimizer divides it out (Adam does). A class that is absent from a batch
+    has a gradient of 0, and *still moves* under momentum, under Adam once it has moved before, and under weight
+    decay (which :meth:`param_groups` sets to 0). ``sparse_grad=True`` with ``torch.optim.SparseAdam``, or with SGD
+    without momentum, leaves absent rows bit for bit as they were.
+
+    ``"average"``: by Wen et al.'s own rule, c_j <- c_j - alpha * Delta c_j (:func:`average_step`), whatever weight
+    the loss has; absent classes never move. Centers move during the backward pass through the loss, once for each
+    forward pass in training mode, by the centers that that forward pass saw; so with gradient accumulation they move
+    at each part of a batch. They do not move in evaluation mode, without gradients, or where backward is not called,
+    and :meth:`param_groups` is empty.
 
     Args:
         num_classes: C.
         feature_dim: D.
-        reduction: ``"mean"`` (default), ``"sum"`` or ``"none"``.
+        center_update: ``"gradient"`` or ``"average"``.
+        alpha: The share of ``"average"``, in (0, 1]; Wen et al. use 0.5.
+        ignore_index, normalize, sparse_grad, compat, reduction: See :func:`center_loss`.
         center_std: Centers start from N(0, ``center_std``²); 0 starts them at the origin.
         generator: Where their start is drawn from; default torch's global generator.
 
@@ -76,33 +143,75 @@ class CenterLoss(nn.Module):
         >>> optimizer.step()
     """
 
+    settings = ("ignore_index", "normalize", "sparse_grad", "compat", "reduction")
+
     def __init__(
         self,
         num_classes: int,
         feature_dim: int,
         *,
+        center_update: CenterUpdate = "gradient",
+        alpha: float = 0.5,
+        ignore_index: int = IGNORE_INDEX,
+        normalize: bool = False,
+        sparse_grad: bool = False,
+        compat: Compat | None = None,
         reduction: Reduction = "mean",
         center_std: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        check_reduction("CenterLoss", reduction)
-        self.centers = new_centers("CenterLoss", num_classes, feature_dim, center_std, generator)
-        self.reduction: Reduction = reduction
+        who = "CenterLoss"
+        check_reduction(who, reduction)
+        _check_choice(who, "center_update", center_update, get_args(CenterUpdate))
+        _check_choice(who, "compat", compat, (None, *get_args(Compat)))
+        if not 0 < alpha <= 1:
+            raise ValueError(f"{who}: alpha must lie in (0, 1]; got {alpha!r}.")
+        super().__init__(num_classes, feature_dim, center_std, generator)
+        self.centers.requires_grad_(center_update == "gradient")
+        self.center_update = center_update
+        self.alpha = alpha
+        self.ignore_index = ignore_index
+        self.normalize = normalize
+        self.sparse_grad = sparse_grad
+        self.compat = compat
+        self.reduction = reduction
 
-    def forward(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Tensor:
+    def forward(
+        self,
+        features: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        *,
+        weights: Float[Tensor, " N"] | None = None,
+    ) -> Tensor:
         """The loss of a batch; see :func:`center_loss`."""
-        return center_loss(features, labels, self.centers, reduction=self.reduction)
-
-    def init_centers(self, features: Float[Tensor, "M D"], labels: Int[Tensor, " M"]) -> None:
-        """Move each center to the mean of its class in ``features``; absent classes stay where they are."""
-        move_to_class_means("CenterLoss", self.centers, features, labels)
-
-    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
-        """The group for an optimizer: the centers at ``lr``, without weight decay."""
-        return [{"name": "centers", "params": [self.centers], "lr": lr, "weight_decay": 0.0}]
+        value = center_loss(features, labels, self.centers, weights=weights, **self.keywords())
+        if self.center_update == "average" and self.training and value.requires_grad:
+            x, y, kept = prepare(
+                "CenterLoss",
+                features.detach(),
+                labels,
+                self.centers,
+                ignore_index=self.ignore_index,
+                normalize=self.normalize,
+            )
+            y = y.to(x.device)
+            step = average_step(*((x, y) if kept is None else (x[kept], y[kept])), self.centers, self.alpha)
+            value.register_hook(_Once(self.centers, step))  # type: ignore[no-untyped-call]
+        return value
 
     def extra_repr(self) -> str:
         """Sizes and settings, for ``print(loss)``."""
-        num_classes, feature_dim = self.centers.shape
-        return f"{num_classes}, {feature_dim}, reduction={self.reduction!r}"
+        return f"{super().extra_repr()}, center_update={self.center_update!r}, alpha={self.alpha}"
+
+
+class _Once:
+    """A hook that takes a step from centers the first time that a gradient passes."""
+
+    def __init__(self, centers: Tensor, step: Tensor) -> None:
+        self.centers, self.step = centers, step
+
+    @torch.no_grad()
+    def __call__(self, gradient: Tensor) -> None:
+        if self.step.numel():
+            self.centers.sub_(self.step)
+            self.step = self.step[:0]

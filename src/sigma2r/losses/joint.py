@@ -1,29 +1,59 @@
-r"""The joint objective of Eq. 11: a classification loss, and beside it a loss on the features.
+r"""The joint objective of Eq. 11: a classification loss, and beside it losses on the features.
 
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sigma2r.losses._precision import working_dtype
+from sigma2r.losses._batch import IGNORE_INDEX
+from sigma2r.losses._checks import check_weights
+from sigma2r.losses._precision import without_autocast, working_dtype
+from sigma2r.losses._reduction import reduce
+
+Weight = float | Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A weight that rises linearly: ``weight / epochs`` in the first epoch, ``weight`` from epoch ``epochs`` on.
+
+    Args:
+        weight: Where it ends.
+        epochs: How many epochs it takes; with 0 or 1 it is constant.
+
+    Example:
+        >>> [WarmUp(0.4, epochs=4)(epoch) for epoch in (0, 1, 3, 9)]
+        [0.1, 0.2, 0.4, 0.4]
+    """
+
+    weight: float
+    epochs: int
+
+    def __call__(self, epoch: int) -> float:
+        """The weight in an epoch, counted from 0."""
+        return self.weight * min(1.0, (epoch + 1) / max(self.epochs, 1))
 
 
 class JointLoss(nn.Module):
-    r"""Cross-entropy of the logits plus a weighted loss on the features.
+    r"""Cross-entropy of the logits plus weighted losses on the features.
 
-    .. math:: \mathcal{L} = \mathcal{L}_{xent} + \lambda \mathcal{L}_{aux}
+    .. math:: \mathcal{L} = \mathcal{L}_{xent} + \sum_k \lambda_k \mathcal{L}_k
 
     Args:
-        auxiliary: A loss called as ``auxiliary(features, labels)``, such as :class:`SigmaSquaredRLoss`.
-        weight: lambda, at least 0; the paper's is 0.01.
+        auxiliary: A loss called as ``auxiliary(features, labels)``, such as :class:`SigmaSquaredRLoss`, or several.
+        weight: lambda, at least 0; the paper's is 0.01. Or a function of the epoch, such as :class:`WarmUp`, which
+            :meth:`set_epoch` asks. For several losses one each.
+        ignore_index: Rows with this label have no cross-entropy; the same as that of the losses.
 
     Raises:
-        ValueError: If ``weight`` is negative or not finite.
+        ValueError: If a weight is negative or not finite, or there are not as many weights as losses.
 
     Example:
         >>> import torch
@@ -36,44 +66,124 @@ class JointLoss(nn.Module):
     Source: arXiv 2009.08796, eq. 11.
     """
 
-    def __init__(self, auxiliary: nn.Module, weight: float) -> None:
+    def __init__(
+        self,
+        auxiliary: nn.Module | Sequence[nn.Module],
+        weight: Weight | Sequence[Weight],
+        *,
+        ignore_index: int = IGNORE_INDEX,
+    ) -> None:
         super().__init__()
-        if not 0 <= weight < math.inf:
-            raise ValueError(f"JointLoss: weight must be a finite number of at least 0; got {weight!r}.")
-        self.auxiliary = auxiliary
-        self.weight = weight
+        losses = [auxiliary] if isinstance(auxiliary, nn.Module) else list(auxiliary)
+        weights = list(weight) if isinstance(weight, Sequence) else [weight]
+        if not losses or len(losses) != len(weights):
+            raise ValueError(
+                f"JointLoss: there must be at least one auxiliary loss, and a weight for each; got {len(losses)} and "
+                f"{len(weights)}."
+            )
+        self.auxiliaries = nn.ModuleList(losses)
+        self.schedules = weights
+        self.ignore_index = ignore_index
+        self.weights: list[float] = []
+        self.set_epoch(0)
+
+    @property
+    def auxiliary(self) -> nn.Module:
+        """The first auxiliary loss: the only one, mostly."""
+        return self.auxiliaries[0]
+
+    @property
+    def weight(self) -> float:
+        """The current weight of the first auxiliary loss."""
+        return self.weights[0]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the weights of an epoch, counted from 0; constant weights stay.
+
+        Raises:
+            ValueError: If a weight is negative or not finite.
+        """
+        weights = [schedule(epoch) if callable(schedule) else schedule for schedule in self.schedules]
+        for weight in weights:
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"JointLoss: weight must be a finite number of at least 0; got {weight!r}.")
+        self.weights = weights
 
     def forward(
-        self, features: Float[Tensor, "N D"], logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"]
+        self,
+        features: Float[Tensor, "N D"] | Sequence[Tensor],
+        logits: Float[Tensor, "N C"],
+        labels: Int[Tensor, " N"],
+        *,
+        weights: Float[Tensor, " N"] | None = None,
     ) -> Tensor:
         """The joint loss of a batch, a scalar.
 
+        Args:
+            features: What the auxiliary losses see, shape ``(N, D)``: one for all, or a sequence with one for each
+                loss, as from several layers of a :class:`sigma2r.FeatureTap`.
+            logits: Shape ``(N, C)``.
+            labels: Class indices in ``[0, C)``, shape ``(N,)``.
+            weights: A factor for each sample, shape ``(N,)``.
+
         Raises:
-            ValueError: If logits do not have one row per sample, or the auxiliary loss refuses its input.
+            ValueError: If logits do not have one row per sample, or a loss refuses its input.
         """
-        cross_entropy, auxiliary = self.terms(features, logits, labels)
-        return cross_entropy + self.weight * auxiliary
+        return self.total(*self.terms(features, logits, labels, weights=weights))
 
     def terms(
-        self, features: Float[Tensor, "N D"], logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"]
-    ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy and the auxiliary loss before its weight, for logs."""
-        if logits.ndim != 2 or logits.shape[0] != features.shape[0]:
+        self,
+        features: Float[Tensor, "N D"] | Sequence[Tensor],
+        logits: Float[Tensor, "N C"],
+        labels: Int[Tensor, " N"],
+        *,
+        weights: Float[Tensor, " N"] | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Cross-entropy, and each auxiliary loss before its weight, for logs."""
+        seen = [features] * len(self.auxiliaries) if isinstance(features, Tensor) else list(features)
+        if len(seen) != len(self.auxiliaries):
             raise ValueError(
-                f"JointLoss: logits must have one row per row of features, shape ({features.shape[0]}, C); got "
+                f"JointLoss: features must be one tensor, or one for each of the {len(self.auxiliaries)} auxiliary "
+                f"losses; got {len(seen)}."
+            )
+        num_samples = seen[0].shape[0]
+        if logits.ndim != 2 or logits.shape[0] != num_samples:
+            raise ValueError(
+                f"JointLoss: logits must have one row per row of features, shape ({num_samples}, C); got "
                 f"{tuple(logits.shape)}. The order is loss(features, logits, labels)."
             )
-        auxiliary = self.auxiliary(features, labels)
-        logits = logits.to(working_dtype(logits))
-        if not logits.shape[0]:
-            return logits.sum(), auxiliary  # the mean of none is 0, and stays in the graph
-        return F.cross_entropy(logits, labels.long()), auxiliary
+        keywords = {} if weights is None else {"weights": weights}
+        pairs = zip(self.auxiliaries, seen, strict=True)
+        auxiliary = [loss(each, labels, **keywords) for loss, each in pairs]
+        return self._cross_entropy(logits, labels.long(), weights), auxiliary
+
+    def total(self, cross_entropy: Tensor, auxiliary: Sequence[Tensor]) -> Tensor:
+        """The weighted sum of :meth:`terms`."""
+        total = cross_entropy
+        for weight, value in zip(self.weights, auxiliary, strict=True):
+            total = total + weight * value
+        return total
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+        """The mean over rows that are not ignored; 0, and in the graph, where there is none."""
+        with without_autocast(logits):
+            logits = logits.to(working_dtype(logits))
+            kept = labels != self.ignore_index
+            if weights is None:
+                total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
+                return total / kept.sum().clamp_min(1)
+            check_weights("JointLoss", logits, weights)
+            each = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="none")
+            return reduce(each, "mean", kept, weights)
 
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
-        """The groups of the auxiliary loss for an optimizer; none if it learns nothing."""
-        groups = getattr(self.auxiliary, "param_groups", None)
-        return cast("list[dict[str, object]]", groups(lr=lr)) if groups is not None else []
+        """The groups of the auxiliary losses for an optimizer; none if they learn nothing."""
+        groups: list[dict[str, object]] = []
+        for loss in self.auxiliaries:
+            own = getattr(loss, "param_groups", None)
+            groups += [] if own is None else cast("list[dict[str, object]]", own(lr=lr))
+        return groups
 
     def extra_repr(self) -> str:
-        """The weight, for ``print(loss)``."""
-        return f"weight={self.weight}"
+        """The weights, for ``print(loss)``."""
+        return f"weight={self.schedules[0] if len(self.schedules) == 1 else self.schedules}"

@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sigma2r.losses._centers import move_to_class_means, new_centers
-from sigma2r.losses._checks import check_centers, check_count, check_features, check_labels, check_positive
+from sigma2r.losses._batch import IGNORE_INDEX, prepare
+from sigma2r.losses._centers import rows_of
+from sigma2r.losses._checks import check_count, check_positive
 from sigma2r.losses._groups import ClassGroups, group_by_class
-from sigma2r.losses._precision import without_autocast, working_dtype
+from sigma2r.losses._module import ClassLoss
+from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
 from sigma2r.losses._spread import Spread, check_spread, spread_excess
 
@@ -51,6 +53,8 @@ def sigma_squared_r_gate(
     spread: Spread = "distance-std",
     through_spread: bool = False,
     max_per_class: int | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    normalize: bool = False,
 ) -> Float[Tensor, " N"]:
     r"""The factor by which σ²R multiplies each sample's squared distance.
 
@@ -70,13 +74,15 @@ def sigma_squared_r_gate(
     """
     who = "sigma_squared_r_gate"
     _check_settings(who, neighbors, ceiling, eps, spread)
-    labels = _check_tensors(who, features, labels, centers, growth)
-    groups = group_by_class(who, labels, centers.shape[0], features.shape[1], neighbors, max_per_class)
-    groups, labels = groups.to(features.device), labels.to(features.device)  # counted where the labels lay
-    dtype = working_dtype(features, centers, growth)
     with without_autocast(features):
-        _, excess = _search(features.to(dtype), labels, centers.to(dtype), groups, neighbors, spread, through_spread)
-        return _gate(growth.to(dtype), labels, excess, ceiling, eps)
+        x, y, kept = prepare(
+            who, features, labels, centers, growth=growth, ignore_index=ignore_index, normalize=normalize
+        )
+        groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
+        groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
+        _, excess = _search(x, y, centers.to(x.dtype), groups, neighbors, spread, through_spread)
+        beta = _gate(rows_of(growth.to(x.dtype), y), excess, ceiling, eps)
+        return beta if kept is None else torch.where(kept, beta, 0.0)
 
 
 def sigma_squared_r_loss(
@@ -91,6 +97,10 @@ def sigma_squared_r_loss(
     spread: Spread = "distance-std",
     through_spread: bool = False,
     max_per_class: int | None = None,
+    weights: Float[Tensor, " N"] | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    normalize: bool = False,
+    sparse_grad: bool = False,
     reduction: Reduction = "mean",
 ) -> Tensor:
     r"""The squared distance to the own center, times a gate that opens where neighbours are spread out.
@@ -119,6 +129,11 @@ def sigma_squared_r_loss(
             (:attr:`sigma2r.BalancedBatchSampler.max_per_class`). On the CPU it is counted. Elsewhere, and under
             ``torch.compile``, it saves the search over all N x N pairs; samples beyond a number given too small
             are then not searched and keep a half-open gate (:func:`sigma2r.check_values` refuses them).
+        weights: A factor for each sample, shape ``(N,)``; the mean is then the weighted one.
+        ignore_index: Rows with this label are as if they were not there.
+        normalize: Divide each feature by its Euclidean length first; centers stay as they are.
+        sparse_grad: Give ``centers`` and ``growth`` sparse gradients, which hold the rows of classes in the batch
+            alone: for very many classes, with ``torch.optim.SparseAdam`` or SGD without momentum.
         reduction: ``"none"``, ``"mean"`` over the N samples (the paper's form), or ``"sum"``.
 
     Returns:
@@ -139,31 +154,32 @@ def sigma_squared_r_loss(
     who = "sigma_squared_r_loss"
     _check_settings(who, neighbors, ceiling, eps, spread)
     check_reduction(who, reduction)
-    labels = _check_tensors(who, features, labels, centers, growth)
-    groups = group_by_class(who, labels, centers.shape[0], features.shape[1], neighbors, max_per_class)
-    groups, labels = groups.to(features.device), labels.to(features.device)  # counted where the labels lay
-    dtype = working_dtype(features, centers, growth)
     with without_autocast(features):
-        features, centers, growth = features.to(dtype), centers.to(dtype), growth.to(dtype)
-        squared, excess = _search(features, labels, centers, groups, neighbors, spread, through_spread)
+        x, y, kept = prepare(
+            who,
+            features,
+            labels,
+            centers,
+            growth=growth,
+            weights=weights,
+            ignore_index=ignore_index,
+            normalize=normalize,
+        )
+        groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
+        groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
+        centers, growth = centers.to(x.dtype), growth.to(x.dtype)
+        squared, excess = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
         if through_spread:
-            each = _gate(growth, labels, excess, ceiling, eps) * squared
+            each = _gate(rows_of(growth, y, sparse_grad), excess, ceiling, eps) * squared
         else:
-            each = _GatedDistance.apply(features, labels, centers, growth, squared, excess, ceiling, eps)
-        return reduce(each, reduction)
+            each = _GatedDistance.apply(x, y, centers, growth, squared, excess, ceiling, eps, sparse_grad)
+        return reduce(each, reduction, kept, weights)
 
 
 def _check_settings(who: str, neighbors: int, ceiling: float, eps: float, spread: Spread) -> None:
     check_count(who, neighbors=neighbors)
     check_positive(who, ceiling=ceiling, eps=eps)
     check_spread(who, spread)
-
-
-def _check_tensors(who: str, features: Tensor, labels: Tensor, centers: Tensor, growth: Tensor) -> Tensor:
-    check_features(who, features)
-    check_centers(who, centers, growth)
-    check_features(who, features, centers.shape[1])
-    return check_labels(who, features, labels, centers.shape[0])
 
 
 def _search(
@@ -174,10 +190,11 @@ def _search(
     neighbors: int,
     spread: Spread,
     through_spread: bool,
+    sparse_grad: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """||x - C_y||^2 (N,) and sigma(n, x) - sigma(n, C_y) (N,), in the graph only if ``through_spread``."""
     with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
-        offset = features - centers.index_select(0, labels)
+        offset = features - rows_of(centers, labels, sparse_grad)
         squared = _squared(offset)
         del offset  # the search needs its memory
         return squared, spread_excess(features, squared, groups, neighbors, spread)
@@ -189,16 +206,16 @@ def _squared(offset: Tensor) -> Tensor:
     return lengths.clamp_max(torch.finfo(offset.dtype).max)
 
 
-def _gate(growth: Tensor, labels: Tensor, excess: Tensor, ceiling: float, eps: float) -> Tensor:
-    slope = growth_rate(growth, ceiling=ceiling, eps=eps)
-    return ceiling * torch.sigmoid(slope.index_select(0, labels) * excess)
+def _gate(growth: Tensor, excess: Tensor, ceiling: float, eps: float) -> Tensor:
+    """Beta of each sample from the growth of its class and its excess, all (N,)."""
+    return ceiling * torch.sigmoid(growth_rate(growth, ceiling=ceiling, eps=eps) * excess)
 
 
 class _GatedDistance(torch.autograd.Function):
     r"""beta ||x - C||^2 with sigma held constant, and its gradient in closed form: a third of autograd's steps.
 
     With e the excess and s = sigmoid(K e): d/dx = 2 Z s (x - C), d/dC its negative summed over the class, and
-    d/dw = ||x - C||^2 Z s (1 - s) e dK/dw summed over the class, where dK/dw = Z sigmoid(w) sigmoid(-w).
+    d/dw = ||x - C||^2 Z s (1 - s) e dK/dw summed over the class, where dK/dw = Z sigmoid(w) (1 - sigmoid(w)).
     """
 
     @staticmethod
@@ -212,43 +229,50 @@ class _GatedDistance(torch.autograd.Function):
         excess: Tensor,
         ceiling: float,
         eps: float,
+        sparse_grad: bool,
     ) -> Tensor:
         """Beta times ``squared``, which is that of these features and centers."""
-        value, beta, by_slope = _GatedDistance.parts(labels, growth, squared, excess, ceiling, eps)
-        ctx.save_for_backward(features, labels, centers, growth, excess, beta, by_slope)
-        ctx.ceiling, ctx.eps = ceiling, eps
+        value, beta, by_growth = _GatedDistance.parts(labels, growth, squared, excess, ceiling, eps)
+        ctx.save_for_backward(features, labels, centers, growth, excess, beta, by_growth)
+        ctx.settings = ceiling, eps, sparse_grad
         return value
 
     @staticmethod
     def parts(
         labels: Tensor, growth: Tensor, squared: Tensor, excess: Tensor, ceiling: float, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The value, beta, and the slope of the value in K; each (N,)."""
-        beta = _gate(growth, labels, excess, ceiling, eps)
+        """The value, beta, and the slope of the value in the class's growth; each (N,)."""
+        share = growth.index_select(0, labels).sigmoid()
+        beta = ceiling * torch.sigmoid((eps + ceiling * share) * excess)
         value = beta * squared
-        return value, beta, (1 - beta / ceiling) * excess * value
+        return value, beta, (1 - beta / ceiling) * excess * (ceiling * share * (1 - share)) * value
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """For features, centers and growth; in full precision if called under autocast, too."""
-        features, labels, centers, growth, excess, beta, by_slope = ctx.saved_tensors
+        features, labels, centers, growth, excess, beta, by_growth = ctx.saved_tensors
+        ceiling, eps, sparse_grad = ctx.settings
         for_centers = for_growth = None
         with without_autocast(features):
             offset = features - centers.index_select(0, labels)
             if torch.is_grad_enabled():  # on the way to second derivatives: nothing saved may stand for a constant
-                squared = _squared(offset)
-                _, beta, by_slope = _GatedDistance.parts(labels, growth, squared, excess, ctx.ceiling, ctx.eps)
+                _, beta, by_growth = _GatedDistance.parts(labels, growth, _squared(offset), excess, ceiling, eps)
             pull = (2 * grad * beta).unsqueeze(1) * offset
             if ctx.needs_input_grad[2]:
-                for_centers = torch.zeros_like(centers).index_add(0, labels, pull, alpha=-1)
+                for_centers = _summed(centers, labels, pull, -1, sparse_grad)
             if ctx.needs_input_grad[3]:
-                share = growth.sigmoid()
-                each = torch.zeros_like(growth).index_add(0, labels, grad * by_slope)
-                for_growth = each * (ctx.ceiling * share * (1 - share))
-        return pull, None, for_centers, for_growth, None, None, None, None
+                for_growth = _summed(growth, labels, grad * by_growth, 1, sparse_grad)
+        return pull, None, for_centers, for_growth, None, None, None, None, None
 
 
-class SigmaSquaredRLoss(nn.Module):
+def _summed(table: Tensor, labels: Tensor, rows: Tensor, sign: int, sparse: bool) -> Tensor:
+    """The sum of ``rows`` by class, in the shape of ``table``; sparse: only the classes that have some."""
+    if sparse:
+        return torch.sparse_coo_tensor(labels.unsqueeze(0), sign * rows, table.shape, check_invariants=False)
+    return torch.zeros_like(table).index_add(0, labels, rows, alpha=sign)
+
+
+class SigmaSquaredRLoss(ClassLoss):
     """:func:`sigma_squared_r_loss` with learned centers and growth.
 
     Args:
@@ -260,7 +284,7 @@ class SigmaSquaredRLoss(nn.Module):
         spread: The reading of sigma: ``"distance-std"``, ``"std"`` or ``"rms"``.
         through_spread: Let the gradient run through sigma; read the warning at :func:`sigma_squared_r_loss`.
         max_per_class: The most samples that one class has in a batch, if you know it.
-        reduction: ``"mean"`` (default), ``"sum"`` or ``"none"``.
+        ignore_index, normalize, sparse_grad, reduction: See :func:`sigma_squared_r_loss`.
         center_std: Centers start from N(0, ``center_std``²): 1 is the paper's start, 0 the origin. See also
             :meth:`init_centers`.
         generator: Where the start of centers and growth is drawn from; default torch's global generator.
@@ -274,6 +298,19 @@ class SigmaSquaredRLoss(nn.Module):
         >>> optimizer.step()
     """
 
+    settings = (
+        "neighbors",
+        "ceiling",
+        "eps",
+        "spread",
+        "through_spread",
+        "max_per_class",
+        "ignore_index",
+        "normalize",
+        "sparse_grad",
+        "reduction",
+    )
+
     def __init__(
         self,
         num_classes: int,
@@ -285,17 +322,19 @@ class SigmaSquaredRLoss(nn.Module):
         spread: Spread = "distance-std",
         through_spread: bool = False,
         max_per_class: int | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        normalize: bool = False,
+        sparse_grad: bool = False,
         reduction: Reduction = "mean",
         center_std: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
         who = "SigmaSquaredRLoss"
         _check_settings(who, neighbors, ceiling, eps, spread)
         check_reduction(who, reduction)
         if max_per_class is not None:
             check_count(who, max_per_class=max_per_class)
-        self.centers = new_centers(who, num_classes, feature_dim, center_std, generator)
+        super().__init__(num_classes, feature_dim, center_std, generator)
         self.growth = nn.Parameter(torch.randn(num_classes, generator=generator))
         self.neighbors = neighbors
         self.ceiling = ceiling
@@ -303,23 +342,20 @@ class SigmaSquaredRLoss(nn.Module):
         self.spread: Spread = spread
         self.through_spread = through_spread
         self.max_per_class = max_per_class
+        self.ignore_index = ignore_index
+        self.normalize = normalize
+        self.sparse_grad = sparse_grad
         self.reduction: Reduction = reduction
 
-    def forward(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Tensor:
+    def forward(
+        self,
+        features: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        *,
+        weights: Float[Tensor, " N"] | None = None,
+    ) -> Tensor:
         """The loss of a batch; see :func:`sigma_squared_r_loss`."""
-        return sigma_squared_r_loss(
-            features,
-            labels,
-            self.centers,
-            self.growth,
-            neighbors=self.neighbors,
-            ceiling=self.ceiling,
-            eps=self.eps,
-            spread=self.spread,
-            through_spread=self.through_spread,
-            max_per_class=self.max_per_class,
-            reduction=self.reduction,
-        )
+        return sigma_squared_r_loss(features, labels, self.centers, self.growth, weights=weights, **self.keywords())
 
     @torch.no_grad()
     def growth_rate(self) -> Float[Tensor, " C"]:
@@ -328,34 +364,6 @@ class SigmaSquaredRLoss(nn.Module):
 
     @torch.no_grad()
     def gate(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
-        """Beta of Eq. 8 for each sample, shape ``(N,)``, for plots and diagnosis."""
-        return sigma_squared_r_gate(
-            features,
-            labels,
-            self.centers,
-            self.growth,
-            neighbors=self.neighbors,
-            ceiling=self.ceiling,
-            eps=self.eps,
-            spread=self.spread,
-            max_per_class=self.max_per_class,
-        )
-
-    def init_centers(self, features: Float[Tensor, "M D"], labels: Int[Tensor, " M"]) -> None:
-        """Move each center to the mean of its class in ``features``; absent classes stay where they are."""
-        move_to_class_means("SigmaSquaredRLoss", self.centers, features, labels)
-
-    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
-        """The groups for an optimizer: centers and growth at ``lr``, both without weight decay."""
-        return [
-            {"name": "centers", "params": [self.centers], "lr": lr, "weight_decay": 0.0},
-            {"name": "growth", "params": [self.growth], "lr": lr, "weight_decay": 0.0},
-        ]
-
-    def extra_repr(self) -> str:
-        """Sizes and settings, for ``print(loss)``."""
-        num_classes, feature_dim = self.centers.shape
-        return (
-            f"{num_classes}, {feature_dim}, neighbors={self.neighbors}, ceiling={self.ceiling}, eps={self.eps}, "
-            f"spread={self.spread!r}, through_spread={self.through_spread}, reduction={self.reduction!r}"
-        )
+        """Beta of Eq. 8 for each sample, shape ``(N,)``, for plots and diagnosis; 0 where ignored."""
+        keywords = {k: v for k, v in self.keywords().items() if k not in ("sparse_grad", "reduction")}
+        return sigma_squared_r_gate(features, labels, self.centers, self.growth, **keywords)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,11 +26,12 @@ class Run:
         image_size: Pixels a side that images are scaled to; default: the data set's own.
         model: lenet or resnet18.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
-        loss: cross-entropy, or a loss that is added to it: center, sigma2r; a weight may follow an @, as in
-            sigma2r@0.01.
+        loss: cross-entropy, or a loss that is added to it (sigma2r list names them); a weight may follow an @, and
+            options in brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
         loss_weight: lambda of Eq. 11, the weight of the added loss.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
             names them.
+        warmup_epochs: Epochs over which the weight of the added loss rises linearly to loss_weight.
         center_init: Where class centers start: normal (N(0, center_std^2), the paper's, see loss_options) or
             class-means (of the training features before the first step).
         epochs: Passes over the training set.
@@ -58,6 +60,7 @@ class Run:
     loss: str = "sigma2r"
     loss_weight: float = 0.01
     loss_options: dict[str, Any] = field(default_factory=dict)
+    warmup_epochs: int = 0
     center_init: Literal["normal", "class-means"] = "normal"
     epochs: int = 10
     batch_size: int = 256
@@ -75,14 +78,15 @@ class Run:
 
     def __post_init__(self) -> None:
         """Split ``loss@weight``, fill in what the data set and the model decide, and refuse what is wrong."""
-        name, at, weight = self.loss.partition("@")
-        if at:
-            self._set(loss=name, loss_weight=_weight(self.loss, weight))
+        name, weight, options = _parts(self.loss)
+        self._set(loss=name, loss_options={**self.loss_options, **options})
+        if weight is not None:
+            self._set(loss_weight=weight)
         check_dataset(self.dataset)
         check_model(self.model)
         check_loss(self.loss, self.loss_options)
         if self.loss == CROSS_ENTROPY:
-            self._set(loss_weight=0.0, center_init="normal")
+            self._set(loss_weight=0.0, warmup_epochs=0, center_init="normal")
         for key in _RATES:
             self._set(**{key: float(getattr(self, key))})
         if self.feature_dim is None:
@@ -109,8 +113,9 @@ class Run:
         if self.loss == CROSS_ENTROPY:
             return CROSS_ENTROPY
         options = dict(sorted(self.loss_options.items()))
-        if self.center_init != "normal":
-            options["center_init"] = self.center_init
+        for key in ("warmup_epochs", "center_init"):
+            if getattr(self, key) != _DEFAULTS[key]:
+                options[key] = getattr(self, key)
         listed = ",".join(f"{key}={value}" for key, value in options.items())
         return f"{self.loss}@{self.loss_weight:g}" + (f"[{listed}]" if listed else "")
 
@@ -139,6 +144,7 @@ _LEAST = {
     "image_size": 1,
     "feature_dim": 1,
     "loss_weight": 0,
+    "warmup_epochs": 0,
     "epochs": 1,
     "batch_size": 1,
     "lr": 0,
@@ -152,8 +158,36 @@ _LEAST = {
 _DEFAULTS = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in dataclasses.fields(Run)}
 
 
-def _weight(loss: str, text: str) -> float:
+_SPELLED = re.compile(r"(?P<name>[^@\[]*)(?:@(?P<weight>[^\[]*))?(?:\[(?P<options>.*)\])?")
+
+
+def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:
+    """Name, weight and options of a loss as a user types it: ``git@0.01[push_weight=0.1]``."""
+    match = _SPELLED.fullmatch(spelled)
+    if match is None:
+        raise ValueError(f"Run: a loss is spelled NAME@WEIGHT[OPTION=VALUE,...]; got {spelled!r}.")
+    weight, options = match["weight"], {}
+    for item in filter(None, (match["options"] or "").split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ValueError(f"Run: options of a loss are spelled OPTION=VALUE; got {item!r} in {spelled!r}.")
+        options[key.strip()] = _value(value.strip())
     try:
-        return float(text)
+        return match["name"], None if weight is None else float(weight), options
     except ValueError:
-        raise ValueError(f"Run: the weight after the @ must be a number, as in sigma2r@0.01; got {loss!r}.") from None
+        raise ValueError(
+            f"Run: the weight after the @ must be a number, as in sigma2r@0.01; got {spelled!r}."
+        ) from None
+
+
+def _value(text: str) -> Any:
+    """A number, true, false or none as what it says; anything else as text."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -21,7 +21,8 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from sigma2r.data import load_images
 from sigma2r.data.loaders import EpochRows, in_order, make_batches, split_off
 from sigma2r.data.preprocess import Preprocess
-from sigma2r.losses import CenterLoss, JointLoss, SigmaSquaredRLoss
+from sigma2r.losses import JointLoss, WarmUp
+from sigma2r.losses._module import ClassLoss
 from sigma2r.losses.registry import build_loss
 from sigma2r.models import build_model
 from sigma2r.samplers import BalancedBatchSampler
@@ -123,7 +124,7 @@ class _Training:
                 feature_dim=run.feature_dim,
             )
             auxiliary = build_loss(run.loss, self.num_classes, model.feature_dim, self._loss_options())
-        criterion = None if auxiliary is None else JointLoss(auxiliary, run.loss_weight)
+        criterion = None if auxiliary is None else JointLoss(auxiliary, WarmUp(run.loss_weight, run.warmup_epochs))
         assert run.augmentation is not None
         return CompactClassifier(
             model,
@@ -238,7 +239,7 @@ class _Training:
 
     def _start_at_class_means(self) -> None:
         loss = self.module.criterion.auxiliary if self.module.criterion is not None else None
-        if not isinstance(loss, (CenterLoss, SigmaSquaredRLoss)):
+        if not isinstance(loss, ClassLoss):
             return
         with torch.no_grad():
             parts = [

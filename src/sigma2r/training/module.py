@@ -66,6 +66,8 @@ class CompactClassifier(pl.LightningModule):
         epoch = self.current_epoch
         self._generator.manual_seed(self.data_seed * 1_000_003 + epoch)
         self._first_bad_step = torch.full((), -1, device=self.device)
+        if self.criterion is not None:
+            self.criterion.set_epoch(epoch)
         decay = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
         for group in self.optimizers(use_pl_optimizer=False).param_groups:  # type: ignore[union-attr]
             group["lr"] = decay * group["initial_lr"]
@@ -83,8 +85,9 @@ class CompactClassifier(pl.LightningModule):
             cross_entropy = F.cross_entropy(logits.to(working_dtype(logits)), labels)
             auxiliary, loss = torch.zeros_like(cross_entropy), cross_entropy
         else:
-            cross_entropy, auxiliary = self.criterion.terms(features, logits, labels)
-            loss = cross_entropy + self.criterion.weight * auxiliary
+            cross_entropy, each = self.criterion.terms(features, logits, labels)
+            loss = self.criterion.total(cross_entropy, each)
+            auxiliary = each[0]
         self._watch(features, loss, batch_idx)
         self.log("loss", loss.detach(), prog_bar=True)
         return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}

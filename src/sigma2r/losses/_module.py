@@ -1,0 +1,115 @@
+"""What losses share as modules: settings that are passed on and printed, and state with a row for each class."""
+
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sigma2r.losses._centers import move_to_class_means, new_centers
+from sigma2r.losses._checks import check_count
+from sigma2r.losses._classes import grow, keep_rows
+
+
+class FeatureLoss(nn.Module):
+    """Abstract: a loss called as ``loss(features, labels, weights=None)``."""
+
+    settings: ClassVar[tuple[str, ...]] = ("ignore_index", "normalize", "reduction")
+    """The attributes that are passed on to the pure function, by their names."""
+
+    def keywords(self) -> dict[str, Any]:
+        """The settings, as the pure function takes them."""
+        return {name: getattr(self, name) for name in self.settings}
+
+    def extra_repr(self) -> str:
+        """Sizes and settings, for ``print(loss)``."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.keywords().items())
+
+
+class ClassLoss(FeatureLoss):
+    """Abstract: a loss that learns ``centers`` (C, D), and perhaps more, with a row for each class.
+
+    Every parameter of the module itself has C rows.
+    """
+
+    centers: nn.Parameter
+
+    def __init__(
+        self, num_classes: int, feature_dim: int, center_std: float, generator: torch.Generator | None
+    ) -> None:
+        super().__init__()
+        self.center_std = center_std
+        self.centers = new_centers(type(self).__name__, num_classes, feature_dim, center_std, generator)
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.centers.shape[0]
+
+    @property
+    def feature_dim(self) -> int:
+        """D."""
+        return self.centers.shape[1]
+
+    def init_centers(self, features: Float[Tensor, "M D"], labels: Int[Tensor, " M"]) -> None:
+        """Move each center to the mean of its class in ``features``; absent classes stay where they are."""
+        move_to_class_means(type(self).__name__, self.centers, features, labels)
+
+    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
+        """The groups for an optimizer, one for each learned tensor, at ``lr`` and without weight decay.
+
+        Weight decay would pull centers to the origin, and growth to 0, which is a slope of Z / 2.
+        """
+        return [
+            {"name": name, "params": [parameter], "lr": lr, "weight_decay": 0.0}
+            for name, parameter in self.named_parameters(recurse=False)
+            if parameter.requires_grad
+        ]
+
+    @torch.no_grad()
+    def add_classes(
+        self,
+        count: int,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Add ``count`` classes behind those that are there; their rows start as those of a new loss do.
+
+        Args:
+            count: How many.
+            optimizer: The one that holds the loss's parameters: what it remembers gets rows of zeros.
+            generator: Where the new rows are drawn from.
+
+        Raises:
+            ValueError: If ``count`` is below 1.
+        """
+        check_count(type(self).__name__, count=count)
+        for name, parameter in self.named_parameters(recurse=False):
+            std = self.center_std if name == "centers" else 1.0
+            rows = std * torch.randn(count, *parameter.shape[1:], generator=generator)
+            grow(parameter, rows, optimizer)
+
+    @torch.no_grad()
+    def remove_classes(self, classes: list[int], *, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Remove classes; those behind them move up, so labels have to be renumbered.
+
+        Args:
+            classes: Their indices.
+            optimizer: The one that holds the loss's parameters: what it remembers loses the same rows.
+
+        Raises:
+            ValueError: If an index is not that of a class, or no class would be left.
+        """
+        unknown = sorted(k for k in set(classes) if not 0 <= k < self.num_classes)
+        if unknown or len(set(classes)) == self.num_classes:
+            raise ValueError(
+                f"{type(self).__name__}: classes must lie in [0, {self.num_classes}), and one must stay; got {classes}."
+            )
+        kept = torch.tensor([k for k in range(self.num_classes) if k not in set(classes)])
+        for parameter in self.parameters(recurse=False):
+            keep_rows(parameter, kept, optimizer)
+
+    def extra_repr(self) -> str:
+        """Sizes and settings, for ``print(loss)``."""
+        return f"{self.num_classes}, {self.feature_dim}, {super().extra_repr()}"

@@ -23,6 +23,8 @@ class Memory(TorchDispatchMode):
         return result
 
     def record(self, tensor: torch.Tensor) -> None:
+        if tensor.is_sparse:  # has no storage of its own: its indices and values were seen
+            return
         storage = tensor.untyped_storage()
         if storage in self.seen:
             return

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss
+from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss, WarmUp
 from tests.losses.cases import as_lists
 from tests.reference.center import center_loss
 
@@ -114,3 +114,71 @@ def test_swapped_arguments_are_refused_with_the_order():
             ValueError, match=rf"^JointLoss: logits must .* shape \(6, C\); got {shape}\. The order is loss\(features, "
         ):
             joint(features, swapped, labels)
+
+
+def test_several_losses_are_added_each_with_its_weight():
+    features, logits, labels = example()
+    losses = [CenterLoss(3, 2).double(), SigmaSquaredRLoss(3, 2).double(), torch.nn.Module()]
+    losses[2].forward = lambda x, y: x.square().sum()
+    joint = JointLoss(losses, [0.1, 0.02, 0.5])
+    cross, each = joint.terms(features, logits, labels)
+    assert [float(v.detach()) for v in each] == [float(loss(features, labels).detach()) for loss in losses]
+    assert_close(joint(features, logits, labels), cross + 0.1 * each[0] + 0.02 * each[1] + 0.5 * each[2])
+    groups = joint.param_groups(lr=0.1)
+    assert [group["name"] for group in groups] == ["centers", "centers", "growth"]
+    assert "weight=[0.1, 0.02, 0.5]" in repr(joint)
+
+
+def test_each_loss_may_see_features_of_its_own():
+    features, logits, labels = example()
+    losses = [CenterLoss(3, 2).double(), CenterLoss(3, 4).double()]
+    wide = torch.cat([features, features.square()], dim=1)
+    joint = JointLoss(losses, [0.1, 0.2])
+    cross, each = joint.terms([features, wide], logits, labels)
+    assert each == [losses[0](features, labels), losses[1](wide, labels)]
+    assert_close(joint([features, wide], logits, labels), cross + 0.1 * each[0] + 0.2 * each[1])
+
+
+def test_a_weight_may_follow_the_epoch():
+    features, logits, labels = example()
+    joint = JointLoss([CenterLoss(3, 2).double(), SigmaSquaredRLoss(3, 2).double()], [WarmUp(0.4, 4), 0.01])
+    seen = []
+    for epoch in range(6):
+        joint.set_epoch(epoch)
+        seen.append(list(joint.weights))
+        cross, each = joint.terms(features, logits, labels)
+        assert_close(joint(features, logits, labels), cross + seen[-1][0] * each[0] + 0.01 * each[1])
+    assert [a for a, _ in seen] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+    assert [b for _, b in seen] == [0.01] * 6
+    assert WarmUp(0.4, 0)(0) == WarmUp(0.4, 1)(0) == 0.4
+
+
+def test_ignored_rows_have_no_part_in_the_joint_loss_and_weights_reach_both_terms():
+    features, logits, labels = example()
+    joint = JointLoss(SigmaSquaredRLoss(3, 2).double(), 0.1)
+    kept = torch.tensor([1, 1, 0, 1, 1, 0], dtype=torch.bool)
+    ignoring = joint(features, logits, labels.masked_fill(~kept, -100))
+    assert_close(ignoring, joint(features[kept], logits[kept], labels[kept]))
+    assert_close(joint(features, logits, labels, weights=torch.full((6,), 2.0)), joint(features, logits, labels))
+    heavier = torch.tensor([1.0, 1.0, 3.0, 1.0, 1.0, 1.0])
+    cross, each = joint.terms(features, logits, labels, weights=heavier)
+    alone = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    assert_close(cross, (alone * heavier).sum() / 8)
+    assert_close(each[0], joint.auxiliary(features, labels, weights=heavier))
+    nothing = joint(features, logits, torch.full((6,), -100))
+    assert nothing == 0
+    nothing.backward()
+    assert (features.grad == 0).all()
+
+
+@pytest.mark.message
+def test_losses_weights_and_features_must_be_as_many():
+    features, logits, labels = example()
+    with pytest.raises(ValueError, match=r"^JointLoss: .* a weight for each; got 2 and 1\."):
+        JointLoss([CenterLoss(3, 2), CenterLoss(3, 2)], [0.1])
+    with pytest.raises(ValueError, match=r"^JointLoss: .* a weight for each; got 0 and 0\."):
+        JointLoss([], [])
+    with pytest.raises(ValueError, match=r"^JointLoss: features must be one tensor, or one for each of the 1 .*got 2"):
+        JointLoss(CenterLoss(3, 2), 0.1)([features, features], logits, labels)
+    with pytest.raises(ValueError, match=r"^JointLoss: weight must be a finite number of at least 0; got -2"):
+        JointLoss(CenterLoss(3, 2), lambda epoch: -2.0)

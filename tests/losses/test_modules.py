@@ -6,9 +6,10 @@ import pickle
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.testing import assert_close
 
-from tests.losses.cases import C, Case, D, every_class_loss, every_loss, make_batch
+from tests.losses.cases import CASES, C, Case, D, every_class_loss, every_loss, make_batch
 
 
 @every_loss
@@ -83,6 +84,32 @@ def test_compiled_code_equals_eager_code(case: Case):
     inputs = case.differentiable(batch)
     wanted = case.gradient(batch)
     for name, gradient in zip(wanted, torch.autograd.grad(value, inputs), strict=True):
+        assert_close(gradient, wanted[name])
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+@every_loss
+def test_another_composition_of_the_batch_is_not_compiled_again(case: Case):
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(case.function, fullgraph=True, backend=counter)
+    for labels in ([i % C for i in range(12)], [0] * 7 + [1] * 5, [2, 1] * 6, [0, 1, -100] * 4):
+        batch = make_batch(labels, dtype=torch.float32, grad=True)
+        value = compiled(*case.tensors(batch), **case.settings, reduction="sum")
+        assert_close(value, case.value(batch, reduction="sum"))
+        wanted = case.gradient(batch)
+        for name, gradient in zip(wanted, torch.autograd.grad(value, case.differentiable(batch)), strict=True):
+            assert_close(gradient, wanted[name], rtol=1e-4, atol=1e-5)
+    assert counter.frame_count == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_compiler")
+def test_center_loss_under_inductor_equals_eager_code():
+    case, batch = CASES[0], make_batch(dtype=torch.float32, grad=True)
+    value = torch.compile(case.function, fullgraph=True)(*case.tensors(batch))
+    assert_close(value, case.value(batch))
+    wanted = case.gradient(batch, reduction="mean")
+    for name, gradient in zip(wanted, torch.autograd.grad(value, case.differentiable(batch)), strict=True):
         assert_close(gradient, wanted[name])
 
 

@@ -55,9 +55,6 @@ def relative_difference(a: Tensor, b: Tensor) -> float:
     return ((a - b).abs().max() / b.abs().max()).item()
 
 
-# --- Center loss -----------------------------------------------------------------------------------------------------
-
-
 def caffe_face(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
     offset = x - c[y]
     return torch.einsum("nd,nd->", offset, offset) / len(x) / 2
@@ -89,9 +86,6 @@ def louis_she(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
 
 def quaterion(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
     return 0.5 * torch.nn.functional.mse_loss(x / x.norm(dim=1, keepdim=True), c[y])
-
-
-# --- Soft nearest neighbour loss -------------------------------------------------------------------------------------
 
 
 def nearness(x: Tensor, temperature: float) -> Tensor:
@@ -155,7 +149,7 @@ def of_neighbors(
 
 
 def neighbors(x: Tensor, y: Tensor, _: Tensor, **keywords: object) -> Tensor:
-    return soft_nearest_neighbor_loss(x, y, **{"temperature": TEMPERATURE, **keywords})  # type: ignore[arg-type]
+    return soft_nearest_neighbor_loss(x, y, **{"temperature": TEMPERATURE, **keywords})
 
 
 def paper_sum(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
@@ -198,7 +192,7 @@ RIVALS = [
         neighbors,
         lambda *b: neighbors(*b, temperature=1.0),
         labels=PAIRED,
-        rtol=1e-3,  # 1e-5 against sums and quotients of .05 and more
+        rtol=1e-3,  # 1e-5 against quotients of .03 and more
     ),
     of_neighbors(tensorflow_similarity, "sum / N", lambda *b: neighbors(*b, reduction="sum") / N, neighbors, rtol=1e-7),
     of_neighbors(
@@ -228,7 +222,7 @@ def test_one_factor_or_option_gives_the_value_of_another_implementation(rival: R
     assert valued.min() > 1e-2
     assert_close(rival.theirs(*batch), rival.ours(*batch), rtol=rival.rtol, atol=0)
     for without in rival.without:
-        assert relative_difference(without(*batch), rival.theirs(*batch)) > 0.05
+        assert relative_difference(without(*batch), rival.theirs(*batch)) > 0.02
 
 
 @every_rival
@@ -251,7 +245,7 @@ def test_compat_multiplies_the_mean_by_a_factor(compat: str, factor: float):
 
 
 def test_cleverhans_gives_11_51_and_no_gradient_to_a_sample_far_from_its_class_where_ours_gives_both():
-    x = torch.tensor([[0.0], [12.0], [0.5], [12.5]], dtype=torch.float64, requires_grad=True)
+    x = torch.tensor([[0.0], [20.0], [0.5], [20.5]], dtype=torch.float64, requires_grad=True)
     y, none = torch.tensor([0, 0, 1, 1]), torch.zeros(1, 1)
     assert_close(cleverhans(x, y, none).item(), -math.log(1e-5), rtol=1e-6, atol=0)
     assert neighbors(x, y, none, reduction="none").min() > 50
@@ -265,9 +259,6 @@ def test_cleverhans_counts_a_singleton_as_11_51_where_ours_leaves_it_out():
     expected = (1 - singletons) * neighbors(x, y, c) - singletons * math.log(1e-5)
     assert_close(cleverhans(x, y, c), expected, rtol=1e-3, atol=0)
     assert relative_difference(cleverhans(x, y, c), neighbors(x, y, c)) > 0.3
-
-
-# --- Centers ---------------------------------------------------------------------------------------------------------
 
 
 def caffe_face_difference(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
@@ -320,9 +311,6 @@ def test_the_center_step_of_facenet_overshoots_where_a_class_fills_a_batch_and_o
     assert 0 < (c - average_step(x, y, c, 1.0)).item() < 1
 
 
-# --- Contrastive-center loss -----------------------------------------------------------------------------------------
-
-
 def image_feature_learning_pytorch(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
     """Lyakaap's: the quotient of two sums over the batch, divided by 2 N and multiplied by 10."""
     own = other = torch.zeros((), dtype=x.dtype)
@@ -368,9 +356,6 @@ def test_the_contrastive_center_loss_of_lyakaap_is_ours_weighted_by_denominators
     assert relative_difference(contrastive_center_loss(x, y, c, delta=1e-6 / N), ours) > 0.5
 
 
-# --- Git loss --------------------------------------------------------------------------------------------------------
-
-
 def git_script(x: Tensor, y: Tensor, c: Tensor, *, pull: float, push: float) -> Tensor:
     """The authors': means over samples, pairs *and dimensions*; a sample with itself counts 1."""
     offset = x.unsqueeze(1) - c[y]
@@ -390,8 +375,8 @@ def test_the_git_script_with_one_feature_dimension_is_ours_with_other_weights_an
 def test_the_push_of_the_git_script_takes_each_dimension_alone_so_that_no_factor_gives_it():
     ratios = []
     for scale in (0.1, 1.0, 10.0):
-        x, y, c = (t.detach() * scale for t in example(PAIRED))
-        y = torch.tensor(PAIRED)
+        x, y, c = example(PAIRED)
+        x, c = scale * x.detach(), scale * c.detach()
         each = git_loss(x, y, c, center_weight=0.0, push_weight=1.0, reduction="none")
         assert each.unique().numel() == N
         off_diagonal = git_script(x, y, c, pull=0.0, push=1.0) - 1 / N
@@ -411,8 +396,6 @@ def test_the_push_of_the_git_script_hardly_falls_with_the_number_of_dimensions_w
     assert pushes[512][0] < 0.01 * pushes[1][0]
     assert pushes[512][1] > 0.5 * pushes[1][1]
 
-
-# --- Contrastive loss ------------------------------------------------------------------------------------------------
 
 pml_distances = pytest.mark.parametrize("normalize", [False, True], ids=["as they are", "unit length"])
 
@@ -440,8 +423,8 @@ def test_contrastive_loss_of_pytorch_metric_learning_is_the_sum_of_two_means_ove
 
 @pml_distances
 def test_ours_weights_the_two_means_of_pytorch_metric_learning_by_their_shares_of_all_pairs(normalize):
-    x, y, _ = (t.detach() / 2 for t in example(PAIRED))
-    y = torch.tensor(PAIRED)
+    x, y, _ = example(PAIRED)
+    x = x.detach() / 2
     paired, unpaired = contrastive_terms(x, y, normalize)
     ours = contrastive_loss(x, y, normalize=normalize)
     expected = (len(paired) * paired.mean() + len(unpaired) * unpaired.mean()) / (N * (N - 1))

@@ -44,7 +44,7 @@ def pairs_of(features: Tensor, labels: Tensor, kept: Tensor | None, least_scale:
     if kept is not None:
         alike = alike & kept.unsqueeze(1) & kept
     of_batch = _less_mean(features, torch.zeros_like(labels), kept)
-    of_class = _less_mean(of_batch, labels, kept)
+    of_class = _less_mean(features, labels, kept)
     scale = of_batch.detach().abs().amax() if of_batch.numel() else of_batch.new_ones(())
     scale = torch.where((scale > 0) & scale.isfinite(), scale, 1.0).clamp_min(least_scale)
     squared = torch.where(alike, _from_products(of_class / scale), _from_products(of_batch / scale)).clamp_min(0)

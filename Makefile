@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench report clean
+.PHONY: help demo test check docs bench mutations report clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
@@ -50,6 +50,9 @@ docs: $(READY)  ## Build the documentation in docs/_build/html; warnings are err
 
 bench: $(READY)  ## Measure speed and memory, as ratios against named rivals.
 	$(BIN)/python -m benchmarks
+
+mutations: $(READY)  ## Break each formula in turn and see a test fail: some ten minutes.
+	$(BIN)/python -m tools.mutations
 
 report: $(READY)  ## Rebuild the README's table from the records in results/.
 	$(BIN)/python -m tools.readme_table --write

@@ -5,6 +5,7 @@ The core needs torch and jaxtyping alone. Training, the command line and the rep
 """
 
 from sigma2r import functional
+from sigma2r.diagnosis import Diagnosis, Watch, diagnose
 from sigma2r.losses import (
     CenterLoss,
     ContrastiveCenterLoss,
@@ -20,6 +21,7 @@ from sigma2r.losses import (
 from sigma2r.losses._checks import check_values
 from sigma2r.metrics import intra_class_spread
 from sigma2r.samplers import BalancedBatchSampler
+from sigma2r.taps import FeatureTap
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,8 @@ __all__ = [
     "CenterLoss",
     "ContrastiveCenterLoss",
     "ContrastiveLoss",
+    "Diagnosis",
+    "FeatureTap",
     "GitLoss",
     "JointLoss",
     "NearestNegativeTripletLoss",
@@ -35,7 +39,9 @@ __all__ = [
     "SoftNearestNeighborLoss",
     "TripletCenterLoss",
     "WarmUp",
+    "Watch",
     "check_values",
+    "diagnose",
     "functional",
     "intra_class_spread",
 ]

@@ -74,10 +74,12 @@ def test_growth_is_reached_by_the_true_gradient_even_where_sigma_is_held_constan
         if "growth" in case.learned:
             batch = make_batch(grad=True)
             fixed = {name: t.detach() for name, t in batch.items()}
-            assert torch.autograd.gradcheck(
-                lambda growth, case=case, fixed=fixed: case.value(fixed | {"growth": growth}, reduction="none"),
-                batch["growth"],
-            )
+
+            def function(growth, case=case, fixed=fixed):
+                return case.value(fixed | {"growth": growth}, reduction="none")
+
+            assert torch.autograd.gradcheck(function, batch["growth"])
+            assert torch.autograd.gradgradcheck(function, batch["growth"])
 
 
 @every_loss

@@ -1,0 +1,56 @@
+"""Diagnosis while Lightning trains: figures to the logs, warnings once."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from sigma2r.diagnosis import Watch, diagnose
+from sigma2r.training.module import CompactClassifier
+
+
+class Diagnose(pl.Callback):
+    """Watches the added loss of a :class:`CompactClassifier` every so many steps; changes nothing of the training.
+
+    Args:
+        every: Steps between two observations; each waits for the device.
+        patience: How many observations a thing must last before it is told.
+    """
+
+    def __init__(self, every: int = 50, patience: int = 5) -> None:
+        self.every = every
+        self.patience = patience
+        self._watch: Watch | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remember where centers start."""
+        assert isinstance(pl_module, CompactClassifier)
+        if pl_module.criterion is not None:
+            self._watch = Watch(pl_module.criterion, patience=self.patience)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Observe: gradients are still there, and the optimizer has stepped."""
+        if self._watch is None or trainer.global_step % self.every:
+            return
+        assert isinstance(pl_module, CompactClassifier)
+        assert pl_module.criterion is not None
+        images, labels = batch
+        features, logits = self._look(pl_module, images)
+        cross_entropy = float(outputs["cross_entropy"])
+        figures: dict[str, float | None] = dict(
+            self._watch.observe(features, cross_entropy=cross_entropy, num_classes=logits.shape[1])
+        )
+        figures |= diagnose(pl_module.criterion, features, labels).as_dict()
+        pl_module.log_dict({f"diagnosis/{name}": value for name, value in figures.items() if value is not None})
+
+    @torch.no_grad()
+    def _look(self, module: CompactClassifier, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and logits of the batch, in evaluation mode: no statistic of the model moves."""
+        was_training = module.model.training
+        module.model.eval()
+        features, logits = module.model(images)
+        module.model.train(was_training)
+        return features, logits

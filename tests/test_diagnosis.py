@@ -1,0 +1,110 @@
+"""Figures of a batch, and warnings that come when they should, once, and not otherwise."""
+
+import math
+import warnings
+
+import pytest
+import torch
+
+from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss, SoftNearestNeighborLoss, Watch, diagnose
+
+LABELS = torch.arange(24) % 3
+
+
+def test_the_figures_of_a_batch_are_those_counted_by_hand():
+    features, labels = torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0], [3.0, -5.0]]), torch.zeros(4).long()
+    found = diagnose(CenterLoss(1, 2), features, labels)
+    assert found.feature_norm == pytest.approx((5 + 1 + 0 + math.sqrt(34)) / 4, rel=1e-6)
+    squares = 2 * 1.5**2 + 2 * 1.5**2 + 4**2 + 1**2 + 0**2 + 5**2
+    assert found.feature_std == pytest.approx(math.sqrt(squares / 8))
+    assert (found.mean_gate, found.closed_gates, found.open_gates, found.saturated_gates) == (None,) * 4
+
+
+def test_gates_are_counted_as_closed_open_or_neither(generator):
+    loss = SigmaSquaredRLoss(3, 4, ceiling=10.0, generator=generator)
+    with torch.no_grad():
+        loss.growth.fill_(20.0)
+    features = 3 * torch.randn(24, 4, generator=generator)
+    gate = loss.gate(features, LABELS)
+    closed, opened = int((gate < 0.1).sum()), int((gate > 9.9).sum())
+    assert 0 < closed < 24 - opened < 24
+    found = diagnose(JointLoss([SoftNearestNeighborLoss(), loss], [0.1, 0.1]), features, LABELS)
+    assert found.mean_gate == pytest.approx(float(gate.mean()), rel=1e-6)
+    assert (found.closed_gates, found.open_gates) == (closed / 24, opened / 24)
+    assert found.as_dict()["saturated_gates"] == pytest.approx((closed + opened) / 24)
+
+
+def trained(watch_of, *, optimizer_has_centers=True, backward=True, steps=8, shrink=1.0, cross_entropy=0.5):
+    """Warnings of some steps of training, and the last figures."""
+    generator = torch.Generator().manual_seed(0)
+    loss = SigmaSquaredRLoss(3, 4, generator=generator)
+    optimizer = torch.optim.Adam(loss.param_groups(lr=0.1)) if optimizer_has_centers else None
+    watch = watch_of(loss)
+    features = torch.randn(24, 4, generator=generator)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for step in range(steps):
+            loss.zero_grad()
+            if backward:
+                loss(features, LABELS).backward()
+            if optimizer is not None:
+                optimizer.step()
+            figures = watch.observe(features * shrink**step, cross_entropy=cross_entropy, num_classes=3)
+    return [str(warning.message) for warning in told], figures
+
+
+def test_a_healthy_training_is_told_nothing():
+    told, figures = trained(Watch)
+    assert told == []
+    assert (figures["never_moved"], figures["never_had_gradient"]) == (0, 0)
+    assert figures["drift"] > figures["step"] > 0
+
+
+def test_centers_that_no_optimizer_holds_are_told_once():
+    told, figures = trained(Watch, optimizer_has_centers=False, steps=12)
+    assert len(told) == 1
+    assert told[0].startswith("Watch: centers got gradients and never moved in 5 observations.")
+    assert told[0].endswith("Add loss.param_groups(lr=...).")
+    assert (figures["drift"], figures["never_moved"]) == (0, 3)
+
+
+def test_centers_without_a_gradient_are_told_once():
+    told, figures = trained(Watch, backward=False, steps=12)
+    assert len(told) == 1
+    assert told[0].startswith("Watch: centers got no gradient in 5 observations.")
+    assert figures["never_had_gradient"] == 3
+
+
+def test_collapse_is_told_once_and_only_where_cross_entropy_is_that_of_a_guess():
+    told, _ = trained(Watch, shrink=0.3, cross_entropy=math.log(3), steps=14)
+    assert len(told) == 1
+    assert "features collapsed: cross-entropy stays at 1.099, a guess among 3 classes" in told[0]
+    assert told[0].endswith("Lower the weight of the loss or warm it up.")
+    assert trained(Watch, shrink=0.3, cross_entropy=0.2, steps=14)[0] == []
+    assert trained(Watch, shrink=1.0, cross_entropy=math.log(3), steps=14)[0] == []
+
+
+def test_patience_decides_when_it_is_told():
+    assert trained(lambda loss: Watch(loss, patience=20), optimizer_has_centers=False, steps=12)[0] == []
+
+
+def test_classes_that_come_and_losses_without_centers_are_watched_too():
+    loss = CenterLoss(3, 4)
+    watch = Watch(loss)
+    loss.add_classes(2)
+    assert watch.observe()["never_moved"] == 5
+    assert Watch(SoftNearestNeighborLoss()).observe(torch.randn(4, 2)) == {
+        "drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0
+    }  # fmt: skip
+
+
+def test_drift_and_step_are_mean_distances():
+    loss = CenterLoss(2, 2, center_std=0.0)
+    watch = Watch(loss)
+    with torch.no_grad():
+        loss.centers.copy_(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    assert watch.observe()["drift"] == 2.5
+    with torch.no_grad():
+        loss.centers.copy_(torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    figures = watch.observe()
+    assert (figures["drift"], figures["step"], figures["never_moved"]) == (3.0, 0.5, 0.0)

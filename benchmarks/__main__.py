@@ -9,10 +9,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import imports, losses, training
+from benchmarks import floors, imports, losses, memory, training
 from sigma2r.studies.train import device_name, versions
 
-SUITES = {"imports": imports.run, "losses": losses.run, "training": training.run}
+SUITES = {
+    "imports": imports.run,
+    "losses": losses.run,
+    "memory": memory.run,
+    "floors": floors.run,
+    "training": training.run,
+}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -20,19 +26,21 @@ def main(names: list[str]) -> int:
     """Run the suites named, or all; 1 if a target is missed."""
     missed = 0
     for name in names or SUITES:
-        table = Table("what", "ours", "rival", "ratio (quartiles)", "target", "n", "ms", title=name)
+        table = Table("what", "ours", "rival", "ratio (quartiles)", "target", "n", "takes", title=name)
         ratios = []
         for ratio in SUITES[name]():
             ratios.append(ratio.as_dict())
-            missed += not ratio.met
+            missed += ratio.met is False
+            verdict = {None: "–", True: f"met: {ratio.target}", False: f"MISSED: {ratio.target}"}[ratio.met]
+            print(f"{ratio.what}: {ratio.ours} / {ratio.rival} = {ratio.ratio:.3f}, {verdict}", flush=True)
             table.add_row(
                 ratio.what,
                 ratio.ours,
                 ratio.rival,
                 f"{ratio.ratio:.3f} ({ratio.low:.3f} to {ratio.high:.3f})",
-                f"{'met' if ratio.met else 'MISSED'}: {ratio.target:g}",
+                verdict,
                 str(ratio.n),
-                f"{ratio.ours_ms:.4g} / {ratio.rival_ms:.4g}",
+                f"{ratio.ours_takes:.4g} / {ratio.rival_takes:.4g} {ratio.unit}",
             )
         Console(width=180).print(table)
         device = torch.device("cpu")

@@ -11,7 +11,7 @@ Work = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Ratio:
-    """Seconds of ``ours`` over seconds of ``rival``, pair by pair.
+    """What ``ours`` takes over what ``rival`` takes, pair by pair.
 
     Args:
         what: What was measured, with its sizes.
@@ -21,9 +21,10 @@ class Ratio:
         low: First quartile of the pairs' ratios.
         high: Third quartile.
         n: Pairs.
-        ours_ms: Median milliseconds of ours; of this machine at that hour, not a claim.
-        rival_ms: The same of the rival.
-        target: What the ratio must stay below.
+        ours_takes: Median of ours, in ``unit``; of this machine at that hour, not a claim.
+        rival_takes: The same of the rival.
+        unit: ms or MB.
+        target: What the ratio must stay below; None: it is told, and nothing is claimed.
     """
 
     what: str
@@ -33,14 +34,15 @@ class Ratio:
     low: float
     high: float
     n: int
-    ours_ms: float
-    rival_ms: float
-    target: float
+    ours_takes: float
+    rival_takes: float
+    unit: str
+    target: float | None
 
     @property
-    def met(self) -> bool:
-        """Whether the target is met."""
-        return self.ratio <= self.target
+    def met(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        return None if self.target is None else self.ratio <= self.target
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -55,7 +57,7 @@ def seconds(work: Work) -> float:
 
 
 def compare(
-    what: str, ours: tuple[str, Work], rival: tuple[str, Work], *, target: float, n: int, warm_up: int = 3
+    what: str, ours: tuple[str, Work], rival: tuple[str, Work], *, target: float | None, n: int, warm_up: int = 3
 ) -> Ratio:
     """Call both ``warm_up`` times, then ``n`` times by turns."""
     for _ in range(warm_up):
@@ -63,15 +65,11 @@ def compare(
     pairs = [(seconds(ours[1]), seconds(rival[1])) for _ in range(n)]
     ratios = [a / b for a, b in pairs]
     low, _, high = quantiles(ratios, n=4) if n > 1 else (ratios[0],) * 3
-    return Ratio(
-        what,
-        ours[0],
-        rival[0],
-        median(ratios),
-        low,
-        high,
-        n,
-        1e3 * median(a for a, _ in pairs),
-        1e3 * median(b for _, b in pairs),
-        target,
-    )
+    ours_ms, rival_ms = (1e3 * median(pair[i] for pair in pairs) for i in (0, 1))
+    return Ratio(what, ours[0], rival[0], median(ratios), low, high, n, ours_ms, rival_ms, "ms", target)
+
+
+def amounts(what: str, ours: tuple[str, float], rival: tuple[str, float], *, unit: str, target: float | None) -> Ratio:
+    """Two amounts that do not vary from call to call."""
+    ratio = ours[1] / rival[1]
+    return Ratio(what, ours[0], rival[0], ratio, ratio, ratio, 1, ours[1], rival[1], unit, target)

@@ -141,3 +141,25 @@ def test_an_old_python_is_refused_in_one_sentence(make):
     refused = make(TOO_OLD="1")
     assert refused.returncode != 0
     assert "needs Python 3.11 or newer" in refused.stderr
+
+
+def test_benchmark_tables_show_the_committed_results():
+    from benchmarks import tables
+
+    text = tables.PAGE.read_text(encoding="utf-8")
+    assert text.count("<!-- benchmarks/") == 5
+    assert tables.filled_in(text) == text
+
+
+def test_every_mutation_finds_its_place_in_the_source():
+    from tools.mutations import MUTATIONS, TESTS
+
+    assert len(MUTATIONS) > 80
+    for mutation in MUTATIONS:
+        path = ROOT / "src/sigma2r" / mutation.file
+        assert mutation.apply(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
+    assert all((ROOT / name).exists() for name in TESTS)
+    from sigma2r.losses import registry
+
+    modules = {loss.replace("-", "_") for loss in registry.AUXILIARY_LOSSES}
+    assert modules <= {Path(mutation.file).stem for mutation in MUTATIONS}

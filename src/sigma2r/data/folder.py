@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IN_MEMORY_BYTES = 4 * 2**30
-_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 class FolderImages(Dataset[tuple[Tensor, Tensor]]):
@@ -91,15 +91,15 @@ def folder_images(
         )
     paths, labels = [], []
     for label, name in enumerate(classes):
-        found = sorted(p for p in (root / split / name).rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+        found = sorted(p for p in (root / split / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         if not found:
             raise ValueError(
                 f"folder: each class must have images; {root / split / name} has none. Known endings: "
-                f"{', '.join(sorted(_SUFFIXES))}."
+                f"{', '.join(sorted(SUFFIXES))}."
             )
         paths += found
         labels += [label] * len(found)
-    firsts = [next(p for p in sorted((root / "train" / name).rglob("*")) if p.suffix.lower() in _SUFFIXES)
+    firsts = [next(p for p in sorted((root / "train" / name).rglob("*")) if p.suffix.lower() in SUFFIXES)
               for name in classes]  # fmt: skip
     shape = _shape(root, firsts, image_size)
     images = FolderImages(paths, torch.tensor(labels), tuple(classes), shape, rescale=image_size is not None)
@@ -113,14 +113,19 @@ def read_image(path: Path, shape: tuple[int, int, int], rescale: bool) -> Tensor
     Raises:
         ValueError: Naming the file, if it is not an image that Pillow can read, or of another size.
     """
+    return decode(path, str(path), shape, rescale)
+
+
+def decode(source: Path | BinaryIO, name: str, shape: tuple[int, int, int], rescale: bool) -> Tensor:
+    """:func:`read_image` from a path or an open file; ``name`` is what errors call it."""
     from PIL.Image import Resampling
 
     channels, height, width = shape
-    image = _open(path).convert("L" if channels == 1 else "RGB")
+    image = _open(source, name).convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
         if not rescale:
             raise ValueError(
-                f"folder: {path} must have the size of the other images, {width} x {height}; it has "
+                f"folder: {name} must have the size of the other images, {width} x {height}; it has "
                 f"{image.width} x {image.height}. --image-size {height} scales all alike."
             )
         image = image.resize((width, height), Resampling.BILINEAR)
@@ -129,14 +134,14 @@ def read_image(path: Path, shape: tuple[int, int, int], rescale: bool) -> Tensor
     )
 
 
-def _open(path: Path) -> "Image.Image":
+def _open(source: Path | BinaryIO, name: str) -> "Image.Image":
     from PIL import Image
 
     try:
-        image = Image.open(path)
+        image = Image.open(source)
         image.load()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"folder: {path} must be a readable image: {error}. Repair it or take it out.") from error
+        raise ValueError(f"folder: {name} must be a readable image: {error}. Repair it or take it out.") from error
     return image
 
 
@@ -153,7 +158,7 @@ def _classes(root: Path, split: str) -> list[str]:
 
 
 def _shape(root: Path, firsts: Sequence[Path], image_size: int | None) -> tuple[int, int, int]:
-    images = [_open(path) for path in firsts]
+    images = [_open(path, str(path)) for path in firsts]
     channels = 1 if all(image.mode in ("1", "L") for image in images) else 3
     if image_size is not None:
         return channels, image_size, image_size

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sigma2r._suggest import unknown
 from sigma2r.data.augment import Augmentation
+from sigma2r.data.cifar import cifar
 from sigma2r.data.fashion_mnist import fashion_mnist
 from sigma2r.data.folder import FolderImages, folder_images
 from sigma2r.data.fuzzy_rgb import fuzzy_rgb
@@ -13,14 +14,19 @@ FOLDER = "folder:"
 DATASETS = {
     "fuzzy-rgb": "3 x 3,000 images of one noisy colour, made on the fly (section 3.1 of the paper); 32 x 32, RGB",
     "fashion-mnist": "60,000 + 10,000 images of clothes in 10 classes; 28 x 28, gray",
+    "cifar10": "50,000 + 10,000 photographs in 10 classes; 32 x 32, RGB (--data-dir)",
+    "cifar100": "50,000 + 10,000 photographs in 100 classes; 32 x 32, RGB (--data-dir)",
     "folder:PATH": "train/ and test/ folders of class folders with images of any size (--image-size)",
 }
 # The paper gives no sizes: these are our choice. Uniform colours have nothing to shift or turn.
 _AUGMENTATIONS = {
     "fuzzy-rgb": Augmentation(),
     "fashion-mnist": Augmentation(crop=2, rotation=10.0, horizontal_flip=0.5),
+    "cifar10": Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
+    "cifar100": Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
     FOLDER: Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
 }
+_SIDES = {"fashion-mnist": 28, "cifar10": 32, "cifar100": 32}
 
 
 def check_dataset(name: str) -> None:
@@ -65,10 +71,12 @@ def load_images(
     check_dataset(name)
     if name == "fuzzy-rgb":
         return fuzzy_rgb(split, image_size or 32)
-    if name == "fashion-mnist":
-        if image_size not in (None, 28):
+    if name in _SIDES:
+        if image_size not in (None, _SIDES[name]):
             raise ValueError(
-                f"fashion-mnist: images are used as they are, 28 pixels a side; got image_size {image_size}."
+                f"{name}: images are used as they are, {_SIDES[name]} pixels a side; got image_size {image_size}."
             )
-        return fashion_mnist(split, data_dir, download)
+        if name == "fashion-mnist":
+            return fashion_mnist(split, data_dir, download)
+        return cifar(name, split, data_dir, download)
     return folder_images(Path(name.removeprefix(FOLDER)).expanduser(), split, image_size)

@@ -65,7 +65,6 @@ def spread_excess(features: Tensor, squared: Tensor, groups: ClassGroups, neighb
         return squared
     layout = _masked_layout if groups.members is None else _grouped_layout
     block, strangers, to_centers = layout(features, squared, groups)
-    block = block * _UNIT if block.requires_grad else block.mul_(_UNIT)
     products = torch.bmm(block, block.transpose(1, 2))
     norms = _diagonal(products).clone()
     pairwise = products.mul_(-2).add_(norms.unsqueeze(2)).add_(norms.unsqueeze(1))  # down to rounding below 0
@@ -104,7 +103,11 @@ def _sigma_of_all(nearest: Tensor, pairwise: Tensor, index: Tensor | None, sprea
     if k < fewest_neighbours(spread):
         return torch.zeros_like(nearest[:, :, 0])  # undefined for everyone: no excess
     distance = safe_sqrt(nearest)
-    return safe_sqrt((distance - distance.mean(2, keepdim=True)).square().sum(2) / (k - 1))
+    deviation = distance - distance.mean(2, keepdim=True)
+    if not deviation.requires_grad:
+        sigma: Tensor = torch.linalg.vector_norm(deviation, dim=2) * (k - 1) ** -0.5
+        return sigma
+    return safe_sqrt(deviation.square().sum(2) / (k - 1))
 
 
 def _sigma_of_some(nearest: Tensor, pairwise: Tensor, index: Tensor | None, spread: Spread, count: Tensor) -> Tensor:
@@ -157,8 +160,8 @@ def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> t
     """A block for each group, B = G and R = 1.
 
     Returns:
-        Points less their block's mean (B, P, D); where a point is no partner of another, whether or not it is
-        the same, None or something that broadcasts to (B, P, P); and the squared distances from the centers to
+        Points less their block's mean, times _UNIT (B, P, D); where a point is no partner of another, whether or not
+        it is the same, None or something that broadcasts to (B, P, P); and the squared distances from the centers to
         the points (B, R, P), infinite to strangers.
     """
     members = groups.members
@@ -166,7 +169,11 @@ def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> t
     num_groups, width = members.shape
     block = features.index_select(0, members.flatten()).view(num_groups, width, features.shape[1])
     # Repeated members count more than once in the mean: any point among the members would do.
-    block = block - block.mean(1, keepdim=True) if block.requires_grad else block.sub_(block.mean(1, keepdim=True))
+    mean = block.mean(1, keepdim=True)
+    if block.requires_grad:
+        block = (block - mean) * _UNIT
+    else:
+        torch.add(mean.mul_(-_UNIT), block, alpha=_UNIT, out=block)  # the same numbers: _UNIT is a power of two
     to_centers = squared.index_select(0, members.flatten()).view(num_groups, 1, width)
     if groups.complete:
         return block, None, to_centers
@@ -179,7 +186,7 @@ def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tu
     group, num_groups = groups.group, groups.classes.shape[0]
     sums = features.new_zeros(num_groups, features.shape[1]).index_add(0, group, features)
     means = sums / groups.counts.clamp_min(1).unsqueeze(1)
-    block = (features - means.index_select(0, group)).unsqueeze(0)
+    block = (features - means.index_select(0, group)).mul(_UNIT).unsqueeze(0)
     strangers = group.unsqueeze(1) != group
     elsewhere = torch.arange(num_groups, device=group.device).unsqueeze(1) != group
     to_centers = squared.expand(num_groups, -1).masked_fill(elsewhere, torch.inf)

@@ -80,7 +80,7 @@ def sigma_squared_r_gate(
         )
         groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
         groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
-        _, excess = _search(x, y, centers.to(x.dtype), groups, neighbors, spread, through_spread)
+        _, _, excess = _search(x, y, centers.to(x.dtype), groups, neighbors, spread, through_spread)
         beta = _gate(rows_of(growth.to(x.dtype), y), excess, ceiling, eps)
         return beta if kept is None else torch.where(kept, beta, 0.0)
 
@@ -168,11 +168,12 @@ def sigma_squared_r_loss(
         groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
         groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
         centers, growth = centers.to(x.dtype), growth.to(x.dtype)
-        squared, excess = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
+        found = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
         if through_spread:
+            _, squared, excess = found
             each = _gate(rows_of(growth, y, sparse_grad), excess, ceiling, eps) * squared
         else:
-            each = _GatedDistance.apply(x, y, centers, growth, squared, excess, ceiling, eps, sparse_grad)
+            each = _GatedDistance.apply(x, y, centers, growth, *found, ceiling, eps, sparse_grad)
         return reduce(each, reduction, kept, weights)
 
 
@@ -191,13 +192,15 @@ def _search(
     spread: Spread,
     through_spread: bool,
     sparse_grad: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """||x - C_y||^2 (N,) and sigma(n, x) - sigma(n, C_y) (N,), in the graph only if ``through_spread``."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Offsets x - C_y (N, D), their squares (N,) and sigma(n, x) - sigma(n, C_y) (N,).
+
+    In the graph only if ``through_spread``.
+    """
     with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
         offset = features - rows_of(centers, labels, sparse_grad)
         squared = _squared(offset)
-        del offset  # the search needs its memory
-        return squared, spread_excess(features, squared, groups, neighbors, spread)
+        return offset, squared, spread_excess(features, squared, groups, neighbors, spread)
 
 
 def _squared(offset: Tensor) -> Tensor:
@@ -225,15 +228,16 @@ class _GatedDistance(torch.autograd.Function):
         labels: Tensor,
         centers: Tensor,
         growth: Tensor,
+        offset: Tensor,
         squared: Tensor,
         excess: Tensor,
         ceiling: float,
         eps: float,
         sparse_grad: bool,
     ) -> Tensor:
-        """Beta times ``squared``, which is that of these features and centers."""
+        """Beta times ``squared``, where ``offset`` and ``squared`` are those of these features and centers."""
         value, beta, by_growth = _GatedDistance.parts(labels, growth, squared, excess, ceiling, eps)
-        ctx.save_for_backward(features, labels, centers, growth, excess, beta, by_growth)
+        ctx.save_for_backward(features, labels, centers, growth, excess, offset, beta, by_growth)
         ctx.settings = ceiling, eps, sparse_grad
         return value
 
@@ -243,26 +247,29 @@ class _GatedDistance(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The value, beta, and the slope of the value in the class's growth; each (N,)."""
         share = growth.index_select(0, labels).sigmoid()
-        beta = ceiling * torch.sigmoid((eps + ceiling * share) * excess)
+        reach = ceiling * share
+        gate = torch.sigmoid((eps + reach) * excess)
+        beta = ceiling * gate
         value = beta * squared
-        return value, beta, (1 - beta / ceiling) * excess * (ceiling * share * (1 - share)) * value
+        slope = torch.addcmul(reach, reach, share, value=-1)  # dK/dw = Z sigmoid(w) (1 - sigmoid(w))
+        return value, beta, torch.addcmul(value, value, gate, value=-1) * (excess * slope)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """For features, centers and growth; in full precision if called under autocast, too."""
-        features, labels, centers, growth, excess, beta, by_growth = ctx.saved_tensors
+        features, labels, centers, growth, excess, offset, beta, by_growth = ctx.saved_tensors
         ceiling, eps, sparse_grad = ctx.settings
         for_centers = for_growth = None
         with without_autocast(features):
-            offset = features - centers.index_select(0, labels)
             if torch.is_grad_enabled():  # on the way to second derivatives: nothing saved may stand for a constant
+                offset = features - centers.index_select(0, labels)
                 _, beta, by_growth = _GatedDistance.parts(labels, growth, _squared(offset), excess, ceiling, eps)
             pull = (2 * grad * beta).unsqueeze(1) * offset
             if ctx.needs_input_grad[2]:
                 for_centers = _summed(centers, labels, pull, -1, sparse_grad)
             if ctx.needs_input_grad[3]:
                 for_growth = _summed(growth, labels, grad * by_growth, 1, sparse_grad)
-        return pull, None, for_centers, for_growth, None, None, None, None, None
+        return pull, None, for_centers, for_growth, None, None, None, None, None, None
 
 
 def _summed(table: Tensor, labels: Tensor, rows: Tensor, sign: int, sparse: bool) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sigma2r.losses._centers import move_to_class_means, new_centers
 from sigma2r.losses._checks import check_count
 from sigma2r.losses._classes import grow, keep_rows
+from sigma2r.losses._reduction import Reduction, check_reduction
 
 
 class FeatureLoss(nn.Module):
@@ -16,6 +17,13 @@ class FeatureLoss(nn.Module):
 
     settings: ClassVar[tuple[str, ...]] = ("ignore_index", "normalize", "reduction")
     """The attributes that are passed on to the pure function, by their names."""
+
+    def __init__(self, *, ignore_index: int, normalize: bool, reduction: Reduction) -> None:
+        super().__init__()
+        check_reduction(type(self).__name__, reduction)
+        self.ignore_index = ignore_index
+        self.normalize = normalize
+        self.reduction: Reduction = reduction
 
     def keywords(self) -> dict[str, Any]:
         """The settings, as the pure function takes them."""
@@ -35,9 +43,17 @@ class ClassLoss(FeatureLoss):
     centers: nn.Parameter
 
     def __init__(
-        self, num_classes: int, feature_dim: int, center_std: float, generator: torch.Generator | None
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        ignore_index: int,
+        normalize: bool,
+        reduction: Reduction,
+        center_std: float,
+        generator: torch.Generator | None,
     ) -> None:
-        super().__init__()
+        super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         self.center_std = center_std
         self.centers = new_centers(type(self).__name__, num_classes, feature_dim, center_std, generator)
 

@@ -161,20 +161,24 @@ class CenterLoss(ClassLoss):
         generator: torch.Generator | None = None,
     ) -> None:
         who = "CenterLoss"
-        check_reduction(who, reduction)
         _check_choice(who, "center_update", center_update, get_args(CenterUpdate))
         _check_choice(who, "compat", compat, (None, *get_args(Compat)))
         if not 0 < alpha <= 1:
             raise ValueError(f"{who}: alpha must lie in (0, 1]; got {alpha!r}.")
-        super().__init__(num_classes, feature_dim, center_std, generator)
+        super().__init__(
+            num_classes,
+            feature_dim,
+            ignore_index=ignore_index,
+            normalize=normalize,
+            reduction=reduction,
+            center_std=center_std,
+            generator=generator,
+        )
         self.centers.requires_grad_(center_update == "gradient")
         self.center_update = center_update
         self.alpha = alpha
-        self.ignore_index = ignore_index
-        self.normalize = normalize
         self.sparse_grad = sparse_grad
         self.compat = compat
-        self.reduction = reduction
 
     def forward(
         self,

@@ -136,13 +136,17 @@ class ContrastiveCenterLoss(ClassLoss):
         generator: torch.Generator | None = None,
     ) -> None:
         check_positive("ContrastiveCenterLoss", delta=delta)
-        check_reduction("ContrastiveCenterLoss", reduction)
-        super().__init__(num_classes, feature_dim, center_std, generator)
+        super().__init__(
+            num_classes,
+            feature_dim,
+            ignore_index=ignore_index,
+            normalize=normalize,
+            reduction=reduction,
+            center_std=center_std,
+            generator=generator,
+        )
         self.delta = delta
         self.per_class = per_class
-        self.ignore_index = ignore_index
-        self.normalize = normalize
-        self.reduction = reduction
 
     def forward(
         self,

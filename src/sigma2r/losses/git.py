@@ -154,14 +154,18 @@ class GitLoss(ClassLoss):
         generator: torch.Generator | None = None,
     ) -> None:
         _check_settings("GitLoss", center_weight, push_weight, negatives)
-        check_reduction("GitLoss", reduction)
-        super().__init__(num_classes, feature_dim, center_std, generator)
+        super().__init__(
+            num_classes,
+            feature_dim,
+            ignore_index=ignore_index,
+            normalize=normalize,
+            reduction=reduction,
+            center_std=center_std,
+            generator=generator,
+        )
         self.center_weight = center_weight
         self.push_weight = push_weight
         self.negatives = negatives
-        self.ignore_index = ignore_index
-        self.normalize = normalize
-        self.reduction = reduction
 
     def forward(
         self,

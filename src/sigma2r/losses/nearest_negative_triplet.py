@@ -95,13 +95,9 @@ class NearestNegativeTripletLoss(FeatureLoss):
         normalize: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         check_not_negative("NearestNegativeTripletLoss", margin=margin)
-        check_reduction("NearestNegativeTripletLoss", reduction)
         self.margin = margin
-        self.ignore_index = ignore_index
-        self.normalize = normalize
-        self.reduction = reduction
 
     def forward(
         self,

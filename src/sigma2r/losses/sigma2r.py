@@ -338,10 +338,17 @@ class SigmaSquaredRLoss(ClassLoss):
     ) -> None:
         who = "SigmaSquaredRLoss"
         _check_settings(who, neighbors, ceiling, eps, spread)
-        check_reduction(who, reduction)
         if max_per_class is not None:
             check_count(who, max_per_class=max_per_class)
-        super().__init__(num_classes, feature_dim, center_std, generator)
+        super().__init__(
+            num_classes,
+            feature_dim,
+            ignore_index=ignore_index,
+            normalize=normalize,
+            reduction=reduction,
+            center_std=center_std,
+            generator=generator,
+        )
         self.growth = nn.Parameter(torch.randn(num_classes, generator=generator))
         self.neighbors = neighbors
         self.ceiling = ceiling
@@ -349,10 +356,7 @@ class SigmaSquaredRLoss(ClassLoss):
         self.spread: Spread = spread
         self.through_spread = through_spread
         self.max_per_class = max_per_class
-        self.ignore_index = ignore_index
-        self.normalize = normalize
         self.sparse_grad = sparse_grad
-        self.reduction: Reduction = reduction
 
     def forward(
         self,

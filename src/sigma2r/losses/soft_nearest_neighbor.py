@@ -107,13 +107,9 @@ class SoftNearestNeighborLoss(FeatureLoss):
         normalize: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         check_positive("SoftNearestNeighborLoss", temperature=temperature)
-        check_reduction("SoftNearestNeighborLoss", reduction)
         self.temperature = temperature
-        self.ignore_index = ignore_index
-        self.normalize = normalize
-        self.reduction = reduction
 
     def forward(
         self,

@@ -132,12 +132,16 @@ class TripletCenterLoss(ClassLoss):
         generator: torch.Generator | None = None,
     ) -> None:
         check_not_negative("TripletCenterLoss", margin=margin)
-        check_reduction("TripletCenterLoss", reduction)
-        super().__init__(num_classes, feature_dim, center_std, generator)
+        super().__init__(
+            num_classes,
+            feature_dim,
+            ignore_index=ignore_index,
+            normalize=normalize,
+            reduction=reduction,
+            center_std=center_std,
+            generator=generator,
+        )
         self.margin = margin
-        self.ignore_index = ignore_index
-        self.normalize = normalize
-        self.reduction = reduction
 
     def forward(
         self,

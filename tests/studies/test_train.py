@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from sigma2r.losses.registry import LOSSES
 from sigma2r.studies.compare import compare, comparison
 from sigma2r.studies.record import Record, read_records
 from sigma2r.studies.train import Where, find_device, train
@@ -207,3 +208,31 @@ def test_a_file_that_is_no_record_is_named(tmp_path, content, message):
         read_records(tmp_path)
     with pytest.raises(ValueError, match=r"must hold run folders with a record.json, or records; there is none"):
         read_records(tmp_path / "nowhere")
+
+
+def test_diagnosis_goes_to_the_logs_and_changes_no_number(tiny_run, tmp_path):
+    plain = train(tiny_run, tmp_path / "plain", QUIET)
+    watched = train(tiny_run, tmp_path / "watched", dataclasses.replace(QUIET, diagnose=1))
+    assert numbers(plain) == numbers(watched)
+    (log,) = (tmp_path / "watched/logs").glob("csv-*/metrics.csv")
+    assert "diagnosis/mean_gate" in log.read_text()
+    (log,) = (tmp_path / "plain/logs").glob("csv-*/metrics.csv")
+    assert "diagnosis" not in log.read_text()
+
+
+def test_a_weight_that_warms_up_is_that_of_its_epoch(tiny_run, tmp_path):
+    record = train(dataclasses.replace(tiny_run, warmup_epochs=tiny_run.epochs), tmp_path, QUIET)
+    for entry in record.history:
+        weight = tiny_run.loss_weight * entry["epoch"] / tiny_run.epochs
+        assert entry["train_loss"] == pytest.approx(entry["cross_entropy"] + weight * entry["auxiliary"], rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [name for name in LOSSES if name != "cross-entropy"])
+def test_every_loss_trains_and_its_record_shows_the_centers_that_it_has(tiny_run, tmp_path, loss):
+    run = dataclasses.replace(tiny_run, loss=f"{loss}@0.05", loss_options={})
+    record = train(run, tmp_path, QUIET)
+    assert record.run.loss_name == f"{loss}@0.05"
+    losses = [entry["train_loss"] for entry in record.history]
+    assert losses[-1] < losses[0]
+    without_centers = ("soft-nearest-neighbor", "nearest-negative-triplet", "contrastive")
+    assert (record.plane["centers"] is None) == (loss in without_centers)

@@ -29,6 +29,7 @@ from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.studies.record import RECORD_FILE, Record, number, read_json, write_json
 from sigma2r.studies.run import Run
 from sigma2r.training.callbacks import History
+from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.measure import SplitMeasures, features_and_logits, measure
 from sigma2r.training.module import CompactClassifier
 
@@ -47,6 +48,7 @@ class Where:
         data_dir: Folder of the data set's files; default: where they are usually installed.
         download: Fetch the data set if it is nowhere to be found.
         workers: Processes that decode images which do not fit into memory.
+        diagnose: Watch the added loss every so many steps: figures in the logs, a warning for what goes wrong; 0: not.
         progress: Show a progress bar; default: if a terminal shows what is printed.
     """
 
@@ -54,6 +56,7 @@ class Where:
     data_dir: Path | None = None
     download: bool = False
     workers: int = 2
+    diagnose: int = 0
     progress: bool | None = None
 
 
@@ -199,6 +202,8 @@ class _Training:
                 save_on_train_epoch_end=True,
             )
             callbacks.append(best)
+        if self.where.diagnose:
+            callbacks.append(Diagnose(self.where.diagnose))
         progress = sys.stdout.isatty() if self.where.progress is None else self.where.progress
         if progress:
             callbacks.append(TQDMProgressBar(refresh_rate=20))

@@ -53,7 +53,7 @@ def diagnose(loss: nn.Module, features: Tensor, labels: Tensor) -> Diagnosis:
     """Figures of one batch; reading them waits for the device.
 
     Args:
-        loss: Any loss; the gates are those of the first :class:`SigmaSquaredRLoss` in it.
+        loss: Any loss; the gates are those of the first :class:`~sigma2r.losses.SigmaSquaredRLoss` in it.
         features: Shape ``(N, D)``, N at least 1.
         labels: Class indices, shape ``(N,)``.
 

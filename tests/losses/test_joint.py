@@ -182,3 +182,13 @@ def test_losses_weights_and_features_must_be_as_many():
         JointLoss(CenterLoss(3, 2), 0.1)([features, features], logits, labels)
     with pytest.raises(ValueError, match=r"^JointLoss: weight must be a finite number of at least 0; got -2"):
         JointLoss(CenterLoss(3, 2), lambda epoch: -2.0)
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+def test_compiled_joint_loss_equals_eager_code_and_follows_its_schedule():
+    features, logits, labels = example()
+    joint = JointLoss([CenterLoss(3, 2).double(), SigmaSquaredRLoss(3, 2).double()], [WarmUp(0.4, 2), 0.01])
+    compiled = torch.compile(joint, fullgraph=True, backend="aot_eager")
+    for epoch in (0, 1):
+        joint.set_epoch(epoch)
+        assert_close(compiled(features, logits, labels), joint(features, logits, labels))

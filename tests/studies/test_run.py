@@ -68,7 +68,10 @@ def test_a_weight_that_warms_up_is_named():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"dataset": "fuzzy"}, r"unknown data set 'fuzzy'; known: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH"),
+        (
+            {"dataset": "fuzzy"},
+            r"unknown data set 'fuzzy'; known: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder",
+        ),
         ({"model": "lennet"}, r"unknown model 'lennet'; .*Did you mean lenet\?"),
         ({"loss": "sigma"}, r"unknown loss 'sigma'; .*Did you mean sigma2r\?"),
         ({"loss": "center@much"}, r"weight after the @ must be a number, as in sigma2r@0.01; got 'center@much'"),

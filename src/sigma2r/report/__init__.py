@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sigma2r.report.tables import make_tables, markdown_table, print_table
+from sigma2r.report.differences import differences
+from sigma2r.report.tables import make_tables, markdown_table
+from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record
 
-__all__ = ["make_tables", "markdown_table", "print_table", "write_report"]
+__all__ = ["differences", "make_tables", "markdown_table", "print_table", "write_report"]
 
 
 def write_report(records: Sequence[Record], folder: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sigma2r.report.differences import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.figures import Picture, make_figures
 from sigma2r.report.tables import HEADINGS, Table, class_rows, loss_groups, make_tables
 from sigma2r.studies.record import Record
@@ -53,12 +54,14 @@ def render_page(tables: Sequence[Table], pictures: Sequence[Sequence[Picture]]) 
     sections = [_section(table, shown) for table, shown in zip(tables, pictures, strict=True)]
     num_runs = sum(len(table.records) for table in tables)
     template = environment.get_template("page.html")
-    return template.render(tables=tables, sections=sections, headings=HEADINGS, num_runs=num_runs)
+    return template.render(
+        tables=tables, sections=sections, headings=HEADINGS, difference_headings=DIFFERENCE_HEADINGS, num_runs=num_runs
+    )
 
 
 def _section(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
     first = table.records[0]
-    groups = loss_groups(table.records)
+    groups, found = loss_groups(table.records), differences(table)
     device, versions = first.device, first.versions
     known = ", ".join(f"{name} {number}" for name, number in versions.items())
     return {
@@ -67,6 +70,8 @@ def _section(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         "losses": list(groups),
         "several": any(len(group) > 1 for group in groups.values()),
         "classes": {split: class_rows(table, split) for split in ("train", "test")},
+        "differences": [each.cells() for each in found],
+        "note": note(found),
         "command": command(table),
         "environment": f"The first run: {device['name']} ({device['type']}, {device['threads']} threads); {known}.",
     }

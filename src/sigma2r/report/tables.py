@@ -192,20 +192,3 @@ def markdown_table(records: Sequence[Record]) -> str:
 
 def _markdown_row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def print_table(records: Sequence[Record]) -> None:
-    """All tables on the terminal."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table as Grid
-
-    console = Console(width=None if Console().is_terminal else 132)
-    for table in make_tables(records):
-        grid = Grid(title=escape(table.title), title_justify="left")
-        for i, heading in enumerate(HEADINGS):
-            grid.add_column(heading, justify="right" if i else "left")
-        for row in table.rows:
-            grid.add_row(*map(escape, row.cells()))
-        console.print(grid)
-        console.print(table.caption, style="dim", markup=False, highlight=False)

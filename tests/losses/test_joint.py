@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss, WarmUp
+from sigma2r.losses import joint as joint_module
 from tests.losses.cases import as_lists
 from tests.reference.center import center_loss
 
@@ -153,7 +154,9 @@ def test_a_weight_may_follow_the_epoch():
     assert WarmUp(0.4, 0)(0) == WarmUp(0.4, 1)(0) == 0.4
 
 
-def test_ignored_rows_have_no_part_in_the_joint_loss_and_weights_reach_both_terms():
+@pytest.mark.parametrize("readable", [True, False], ids=["labels are looked at", "labels stay unseen"])
+def test_ignored_rows_have_no_part_in_the_joint_loss_and_weights_reach_both_terms(readable, monkeypatch):
+    monkeypatch.setattr(joint_module, "values_are_readable", lambda tensor: readable)
     features, logits, labels = example()
     joint = JointLoss(SigmaSquaredRLoss(3, 2).double(), 0.1)
     kept = torch.tensor([1, 1, 0, 1, 1, 0], dtype=torch.bool)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sigma2r.losses._batch import IGNORE_INDEX
-from sigma2r.losses._checks import check_weights
+from sigma2r.losses._checks import check_weights, values_are_readable
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import reduce
 
@@ -168,13 +168,15 @@ class JointLoss(nn.Module):
         """The mean over rows that are not ignored; 0, and in the graph, where there is none."""
         with without_autocast(logits):
             logits = logits.to(working_dtype(logits))
-            kept = labels != self.ignore_index
-            if weights is None:
-                total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
-                return total / kept.sum().clamp_min(1)
-            check_weights("JointLoss", logits, weights)
-            each = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="none")
-            return reduce(each, "mean", kept, weights)
+            if weights is not None:
+                check_weights("JointLoss", logits, weights)
+                each = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="none")
+                return reduce(each, "mean", labels != self.ignore_index, weights)
+            if values_are_readable(labels):  # torch's mean of nothing is NaN: looked at where that is free
+                mean = F.cross_entropy(logits, labels, ignore_index=self.ignore_index)
+                return logits[:0].sum() if mean.isnan() and (labels == self.ignore_index).all() else mean
+            total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
+            return total / (labels != self.ignore_index).sum().clamp_min(1)
 
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
         """The groups of the auxiliary losses for an optimizer; none if they learn nothing."""

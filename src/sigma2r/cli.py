@@ -81,14 +81,14 @@ def _list(chosen: "Namespace") -> None:
 
     print("data sets")
     for name, description in DATASETS.items():
-        print(f"  {name:14} {description}")
+        print(f"  {name:24} {description}")
     print("models")
     for name, description in MODELS.items():
-        print(f"  {name:14} {description}")
+        print(f"  {name:24} {description}")
     print("losses (weight after an @; options by --loss_options.NAME)")
     for name in LOSSES:
         options = ", ".join(f"{key}={value!r}" for key, value in loss_options(name).items())
-        print(f"  {name:14} {'alone' if name == CROSS_ENTROPY else f'cross-entropy + weight * {name}; {options}'}")
+        print(f"  {name:24} {'alone' if name == CROSS_ENTROPY else f'cross-entropy + weight * {name}; {options}'}")
 
 
 def _train(chosen: "Namespace") -> None:

@@ -1,8 +1,10 @@
 """Tables, figures and the page, from records whose numbers are known."""
 
 import base64
+import dataclasses
 import math
 import re
+import shlex
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +14,7 @@ from sigma2r.report.figures import make_figures
 from sigma2r.report.page import command
 from sigma2r.report.tables import class_rows, make_tables
 from sigma2r.studies.record import read_records
+from sigma2r.studies.run import Run
 from tests.report.conftest import make_record
 
 ATTACK = "<script>alert(1)</script>"
@@ -131,12 +134,27 @@ def test_a_class_named_like_a_script_stays_text(tmp_path):
         assert b"<script" not in path.read_bytes()
 
 
+BASE = {"feature_dim": 2, "epochs": 2, "warmup_epochs": 2}
+
+
 def test_the_command_of_the_page_is_the_one_that_trains_these_runs(records):
     (table,) = make_tables(records)
     assert command(table) == (
         "sigma2r compare --dataset fuzzy-rgb --model lenet --losses cross-entropy center@0.4 sigma2r@0.01 --seeds 3 "
         "--feature_dim 2 --epochs 2"
     )
+
+
+def test_losses_with_options_and_a_weight_that_warms_up_share_a_table_with_cross_entropy_and_a_command(records):
+    runs = [records[0].run, Run(**{**BASE, "loss": "git@0.1[push_weight=0.5]"}), Run(**{**BASE, "loss": "center@0.4"})]
+    many = [dataclasses.replace(records[0], run=run) for run in runs]
+    (table,) = make_tables(many)
+    assert [row.loss for row in table.rows] == [
+        "cross-entropy", "git@0.1[push_weight=0.5,warmup_epochs=2]", "center@0.4[warmup_epochs=2]",
+    ]  # fmt: skip
+    words = shlex.split(command(table))
+    assert words[7:10] == ["cross-entropy", "git@0.1[push_weight=0.5]", "center@0.4"]
+    assert words[-2:] == ["--warmup_epochs", "2"]
 
 
 def test_records_read_from_a_folder_put_the_baseline_first(records, tmp_path):

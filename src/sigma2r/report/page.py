@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sigma2r.losses.registry import CROSS_ENTROPY
 from sigma2r.report.differences import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.figures import Picture, make_figures
 from sigma2r.report.tables import HEADINGS, Table, class_rows, loss_groups, make_tables
 from sigma2r.studies.record import Record
-from sigma2r.studies.run import Run
+from sigma2r.studies.run import STARTS, Run
 
 PAGE = "report.html"
 FIGURES = "figures"
@@ -81,19 +82,21 @@ def command(table: Table) -> str:
     """The command that trains the runs of a table again."""
     run, default = table.records[0].run, Run(dataset=table.records[0].run.dataset, model=table.records[0].run.model)
     groups = loss_groups(table.records)
-    plain = [
-        f"{r[0].run.loss}@{r[0].run.loss_weight:g}" if r[0].run.loss_weight else r[0].run.loss for r in groups.values()
-    ]
-    words = ["sigma2r", "compare", "--dataset", run.dataset, "--model", run.model, "--losses", *plain]
+    spelled = [group[0].run.spelled_loss for group in groups.values()]
+    words = ["sigma2r", "compare", "--dataset", run.dataset, "--model", run.model, "--losses", *spelled]
     words += ["--seeds", str(max(len(group) for group in groups.values()))]
     for key, value in run.as_dict().items():
-        if key in ("dataset", "model", "loss", "loss_weight", "loss_options", "center_init", "init_seed"):
+        if key in ("dataset", "model", "loss", "loss_weight", "loss_options", "init_seed", *STARTS):
             continue
         before = default.as_dict()[key]
         if isinstance(value, dict):
             words += [word for k, v in value.items() if v != before[k] for word in (f"--{key}.{k}", str(v))]
         elif value != before:
             words += [f"--{key}", str(value)]
+    for key in STARTS:
+        started = {getattr(group[0].run, key) for group in groups.values() if group[0].run.loss != CROSS_ENTROPY}
+        if len(started) == 1 and started != {getattr(default, key)}:
+            words += [f"--{key}", str(started.pop())]
     return shlex.join(words)
 
 

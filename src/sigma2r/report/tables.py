@@ -8,8 +8,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from sigma2r.studies.record import Record
+from sigma2r.studies.run import STARTS
 
-_COMPARED = ("loss", "loss_weight", "loss_options", "center_init", "init_seed")
+_COMPARED = ("loss", "loss_weight", "loss_options", *STARTS, "init_seed")
 
 
 @dataclass(frozen=True)

@@ -109,13 +109,18 @@ class Run:
 
     @property
     def loss_name(self) -> str:
-        """The loss as a user types it, with what is not default: ``center@0.4``, ``sigma2r@0.01[spread=std]``."""
+        """What sets the run's loss apart: :attr:`spelled_loss`, and how weight and centers start if not plainly."""
         if self.loss == CROSS_ENTROPY:
             return CROSS_ENTROPY
-        options = dict(sorted(self.loss_options.items()))
-        for key in ("warmup_epochs", "center_init"):
-            if getattr(self, key) != _DEFAULTS[key]:
-                options[key] = getattr(self, key)
+        started = {key: getattr(self, key) for key in STARTS if getattr(self, key) != _DEFAULTS[key]}
+        return self._spelled({**dict(sorted(self.loss_options.items())), **started})
+
+    @property
+    def spelled_loss(self) -> str:
+        """The loss as a user types it: ``center@0.4``, ``sigma2r@0.01[spread=std]``."""
+        return CROSS_ENTROPY if self.loss == CROSS_ENTROPY else self._spelled(dict(sorted(self.loss_options.items())))
+
+    def _spelled(self, options: dict[str, Any]) -> str:
         listed = ",".join(f"{key}={value}" for key, value in options.items())
         return f"{self.loss}@{self.loss_weight:g}" + (f"[{listed}]" if listed else "")
 
@@ -139,6 +144,7 @@ class Run:
         return cls(**{**values, "augmentation": None if augmentation is None else Augmentation(**augmentation)})
 
 
+STARTS = ("warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
 _RATES = ("loss_weight", "lr", "loss_lr", "weight_decay", "validation_fraction")
 _LEAST = {
     "image_size": 1,

@@ -54,8 +54,9 @@ bench: $(READY)  ## Measure speed and memory, as ratios against named rivals.
 mutations: $(READY)  ## Break each formula in turn and see a test fail: some ten minutes.
 	$(BIN)/python -m tools.mutations
 
-report: $(READY)  ## Rebuild the README's table from the records in results/.
+report: $(READY)  ## Rebuild the tables of README and docs from committed records and benchmarks.
 	$(BIN)/python -m tools.readme_table --write
+	$(BIN)/python -m benchmarks.tables --write
 
 clean:  ## Remove the environment and everything that was built; runs/ stays.
 	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Fill README's results table from the committed records: ``python -m tools.readme_table [--write]``."""
+"""Fill the results tables of README and docs from committed records: ``python -m tools.readme_table [--write]``."""
 
 import re
 import sys
@@ -21,10 +21,13 @@ def filled_in(text: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    after = filled_in(before)
-    if "--write" in sys.argv:
-        readme.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit("README.md does not show the committed records: make report")
+    behind = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        before = page.read_text(encoding="utf-8")
+        after = filled_in(before)
+        if before != after:
+            behind.append(page.name)
+            if "--write" in sys.argv:
+                page.write_text(after, encoding="utf-8")
+    if behind and "--write" not in sys.argv:
+        sys.exit(f"{', '.join(behind)} must show the committed records: make report")

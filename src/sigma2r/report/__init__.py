@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sigma2r.report.differences import differences
+from sigma2r.report.paired import differences
 from sigma2r.report.tables import make_tables, markdown_table
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sigma2r.losses.registry import CROSS_ENTROPY
-from sigma2r.report.differences import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.figures import Picture, make_figures
+from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, Table, class_rows, loss_groups, make_tables
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import STARTS, Run

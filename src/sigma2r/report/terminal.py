@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sigma2r.report.differences import DIFFERENCE_HEADINGS, differences, note
+from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, make_tables
 from sigma2r.studies.record import Record
 

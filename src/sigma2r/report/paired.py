@@ -56,7 +56,7 @@ class Difference:
         return "higher" if self.mean > 0 else "lower"
 
     def cells(self) -> list[str]:
-        """The row as text, in the order of :data:`DIFFERENCE_HEADINGS`."""
+        """The row as text, in the order of ``DIFFERENCE_HEADINGS``."""
         low, high = self.mean - self.half_width, self.mean + self.half_width
         needed = f"> {_MOST:,}" if self.seeds_needed is None else f"{self.seeds_needed:,}"
         return [
@@ -112,7 +112,7 @@ def seeds_needed(mean: float, spread: float, alpha: float, power: float = POWER)
         power: Chance of finding this one.
 
     Returns:
-        At least :data:`FEWEST`; None if 10,000 are not enough.
+        At least 5; None if 10,000 are not enough.
     """
     if mean == 0:
         return None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sigma2r.report.differences import COMPARED, Difference, differences, note, seeds_needed
+from sigma2r.report.paired import COMPARED, Difference, differences, note, seeds_needed
 from sigma2r.report.tables import make_tables
 
 

@@ -1,5 +1,6 @@
 """What losses share as modules: settings that are passed on and printed, and state with a row for each class."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +14,10 @@ from sigma2r.losses._reduction import Reduction, check_reduction
 
 
 class FeatureLoss(nn.Module):
-    """Abstract: a loss called as ``loss(features, labels, weights=None)``."""
+    """Abstract: a loss called as ``loss(features, labels, weights=None)``; final losses say which function it is."""
+
+    function: ClassVar[Callable[..., Tensor]]
+    """The pure function: features, labels, then the module's own parameters in the order of their registration."""
 
     settings: ClassVar[tuple[str, ...]] = ("ignore_index", "normalize", "reduction")
     """The attributes that are passed on to the pure function, by their names."""
@@ -24,6 +28,17 @@ class FeatureLoss(nn.Module):
         self.ignore_index = ignore_index
         self.normalize = normalize
         self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        features: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        *,
+        weights: Float[Tensor, " N"] | None = None,
+    ) -> Tensor:
+        """The loss of a batch, by the pure function of the same name."""
+        learned = self.parameters(recurse=False)
+        return type(self).function(features, labels, *learned, weights=weights, **self.keywords())
 
     def keywords(self) -> dict[str, Any]:
         """The settings, as the pure function takes them."""

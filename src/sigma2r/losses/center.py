@@ -143,6 +143,7 @@ class CenterLoss(ClassLoss):
         >>> optimizer.step()
     """
 
+    function = staticmethod(center_loss)
     settings = ("ignore_index", "normalize", "sparse_grad", "compat", "reduction")
 
     def __init__(
@@ -188,7 +189,7 @@ class CenterLoss(ClassLoss):
         weights: Float[Tensor, " N"] | None = None,
     ) -> Tensor:
         """The loss of a batch; see :func:`center_loss`."""
-        value = center_loss(features, labels, self.centers, weights=weights, **self.keywords())
+        value = super().forward(features, labels, weights=weights)
         if self.center_update == "average" and self.training and value.requires_grad:
             x, y, kept = prepare(
                 "CenterLoss",

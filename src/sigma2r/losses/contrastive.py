@@ -82,6 +82,7 @@ class ContrastiveLoss(FeatureLoss):
         torch.Size([])
     """
 
+    function = staticmethod(contrastive_loss)
     settings = ("margin", "ignore_index", "normalize", "reduction")
 
     def __init__(
@@ -95,13 +96,3 @@ class ContrastiveLoss(FeatureLoss):
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         check_not_negative("ContrastiveLoss", margin=margin)
         self.margin = margin
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`contrastive_loss`."""
-        return contrastive_loss(features, labels, weights=weights, **self.keywords())

@@ -120,6 +120,7 @@ class ContrastiveCenterLoss(ClassLoss):
         torch.Size([])
     """
 
+    function = staticmethod(contrastive_center_loss)
     settings = ("delta", "per_class", "ignore_index", "normalize", "reduction")
 
     def __init__(
@@ -147,13 +148,3 @@ class ContrastiveCenterLoss(ClassLoss):
         )
         self.delta = delta
         self.per_class = per_class
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`contrastive_center_loss`."""
-        return contrastive_center_loss(features, labels, self.centers, weights=weights, **self.keywords())

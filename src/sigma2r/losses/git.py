@@ -137,6 +137,7 @@ class GitLoss(ClassLoss):
         torch.Size([])
     """
 
+    function = staticmethod(git_loss)
     settings = ("center_weight", "push_weight", "negatives", "ignore_index", "normalize", "reduction")
 
     def __init__(
@@ -166,13 +167,3 @@ class GitLoss(ClassLoss):
         self.center_weight = center_weight
         self.push_weight = push_weight
         self.negatives = negatives
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`git_loss`."""
-        return git_loss(features, labels, self.centers, weights=weights, **self.keywords())

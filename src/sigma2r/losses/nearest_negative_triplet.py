@@ -85,6 +85,7 @@ class NearestNegativeTripletLoss(FeatureLoss):
         torch.Size([])
     """
 
+    function = staticmethod(nearest_negative_triplet_loss)
     settings = ("margin", "ignore_index", "normalize", "reduction")
 
     def __init__(
@@ -98,13 +99,3 @@ class NearestNegativeTripletLoss(FeatureLoss):
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         check_not_negative("NearestNegativeTripletLoss", margin=margin)
         self.margin = margin
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`nearest_negative_triplet_loss`."""
-        return nearest_negative_triplet_loss(features, labels, weights=weights, **self.keywords())

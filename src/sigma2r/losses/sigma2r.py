@@ -305,6 +305,7 @@ class SigmaSquaredRLoss(ClassLoss):
         >>> optimizer.step()
     """
 
+    function = staticmethod(sigma_squared_r_loss)
     settings = (
         "neighbors",
         "ceiling",
@@ -357,16 +358,6 @@ class SigmaSquaredRLoss(ClassLoss):
         self.through_spread = through_spread
         self.max_per_class = max_per_class
         self.sparse_grad = sparse_grad
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`sigma_squared_r_loss`."""
-        return sigma_squared_r_loss(features, labels, self.centers, self.growth, weights=weights, **self.keywords())
 
     @torch.no_grad()
     def growth_rate(self) -> Float[Tensor, " C"]:

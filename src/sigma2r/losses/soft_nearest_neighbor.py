@@ -97,6 +97,7 @@ class SoftNearestNeighborLoss(FeatureLoss):
         torch.Size([])
     """
 
+    function = staticmethod(soft_nearest_neighbor_loss)
     settings = ("temperature", "ignore_index", "normalize", "reduction")
 
     def __init__(
@@ -110,13 +111,3 @@ class SoftNearestNeighborLoss(FeatureLoss):
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         check_positive("SoftNearestNeighborLoss", temperature=temperature)
         self.temperature = temperature
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`soft_nearest_neighbor_loss`."""
-        return soft_nearest_neighbor_loss(features, labels, weights=weights, **self.keywords())

@@ -117,6 +117,7 @@ class TripletCenterLoss(ClassLoss):
         torch.Size([])
     """
 
+    function = staticmethod(triplet_center_loss)
     settings = ("margin", "ignore_index", "normalize", "reduction")
 
     def __init__(
@@ -142,13 +143,3 @@ class TripletCenterLoss(ClassLoss):
             generator=generator,
         )
         self.margin = margin
-
-    def forward(
-        self,
-        features: Float[Tensor, "N D"],
-        labels: Int[Tensor, " N"],
-        *,
-        weights: Float[Tensor, " N"] | None = None,
-    ) -> Tensor:
-        """The loss of a batch; see :func:`triplet_center_loss`."""
-        return triplet_center_loss(features, labels, self.centers, weights=weights, **self.keywords())

@@ -108,3 +108,25 @@ def test_drift_and_step_are_mean_distances():
         loss.centers.copy_(torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
     figures = watch.observe()
     assert (figures["drift"], figures["step"], figures["never_moved"]) == (3.0, 0.5, 0.0)
+
+
+@pytest.mark.parametrize("growth", [50.0, -50.0], ids=["steep", "flat"])
+def test_gates_that_are_all_saturated_are_told_once(growth, generator):
+    loss = SigmaSquaredRLoss(3, 4, generator=generator)
+    watch = Watch(loss)
+    with torch.no_grad():
+        loss.growth.fill_(growth)
+    features = 1000 * torch.randn(24, 4, generator=generator)
+    saturated = diagnose(loss, features, LABELS).saturated_gates
+    assert (saturated >= 0.99) == (growth > 0)
+    loss(features, LABELS).backward()
+    with torch.no_grad():
+        loss.centers.add_(0.1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(12):
+            watch.observe(features, LABELS)
+    assert len(told) == (growth > 0)
+    if told:
+        assert "gates are saturated" in str(told[0].message)
+        assert "in 5 observations" in str(told[0].message)

@@ -16,6 +16,7 @@ from sigma2r.losses import SigmaSquaredRLoss
 _NEAR = 0.01  # of Z: a gate so near to closed or to open counts as saturated
 _STUCK = 0.05  # cross-entropy within this share of ln C is that of a guess
 _SHRUNK = 0.1  # of its start: a feature deviation below this has collapsed
+_ALL = 0.99  # so many gates saturated are all of them
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,9 @@ class Watch:
         patience: How many observations a thing must last before it is told.
 
     Warns:
-        UserWarning: Once each, if centers never get a gradient, if they get some and never move, or if features
-            collapse: cross-entropy stays that of a guess, ln C, while features shrink to a tenth of their start.
+        UserWarning: Once each, if centers never get a gradient, if they get some and never move, if all gates are
+            saturated, or if features collapse: cross-entropy stays that of a guess, ln C, while features shrink to a
+            tenth of their start.
     """
 
     def __init__(self, loss: nn.Module, *, patience: int = 5) -> None:
@@ -97,6 +99,7 @@ class Watch:
         self._with_gradient = {name: torch.zeros(p.shape[0], dtype=torch.bool) for name, p in self._start.items()}
         self._first_std: float | None = None
         self._guessed = 0
+        self._saturated = 0
         self._told: set[str] = set()
 
     def _centers(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -106,18 +109,25 @@ class Watch:
 
     @torch.no_grad()
     def observe(
-        self, features: Tensor | None = None, *, cross_entropy: float | None = None, num_classes: int | None = None
+        self,
+        features: Tensor | None = None,
+        labels: Tensor | None = None,
+        *,
+        cross_entropy: float | None = None,
+        num_classes: int | None = None,
     ) -> dict[str, float]:
         """Look at the centers, and at a batch if there is one.
 
         Args:
             features: Of the batch, shape ``(N, D)``.
+            labels: Its class indices, shape ``(N,)``: with them gates are looked at.
             cross_entropy: Its mean over the batch.
             num_classes: C, for ln C.
 
         Returns:
             ``drift``: mean distance of a center from its start; ``step``: the same from the last observation; both
-            in feature units. ``never_had_gradient`` and ``never_moved``: numbers of centers.
+            in feature units. ``never_had_gradient`` and ``never_moved``: numbers of centers. With labels the
+            figures of :func:`diagnose` too.
         """
         self.observations += 1
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
@@ -146,6 +156,10 @@ class Watch:
             self._judge_centers(starved > 0, moved)
         if features is not None:
             self._judge_features(features, cross_entropy, num_classes)
+        if features is not None and labels is not None:
+            found = diagnose(self.loss, features, labels)
+            self._judge_gates(found)
+            figures |= {name: value for name, value in found.as_dict().items() if value is not None}
         return figures
 
     def _judge_centers(self, starved: bool, moved: bool) -> None:
@@ -178,6 +192,17 @@ class Watch:
                 f"features collapsed: cross-entropy stays at {cross_entropy:.3f}, a guess among {num_classes} classes, "
                 f"while their deviation fell from {self._first_std:.3g} to {std:.3g}. Lower the weight of the loss or "
                 "warm it up.",
+            )
+
+    def _judge_gates(self, found: Diagnosis) -> None:
+        share = found.saturated_gates
+        self._saturated = self._saturated + 1 if share is not None and share >= _ALL else 0
+        if self._saturated >= self.patience:
+            self._tell(
+                "gates",
+                f"gates are saturated: {found.closed_gates:.0%} closed, {found.open_gates:.0%} open, in "
+                f"{self._saturated} observations, so the loss no longer weighs samples. Lower the learning rate of "
+                "growth or the scale of features; all closed, do without through_spread.",
             )
 
     def _tell(self, what: str, sentence: str) -> None:

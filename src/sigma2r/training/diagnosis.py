@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from sigma2r.diagnosis import Watch, diagnose
+from sigma2r.diagnosis import Watch
 from sigma2r.training.module import CompactClassifier
 
 
@@ -40,11 +40,8 @@ class Diagnose(pl.Callback):
         images, labels = batch
         features, logits = self._look(pl_module, images)
         cross_entropy = float(outputs["cross_entropy"])
-        figures: dict[str, float | None] = dict(
-            self._watch.observe(features, cross_entropy=cross_entropy, num_classes=logits.shape[1])
-        )
-        figures |= diagnose(pl_module.criterion, features, labels).as_dict()
-        pl_module.log_dict({f"diagnosis/{name}": value for name, value in figures.items() if value is not None})
+        figures = self._watch.observe(features, labels, cross_entropy=cross_entropy, num_classes=logits.shape[1])
+        pl_module.log_dict({f"diagnosis/{name}": value for name, value in figures.items()})
 
     @torch.no_grad()
     def _look(self, module: CompactClassifier, images: Tensor) -> tuple[Tensor, Tensor]:

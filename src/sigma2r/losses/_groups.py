@@ -19,10 +19,8 @@ class ClassGroups(NamedTuple):
 
     group: Tensor
     """(N,) int64: which group each sample is of, in [0, G)."""
-    classes: Tensor
-    """(G,) int64: the class of each group; a group may be empty."""
     counts: Tensor
-    """(G,) int64: samples of each group that take part in the search."""
+    """(G,) int64: samples of each group that take part in the search; a group may be empty."""
     members: Tensor | None
     """(G, P) int64: the samples of each group, the first repeated to fill the row; None for the masked layout."""
     slot: Tensor | None
@@ -41,7 +39,6 @@ class ClassGroups(NamedTuple):
         members, slot = (None if part is None else part.to(device) for part in (self.members, self.slot))
         return self._replace(
             group=self.group.to(device),
-            classes=self.classes.to(device),
             counts=self.counts.to(device),
             members=members,
             slot=slot,
@@ -72,18 +69,17 @@ def group_by_class(
         check_count(who, max_per_class=max_per_class)
     num_samples, readable = labels.shape[0], values_are_readable(labels)
     if not num_samples:
-        return ClassGroups(labels, labels, labels, None, None)
+        return ClassGroups(labels, labels, None, None)
     if kept is not None:
         labels, num_classes = torch.where(kept.to(labels.device), labels, num_classes), num_classes + 1
     ordered, order = labels.sort(stable=True)
     edges = torch.arange(min(num_classes, num_samples) + 1, device=labels.device)
     if num_classes <= num_samples:
-        group, ordered_group, classes = labels, ordered, edges[:-1]
+        group, ordered_group = labels, ordered
     else:  # more classes than samples: only those present get a group, as far as the host may count them
         ordered_group = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
         edges = edges[: int(ordered_group[-1]) + 2] if readable else edges
         group = torch.empty_like(order).scatter_(0, order, ordered_group)
-        classes = torch.zeros_like(edges[:-1]).scatter_(0, ordered_group, ordered)
     ends = torch.searchsorted(ordered_group, edges)
     first, counts = ends[:-1], ends[1:] - ends[:-1]
     num_groups, width, least = counts.shape[0], max_per_class, 0
@@ -94,16 +90,14 @@ def group_by_class(
         if max_per_class is not None and width > max_per_class:
             raise ValueError(
                 f"{who}: no class may have more than max_per_class={max_per_class} samples in a batch; class "
-                f"{int(classes[counts.argmax()])} has {width}. Give max_per_class={width}, or leave it out."
+                f"{int(ordered[first[counts.argmax()]])} has {width}. Give max_per_class={width}, or leave it out."
             )
     if width is None or not padding_pays(num_samples, num_groups, width, feature_dim, neighbors):
-        return ClassGroups(group, classes, counts, None, None, least)
+        return ClassGroups(group, counts, None, None, least)
     place = torch.arange(num_samples, device=labels.device)
     if least == width and kept is None:
         slot = torch.empty_like(order).scatter_(0, order, place)
-        return ClassGroups(
-            group, classes, counts, order.view(num_groups, width), slot, least, complete=True, counted=True
-        )
+        return ClassGroups(group, counts, order.view(num_groups, width), slot, least, complete=True, counted=True)
     shift = edges[:-1] * width - first
     ordered_slot = place + shift.index_select(0, ordered_group)
     members = order.index_select(0, first.clamp_max(num_samples - 1)).repeat_interleave(width)
@@ -113,7 +107,7 @@ def group_by_class(
         counts, members = counts.clamp_max(width), torch.cat([members, order[:1]])
     members = members.scatter_(0, ordered_slot, order)[: num_groups * width]
     slot = torch.empty_like(order).scatter_(0, order, ordered_slot)
-    return ClassGroups(group, classes, counts, members.view(num_groups, width), slot, least, counted=counted)
+    return ClassGroups(group, counts, members.view(num_groups, width), slot, least, counted=counted)
 
 
 def padding_pays(num_samples: int, num_groups: int, width: int, feature_dim: int, neighbors: int) -> bool:

@@ -183,7 +183,7 @@ def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> t
 
 def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor | None, Tensor]:
     """The whole batch as one block, B = 1 and R = G; returns what :func:`_grouped_layout` does."""
-    group, num_groups = groups.group, groups.classes.shape[0]
+    group, num_groups = groups.group, groups.counts.shape[0]
     sums = features.new_zeros(num_groups, features.shape[1]).index_add(0, group, features)
     means = sums / groups.counts.clamp_min(1).unsqueeze(1)
     block = (features - means.index_select(0, group)).mul(_UNIT).unsqueeze(0)

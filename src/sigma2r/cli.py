@@ -1,4 +1,4 @@
-"""The command line: ``sigma2r list``, ``train``, ``compare``, ``report``.
+"""The command line: ``sigma2r list``, ``train``, ``compare``, ``reproduce``, ``report``.
 
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """
@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser = build_parser()
         chosen = parser.parse_args([_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)])
-        verb = {"list": _list, "train": _train, "compare": _compare, "report": _report}[chosen.verb]
+        verb = {"list": _list, "train": _train, "compare": _compare, "reproduce": _reproduce, "report": _report}[
+            chosen.verb
+        ]
         warnings.showwarning = _warn_in_one_line
         verb(chosen[chosen.verb])
     except ImportError as error:
@@ -38,6 +40,7 @@ def build_parser() -> "ArgumentParser":
     from jsonargparse import ArgumentParser
 
     from sigma2r.studies.run import Run
+    from sigma2r.studies.study import Scale
     from sigma2r.studies.train import Where
 
     parser = ArgumentParser(prog="sigma2r", description="Train networks whose features are compact within each class.")
@@ -66,6 +69,18 @@ def build_parser() -> "ArgumentParser":
     many.add_argument("--out", type=Path | None, help="The comparison's folder; default runs/<data set>-<model>.")
     many.add_class_arguments(Where)
     verbs.add_subcommand("compare", many, help="Train several losses and seeds; print a table, write a report.")
+
+    again = ArgumentParser()
+    again.add_argument("study", type=str, help="A study of the paper, or all; sigma2r list names them.")
+    again.add_argument("--scale", type=Scale, default="desk", help="The paper's settings, or what two cores can do.")
+    again.add_argument("--out", type=Path, default=Path("runs/paper"), help="Folder of all studies and their runs.")
+    again.add_argument("--records", type=Path | None, help="Folder of the records, one folder a study; default --out.")
+    again.add_argument("--launcher", type=Literal["local", "ray"], default="local", help="Who trains the runs.")
+    again.add_argument("--jobs", type=int, default=1, help="Runs at a time on this machine (launcher local).")
+    again.add_argument("--ray_address", type=str | None, help="A Ray cluster; local starts one; default RAY_ADDRESS.")
+    again.add_argument("--gpus_per_run", type=float, default=0.0, help="GPUs that Ray keeps for each run.")
+    again.add_class_arguments(Where)
+    verbs.add_subcommand("reproduce", again, help="Train the runs of a table or figure of the paper; write its report.")
 
     told = ArgumentParser()
     told.add_argument("folder", type=Path, help="A folder of run folders or of records.")
@@ -112,6 +127,20 @@ def _compare(chosen: "Namespace") -> None:
     print(f"Report: {write_report(records, out)}")
 
 
+def _reproduce(chosen: "Namespace") -> None:
+    from sigma2r.studies.catalog import STUDIES, find_study
+    from sigma2r.studies.launch import LocalLauncher, RayLauncher
+    from sigma2r.studies.reproduce import reproduce
+
+    studies = list(STUDIES.values()) if chosen.study == "all" else [find_study(chosen.study)]
+    ray = chosen.launcher == "ray"
+    launcher = RayLauncher(chosen.ray_address, chosen.gpus_per_run) if ray else LocalLauncher(chosen.jobs)
+    where = _where(chosen)
+    for study in studies:
+        print(f"{study.name}, scale {chosen.scale}: {study.settings[chosen.scale]}")
+        reproduce(study, chosen.scale, chosen.out, records=chosen.records, where=where, launcher=launcher)
+
+
 def _report(chosen: "Namespace") -> None:
     from sigma2r.report import print_table, write_report
     from sigma2r.studies.record import read_records
@@ -124,13 +153,17 @@ def _report(chosen: "Namespace") -> None:
 def _described(chosen: "Namespace") -> tuple[Any, Any]:
     """The run and the place that the arguments describe."""
     from sigma2r.studies.run import Run
-    from sigma2r.studies.train import Where
 
     values = chosen.as_dict()
     augmentation = values.pop("augmentation", None)
     run = Run.from_dict({"augmentation": augmentation, **{k: v for k, v in values.items() if k in _names(Run)}})
-    where = Where(**{k: v for k, v in values.items() if k in _names(Where)})
-    return run, where
+    return run, _where(chosen)
+
+
+def _where(chosen: "Namespace") -> Any:
+    from sigma2r.studies.train import Where
+
+    return Where(**{k: v for k, v in chosen.as_dict().items() if k in _names(Where)})
 
 
 def _names(description: type) -> set[str]:

@@ -3,10 +3,11 @@
 from sigma2r.data.augment import Augmentation, augment
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
-from sigma2r.data.registry import DATASETS, check_dataset, default_augmentation, load_images
+from sigma2r.data.registry import DATASETS, FOLDER, check_dataset, default_augmentation, load_images
 
 __all__ = [
     "DATASETS",
+    "FOLDER",
     "Augmentation",
     "FolderImages",
     "ImageData",

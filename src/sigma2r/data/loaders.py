@@ -83,6 +83,27 @@ def in_order(indices: Tensor, batch_size: int) -> list[Tensor]:
     return list(torch.split(indices, batch_size))
 
 
+def at_most(labels: Tensor, indices: Tensor, count: int, seed: int) -> Tensor:
+    """No more than ``count`` of the ``indices`` for each class, drawn at random and in increasing order.
+
+    Args:
+        labels: Class indices of all samples, shape ``(N,)``.
+        indices: Those to choose from.
+        count: How many of each class.
+        seed: Decides which.
+    """
+    shuffled = indices[torch.randperm(indices.shape[0], generator=torch.Generator().manual_seed(seed))]
+    by_class, seat = seats(labels, shuffled)
+    return by_class[seat < count].sort().values
+
+
+def seats(labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+    """The indices class by class, in their order, and for each how many of its class stand before it."""
+    by_class = indices[labels[indices].argsort(stable=True)]
+    counts = torch.bincount(labels[indices])
+    return by_class, torch.arange(indices.shape[0]) - (counts.cumsum(0) - counts)[labels[by_class]]
+
+
 def split_off(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """Set the same share of each class aside for validation.
 
@@ -96,9 +117,7 @@ def split_off(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tenso
     """
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(labels.shape[0], generator=generator)
-    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    by_class, seat = seats(labels, shuffled)
     counts = torch.bincount(labels)
-    ordered = labels[by_class]
-    seat = torch.arange(labels.shape[0]) - (counts.cumsum(0) - counts)[ordered]
-    aside = seat < torch.minimum((fraction * counts).round().long(), counts - 1)[ordered]
+    aside = seat < torch.minimum((fraction * counts).round().long(), counts - 1)[labels[by_class]]
     return by_class[~aside].sort().values, by_class[aside].sort().values

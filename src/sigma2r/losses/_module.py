@@ -22,6 +22,9 @@ class FeatureLoss(nn.Module):
     settings: ClassVar[tuple[str, ...]] = ("ignore_index", "normalize", "reduction")
     """The attributes that are passed on to the pure function, by their names."""
 
+    may_be_raised: ClassVar[bool] = False
+    """Whether a :class:`JointLoss` may weigh it negatively, to raise it."""
+
     def __init__(self, *, ignore_index: int, normalize: bool, reduction: Reduction) -> None:
         super().__init__()
         check_reduction(type(self).__name__, reduction)
@@ -117,9 +120,12 @@ class ClassLoss(FeatureLoss):
         """
         check_count(type(self).__name__, count=count)
         for name, parameter in self.named_parameters(recurse=False):
-            std = self.center_std if name == "centers" else 1.0
-            rows = std * torch.randn(count, *parameter.shape[1:], generator=generator)
-            grow(parameter, rows, optimizer)
+            grow(parameter, self.new_rows(name, parameter, count, generator), optimizer)
+
+    def new_rows(self, name: str, parameter: nn.Parameter, count: int, generator: torch.Generator | None) -> Tensor:
+        """``count`` rows as those that a new loss starts with."""
+        std = self.center_std if name == "centers" else 1.0
+        return std * torch.randn(count, *parameter.shape[1:], generator=generator)
 
     @torch.no_grad()
     def remove_classes(self, classes: list[int], *, optimizer: torch.optim.Optimizer | None = None) -> None:

@@ -49,11 +49,13 @@ class JointLoss(nn.Module):
     Args:
         auxiliary: A loss called as ``auxiliary(features, labels)``, such as :class:`SigmaSquaredRLoss`, or several.
         weight: lambda, at least 0; the paper's is 0.01. Or a function of the epoch, such as :class:`WarmUp`, which
-            :meth:`set_epoch` asks. For several losses one each.
+            :meth:`set_epoch` asks. For several losses one each. Below 0 for a loss that it makes sense to raise,
+            :class:`SoftNearestNeighborLoss`.
         ignore_index: Rows with this label have no cross-entropy; the same as that of the losses.
 
     Raises:
-        ValueError: If a weight is negative or not finite, or there are not as many weights as losses.
+        ValueError: If a weight is negative (and the loss is not to be raised) or not finite, or there are not as
+            many weights as losses.
 
     Example:
         >>> import torch
@@ -104,8 +106,9 @@ class JointLoss(nn.Module):
             ValueError: If a weight is negative or not finite.
         """
         weights = [schedule(epoch) if callable(schedule) else schedule for schedule in self.schedules]
-        for weight in weights:
-            if not 0 <= weight < math.inf:
+        for loss, weight in zip(self.auxiliaries, weights, strict=True):
+            least = -math.inf if getattr(loss, "may_be_raised", False) else 0
+            if not (least <= weight < math.inf and weight > -math.inf):
                 raise ValueError(f"JointLoss: weight must be a finite number of at least 0; got {weight!r}.")
         self.weights = weights
 
@@ -179,11 +182,15 @@ class JointLoss(nn.Module):
             return total / (labels != self.ignore_index).sum().clamp_min(1)
 
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
-        """The groups of the auxiliary losses for an optimizer; none if they learn nothing."""
+        """The groups of the auxiliary losses for an optimizer; none if they learn nothing.
+
+        What a loss learns lowers that loss also where its weight is negative: such groups say ``maximize``.
+        """
         groups: list[dict[str, object]] = []
-        for loss in self.auxiliaries:
+        for loss, weight in zip(self.auxiliaries, self.weights, strict=True):
             own = getattr(loss, "param_groups", None)
-            groups += [] if own is None else cast("list[dict[str, object]]", own(lr=lr))
+            mine = [] if own is None else cast("list[dict[str, object]]", own(lr=lr))
+            groups += [{**group, "maximize": True} for group in mine] if weight < 0 else mine
         return groups
 
     def extra_repr(self) -> str:

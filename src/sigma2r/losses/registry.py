@@ -16,6 +16,7 @@ from sigma2r.losses.nearest_negative_triplet import NearestNegativeTripletLoss
 from sigma2r.losses.sigma2r import SigmaSquaredRLoss
 from sigma2r.losses.soft_nearest_neighbor import SoftNearestNeighborLoss
 from sigma2r.losses.triplet_center import TripletCenterLoss
+from sigma2r.losses.yardsticks import LABEL_SMOOTHING, YARDSTICKS
 
 CROSS_ENTROPY = "cross-entropy"
 
@@ -31,6 +32,8 @@ AUXILIARY_LOSSES: dict[str, Callable[..., nn.Module]] = {
 }
 
 LOSSES = (CROSS_ENTROPY, *AUXILIARY_LOSSES)
+ON_LOGITS = (CROSS_ENTROPY, LABEL_SMOOTHING)  # nothing is added to the cross-entropy on features
+_ADDED: dict[str, Callable[..., nn.Module]] = {**AUXILIARY_LOSSES, **YARDSTICKS}
 
 _NOT_OF_A_RUN = {"generator", "ignore_index", "sparse_grad"}  # the trainer seeds, ignores none, and is dense
 
@@ -41,11 +44,11 @@ def loss_options(name: str) -> dict[str, Any]:
     Raises:
         ValueError: If there is no such loss; the nearest names are suggested.
     """
-    if name == CROSS_ENTROPY:
+    if name in ON_LOGITS:
         return {}
-    if name not in AUXILIARY_LOSSES:
-        raise unknown("loss", name, LOSSES)
-    parameters = inspect.signature(AUXILIARY_LOSSES[name]).parameters.values()
+    if name not in _ADDED:
+        raise unknown("loss", name, (*LOSSES, LABEL_SMOOTHING, *YARDSTICKS))
+    parameters = inspect.signature(_ADDED[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _NOT_OF_A_RUN}
 
 
@@ -64,10 +67,19 @@ def check_loss(name: str, options: Mapping[str, Any]) -> None:
     build_loss(name, 1, 1, options)
 
 
+def has_classes(name: str) -> bool:
+    """Whether the loss learns something for each class, and so fits one dimension of features alone."""
+    return name not in ON_LOGITS and "num_classes" in inspect.signature(_ADDED[name]).parameters
+
+
+def may_be_raised(name: str) -> bool:
+    """Whether a negative weight of the loss makes sense."""
+    return bool(getattr(_ADDED.get(name), "may_be_raised", False))
+
+
 def build_loss(name: str, num_classes: int, feature_dim: int, options: Mapping[str, Any]) -> nn.Module | None:
-    """The auxiliary loss of that name, drawn from torch's global generator; None for cross-entropy alone."""
-    if name == CROSS_ENTROPY:
+    """The loss of that name on features, drawn from torch's global generator; None where there is none."""
+    if name in ON_LOGITS:
         return None
-    build = AUXILIARY_LOSSES[name]
-    learns = "num_classes" in inspect.signature(build).parameters
-    return build(num_classes, feature_dim, **options) if learns else build(**options)
+    build = _ADDED[name]
+    return build(num_classes, feature_dim, **options) if has_classes(name) else build(**options)

@@ -3,6 +3,7 @@ r"""σ²R loss: a center loss whose error is inflated or deflated for each sampl
 Axes: N samples in the batch, C classes, D feature dimensions. n is ``neighbors``, Z is ``ceiling``.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -294,9 +295,9 @@ class SigmaSquaredRLoss(ClassLoss):
         ignore_index, normalize, sparse_grad, reduction: See :func:`sigma_squared_r_loss`.
         center_std: Centers start from N(0, ``center_std``²): 1 is the paper's start, 0 the origin. See also
             :meth:`init_centers`.
+        fixed_growth: Hold the growth of every class at this number; default: learn it, from N(0, 1), as the paper's
+            section 3 says.
         generator: Where the start of centers and growth is drawn from; default torch's global generator.
-
-    Growth starts from N(0, 1), as the paper's section 3 says.
 
     Example:
         >>> loss = SigmaSquaredRLoss(num_classes=10, feature_dim=84)
@@ -335,10 +336,13 @@ class SigmaSquaredRLoss(ClassLoss):
         sparse_grad: bool = False,
         reduction: Reduction = "mean",
         center_std: float = 1.0,
+        fixed_growth: float | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         who = "SigmaSquaredRLoss"
         _check_settings(who, neighbors, ceiling, eps, spread)
+        if fixed_growth is not None and not math.isfinite(fixed_growth):
+            raise ValueError(f"{who}: fixed_growth must be a finite number, or None to learn it; got {fixed_growth!r}.")
         if max_per_class is not None:
             check_count(who, max_per_class=max_per_class)
         super().__init__(
@@ -350,7 +354,11 @@ class SigmaSquaredRLoss(ClassLoss):
             center_std=center_std,
             generator=generator,
         )
-        self.growth = nn.Parameter(torch.randn(num_classes, generator=generator))
+        start = torch.randn(num_classes, generator=generator)
+        if fixed_growth is not None:
+            start.fill_(fixed_growth)
+        self.growth = nn.Parameter(start, requires_grad=fixed_growth is None)
+        self.fixed_growth = fixed_growth
         self.neighbors = neighbors
         self.ceiling = ceiling
         self.eps = eps
@@ -358,6 +366,12 @@ class SigmaSquaredRLoss(ClassLoss):
         self.through_spread = through_spread
         self.max_per_class = max_per_class
         self.sparse_grad = sparse_grad
+
+    def new_rows(self, name: str, parameter: nn.Parameter, count: int, generator: torch.Generator | None) -> Tensor:
+        """Rows for classes that are added; growth that is held stays at its number."""
+        if name == "growth" and self.fixed_growth is not None:
+            return torch.full((count,), self.fixed_growth)
+        return super().new_rows(name, parameter, count, generator)
 
     @torch.no_grad()
     def growth_rate(self) -> Float[Tensor, " C"]:

@@ -3,10 +3,13 @@ r"""Soft nearest neighbour loss: how near a sample's class is to it, among all s
 Axes: N samples in the batch, D feature dimensions.
 """
 
+import math
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._checks import check_positive
@@ -20,7 +23,7 @@ def soft_nearest_neighbor_loss(
     features: Float[Tensor, "N D"],
     labels: Int[Tensor, " N"],
     *,
-    temperature: float = 1.0,
+    temperature: float | Float[Tensor, ""] = 1.0,
     weights: Float[Tensor, " N"] | None = None,
     ignore_index: int = IGNORE_INDEX,
     normalize: bool = False,
@@ -37,7 +40,7 @@ def soft_nearest_neighbor_loss(
     Args:
         features: Deep features :math:`x`, shape ``(N, D)``; half precision is computed in float32.
         labels: Class indices :math:`y`, shape ``(N,)``.
-        temperature: T, in squared feature units.
+        temperature: T, in squared feature units; a number, or a scalar tensor through which gradients run.
         weights: A factor for each sample, shape ``(N,)``; the mean is then the weighted one.
         ignore_index: Rows with this label are as if they were not there.
         normalize: Divide each feature by its Euclidean length first.
@@ -60,7 +63,10 @@ def soft_nearest_neighbor_loss(
     that. Others add 1e-5 to quotient and logarithm, which caps a value at 11.5 and takes its gradient away.
     """
     who = "soft_nearest_neighbor_loss"
-    check_positive(who, temperature=temperature)
+    if not isinstance(temperature, Tensor):
+        check_positive(who, temperature=temperature)
+    elif temperature.ndim:
+        raise ValueError(f"{who}: temperature must be one number; got shape {tuple(temperature.shape)}.")
     check_reduction(who, reduction)
     with without_autocast(features):
         x, y, kept = prepare(
@@ -85,10 +91,15 @@ def _log_sum_exp(values: Tensor, chosen: Tensor, any_chosen: Tensor) -> Tensor:
 
 
 class SoftNearestNeighborLoss(FeatureLoss):
-    """:func:`soft_nearest_neighbor_loss`; it learns nothing.
+    """:func:`soft_nearest_neighbor_loss`; it learns nothing, or its temperature alone.
+
+    Its authors raise it at hidden layers, where entangled classes do good, and lower it over the temperature: a
+    negative weight in :class:`JointLoss` does both, whose :meth:`~JointLoss.param_groups` then ask the optimizer to
+    ``maximize`` the joint loss over the temperature.
 
     Args:
-        temperature: T.
+        temperature: T, or where it starts.
+        learn_temperature: Learn 1/T, through its logarithm, so that it stays positive; the authors learn 1/T itself.
         ignore_index, normalize, reduction: See :func:`soft_nearest_neighbor_loss`.
 
     Example:
@@ -98,16 +109,52 @@ class SoftNearestNeighborLoss(FeatureLoss):
     """
 
     function = staticmethod(soft_nearest_neighbor_loss)
-    settings = ("temperature", "ignore_index", "normalize", "reduction")
+    settings = ("ignore_index", "normalize", "reduction")
+    may_be_raised = True
 
     def __init__(
         self,
         *,
         temperature: float = 1.0,
+        learn_temperature: bool = False,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
         check_positive("SoftNearestNeighborLoss", temperature=temperature)
-        self.temperature = temperature
+        self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature))) if learn_temperature else None
+        self._temperature = temperature
+
+    @property
+    def temperature(self) -> float | Tensor:
+        """T: the number that was given, or the learned one with its graph."""
+        learned = self.log_inverse_temperature
+        return self._temperature if learned is None else (-learned).exp()
+
+    def keywords(self) -> dict[str, Any]:
+        """The settings, and the temperature as it is now."""
+        return {"temperature": self.temperature, **super().keywords()}
+
+    def forward(
+        self,
+        features: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        *,
+        weights: Float[Tensor, " N"] | None = None,
+    ) -> Tensor:
+        """The loss of a batch."""
+        return soft_nearest_neighbor_loss(features, labels, weights=weights, **self.keywords())
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(loss)``."""
+        shown = f"temperature={float(self.temperature):g}"
+        learned = "" if self.log_inverse_temperature is None else ", learn_temperature=True"
+        return f"{shown}{learned}, " + ", ".join(f"{k}={v!r}" for k, v in super().keywords().items())
+
+    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
+        """The group of the temperature for an optimizer, at ``lr`` and without weight decay; none if it is given."""
+        return [
+            {"name": name, "params": [parameter], "lr": lr, "weight_decay": 0.0}
+            for name, parameter in self.named_parameters(recurse=False)
+        ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from sigma2r.metrics.spread import (
     ClassStatistics,
     class_statistics,
+    distance_tail,
     inter_class_distance,
     intra_class_spread,
     intra_inter_ratio,
@@ -17,6 +18,7 @@ __all__ = [
     "ClassStatistics",
     "IntraClassSpread",
     "class_statistics",
+    "distance_tail",
     "inter_class_distance",
     "intra_class_spread",
     "intra_inter_ratio",

@@ -4,6 +4,7 @@ Axes: N samples, C classes, D feature dimensions. All sums run in float64, so a 
 not cost digits: counts, means and scatter of two parts are merged by Chan's update, in one pass.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,20 @@ class ClassStatistics:
             for part in torch.split(means, rows)
         )
         return torch.as_tensor(total / (present * (present - 1)))
+
+    def distances(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """Euclidean distance of each feature to the mean of its class, shape ``(N,)``, float64.
+
+        Raises:
+            ValueError: If shapes, dtypes or labels do not fit.
+        """
+        who = "ClassStatistics.distances"
+        check_features(who, features, self.mean.shape[1])
+        labels = check_labels(who, features, labels, self.mean.shape[0])
+        features, labels = features.detach().to(self.mean.device).double(), labels.to(self.mean.device)
+        apart = features - self.mean.index_select(0, labels)
+        squared: Tensor = torch.linalg.vecdot(apart, apart)
+        return squared.sqrt()
 
     def intra_inter_ratio(self) -> Tensor:
         """Mean spread over mean distance between classes: the same whatever the scale of the features."""
@@ -126,3 +141,28 @@ def inter_class_distance(features: Float[Tensor, "N D"], labels: Int[Tensor, " N
 def intra_inter_ratio(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
     """Mean of :func:`intra_class_spread` over :func:`inter_class_distance`: free of the features' scale."""
     return class_statistics(features, labels, num_classes).intra_inter_ratio()
+
+
+def distance_tail(distances: Float[Tensor, " N"], share: float = 0.99) -> tuple[Tensor, Tensor]:
+    """How far the stragglers are: the distance that a share of all samples do not exceed, and the largest.
+
+    Args:
+        distances: Of samples to the mean of their class, shape ``(N,)``; see :meth:`ClassStatistics.distances`.
+        share: In (0, 1].
+
+    Returns:
+        The least of the distances that at least ``share`` of them do not exceed, and the largest; scalars.
+
+    Raises:
+        ValueError: If there is no distance, or ``share`` makes no sense.
+
+    Example:
+        >>> distance_tail(torch.arange(1.0, 201.0))
+        (tensor(198.), tensor(200.))
+    """
+    if distances.ndim != 1 or not distances.shape[0]:
+        raise ValueError(f"distance_tail: distances must have shape (N,) with N > 0; got {tuple(distances.shape)}.")
+    if not 0 < share <= 1:
+        raise ValueError(f"distance_tail: share must lie in (0, 1]; got {share!r}.")
+    rank = math.ceil(share * distances.shape[0] - 1e-9)  # 0.07 * 100 is a little more than 7
+    return distances.kthvalue(rank).values, distances.amax()

@@ -5,14 +5,21 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from sigma2r.losses.registry import CROSS_ENTROPY
 from sigma2r.studies.run import Run
 
+
+class DamagedFileError(ValueError):
+    """A file does not hold what it should: cut off, or of another kind."""
+
+
 SCHEMA = 1
 RECORD_FILE = "record.json"
+STUDY_FILE = "study.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +28,8 @@ class Record:
 
     Accuracies are fractions, spreads and distances are in feature units, durations in seconds. A class of one
     sample has no spread: None. See ``docs/measures.md`` for each figure.
+
+    A run whose features stopped being finite has no final figures; ``diverged`` then says where that was.
     """
 
     run: Run
@@ -33,6 +42,7 @@ class Record:
     device: dict[str, Any]
     seconds: dict[str, float]
     finished: str
+    diverged: str | None = None
 
     @property
     def run_id(self) -> str:
@@ -57,11 +67,12 @@ class Record:
         """Read a record.
 
         Raises:
-            ValueError: If the file is not a record, or of a schema that this version does not know.
+            DamagedFileError: If the file is not a record.
+            ValueError: If it is one of a schema that this version does not know.
         """
         values = read_json(path)
         if not isinstance(values, dict) or "schema" not in values:
-            raise ValueError(f"Record: {path} must hold a record with a schema number; it holds none.")
+            raise DamagedFileError(f"Record: {path} must hold a record with a schema number; it holds none.")
         if values["schema"] != SCHEMA:
             raise ValueError(
                 f"Record: {path} has schema {values['schema']}; this version reads schema {SCHEMA}. "
@@ -73,7 +84,15 @@ class Record:
             names, history = tuple(values.pop("class_names")), tuple(values.pop("history"))
             return cls(run=run, class_names=names, history=history, **values)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"Record: {path} lacks or has an unknown part: {error}.") from error
+            raise DamagedFileError(f"Record: {path} lacks or has an unknown part: {error}.") from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used, so that nothing is lost; its new name."""
+    aside = next(
+        candidate for number in count(1) if not (candidate := path.with_name(f"{path.name}.broken-{number}")).exists()
+    )
+    return path.replace(aside)
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -82,7 +101,8 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         ValueError: If there is none, or one cannot be read.
     """
-    paths = sorted(folder.rglob(RECORD_FILE)) or sorted(folder.glob("*.json"))
+    flat = (path for path in folder.glob("*.json") if path.name != STUDY_FILE)
+    paths = sorted(folder.rglob(RECORD_FILE)) or sorted(flat)
     if not paths:
         raise ValueError(
             f"Record: {folder} must hold run folders with a {RECORD_FILE}, or records; there is none. "
@@ -121,12 +141,12 @@ def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
-        ValueError: Naming the file, if it is not JSON.
+        DamagedFileError: Naming the file, if it is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise DamagedFileError(
             f"Record: {path} must hold JSON: {error}. Was it cut off? Move it away to train that run again."
         ) from error
 

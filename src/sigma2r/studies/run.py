@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sigma2r.data import Augmentation, check_dataset, default_augmentation
-from sigma2r.losses.registry import CROSS_ENTROPY, check_loss
+from sigma2r.losses.registry import CROSS_ENTROPY, ON_LOGITS, check_loss, has_classes, may_be_raised
+from sigma2r.losses.yardsticks import LABEL_SMOOTHING
 from sigma2r.models import check_model, default_feature_dim
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
@@ -22,18 +23,22 @@ class Run:
     differently when they are split.
 
     Args:
-        dataset: fuzzy-rgb, fashion-mnist or folder:PATH (train/ and test/ folders of class folders).
+        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100 or folder:PATH (train/ and test/ folders of class folders).
         image_size: Pixels a side that images are scaled to; default: the data set's own.
         model: lenet or resnet18.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
         loss: cross-entropy, or a loss that is added to it (sigma2r list names them); a weight may follow an @, and
             options in brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
-        loss_weight: lambda of Eq. 11, the weight of the added loss.
+        loss_weight: lambda of Eq. 11, the weight of the added loss; of label-smoothing, how much. Below 0 for
+            soft-nearest-neighbor, to raise it.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
             names them.
+        layers: Layers of the model, as its named_modules() names them, whose outputs the added loss sees, each with
+            that weight; default: the features alone. For losses that learn nothing for a class.
         warmup_epochs: Epochs over which the weight of the added loss rises linearly to loss_weight.
         center_init: Where class centers start: normal (N(0, center_std^2), the paper's, see loss_options) or
             class-means (of the training features before the first step).
+        images_per_class: Use no more training images of a class than these, drawn by data_seed; default: all.
         epochs: Passes over the training set.
         batch_size: Images in a batch, balanced over the classes.
         optimizer: adam (the paper's settings) or sgd (momentum 0.9); one optimizer, two groups of parameters.
@@ -60,8 +65,10 @@ class Run:
     loss: str = "sigma2r"
     loss_weight: float = 0.01
     loss_options: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
     warmup_epochs: int = 0
     center_init: Literal["normal", "class-means"] = "normal"
+    images_per_class: int | None = None
     epochs: int = 10
     batch_size: int = 256
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -85,8 +92,16 @@ class Run:
         check_dataset(self.dataset)
         check_model(self.model)
         check_loss(self.loss, self.loss_options)
+        if self.loss in ON_LOGITS:
+            self._set(warmup_epochs=0, center_init="normal", layers=())
         if self.loss == CROSS_ENTROPY:
-            self._set(loss_weight=0.0, warmup_epochs=0, center_init="normal")
+            self._set(loss_weight=0.0)
+        self._set(layers=tuple(self.layers))
+        if self.layers and has_classes(self.loss):
+            raise ValueError(
+                f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "
+                "dimension. Leave layers out."
+            )
         for key in _RATES:
             self._set(**{key: float(getattr(self, key))})
         if self.feature_dim is None:
@@ -95,8 +110,12 @@ class Run:
             self._set(augmentation=default_augmentation(self.dataset))
         for key, least in _LEAST.items():
             value = getattr(self, key)
+            if key == "loss_weight" and may_be_raised(self.loss):
+                value = abs(value)
             if value is not None and not least <= value < float("inf"):
                 raise ValueError(f"Run: {key} must be at least {least}; got {value!r}.")
+        if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
+            raise ValueError(f"Run: label-smoothing must lie in [0, 1); got {self.loss_weight!r}.")
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(
                 f"Run: validation_fraction must lie in [0, 1); got {self.validation_fraction!r}. "
@@ -121,7 +140,7 @@ class Run:
         return CROSS_ENTROPY if self.loss == CROSS_ENTROPY else self._spelled(dict(sorted(self.loss_options.items())))
 
     def _spelled(self, options: dict[str, Any]) -> str:
-        listed = ",".join(f"{key}={value}" for key, value in options.items())
+        listed = ",".join(f"{key}={_spelled(value)}" for key, value in options.items())
         return f"{self.loss}@{self.loss_weight:g}" + (f"[{listed}]" if listed else "")
 
     @property
@@ -144,13 +163,14 @@ class Run:
         return cls(**{**values, "augmentation": None if augmentation is None else Augmentation(**augmentation)})
 
 
-STARTS = ("warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
+STARTS = ("layers", "warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
 _RATES = ("loss_weight", "lr", "loss_lr", "weight_decay", "validation_fraction")
 _LEAST = {
     "image_size": 1,
     "feature_dim": 1,
     "loss_weight": 0,
     "warmup_epochs": 0,
+    "images_per_class": 1,
     "epochs": 1,
     "batch_size": 1,
     "lr": 0,
@@ -162,6 +182,10 @@ _LEAST = {
     "threads": 1,
 }
 _DEFAULTS = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in dataclasses.fields(Run)}
+
+
+def _spelled(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 _SPELLED = re.compile(r"(?P<name>[^@\[]*)(?:@(?P<weight>[^\[]*))?(?:\[(?P<options>.*)\])?")

@@ -9,24 +9,28 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from filelock import FileLock, Timeout
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
-from sigma2r.data import load_images
-from sigma2r.data.loaders import EpochRows, in_order, make_batches, split_off
+from sigma2r.data import FOLDER, FolderImages, ImageData, load_images
+from sigma2r.data.loaders import EpochRows, at_most, in_order, make_batches, seats, split_off
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.losses import JointLoss, WarmUp
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses.registry import build_loss
+from sigma2r.losses.yardsticks import LABEL_SMOOTHING
 from sigma2r.models import build_model
 from sigma2r.samplers import BalancedBatchSampler
-from sigma2r.studies.record import RECORD_FILE, Record, number, read_json, write_json
+from sigma2r.studies.record import RECORD_FILE, DamagedFileError, Record, number, read_json, set_aside, write_json
 from sigma2r.studies.run import Run
 from sigma2r.training.callbacks import History
 from sigma2r.training.diagnosis import Diagnose
@@ -35,6 +39,7 @@ from sigma2r.training.module import CompactClassifier
 
 RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
 _MEASURE_BATCH = 500
 _PLANE_POINTS = 300  # a class
 
@@ -70,21 +75,49 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
     Raises:
         ValueError: If ``out`` belongs to another run, or the data cannot be used.
         TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
+        OSError: If the folder cannot be written to.
     """
-    where = where or Where()
+    with _alone(out):
+        return _train(run, out, where or Where())
+
+
+def _train(run: Run, out: Path, where: Where) -> Record:
     if (out / RECORD_FILE).exists():
-        record = Record.read(out / RECORD_FILE)
-        _refuse_other(out, record.run, run)
-        return record
+        try:
+            record = Record.read(out / RECORD_FILE)
+        except DamagedFileError as error:
+            aside = set_aside(out / RECORD_FILE)
+            warnings.warn(f"{error} Set aside as {aside.name}; the run goes on from its checkpoint.", stacklevel=3)
+        else:
+            _refuse_other(out, record.run, run)
+            return record
     if (out / RUN_FILE).exists():
         _refuse_other(out, Run.from_dict(read_json(out / RUN_FILE)), run)
-    elif out.exists() and any(out.iterdir()):
+    elif any(path.name != LOCK for path in out.iterdir()):
         raise ValueError(
             f"train: the run's folder must be new or hold the same run; {out} holds other files. Choose another --out."
         )
     write_json(out / RUN_FILE, run.as_dict())
     with _threads(run.threads):
         return _Training(run, out, where).run_to_end()
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder; a process that dies lets go of it."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"train: a run's folder must be free; another process is training in {out}. Wait for it, or choose "
+            "another --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Training:
@@ -95,9 +128,7 @@ class _Training:
         self.run, self.out, self.where = run, out, where
         self.device = find_device(where.device)
         self.data = {
-            split: load_images(
-                run.dataset, split, data_dir=where.data_dir, image_size=run.image_size, download=where.download
-            )
+            split: _images(run.dataset, split, where.data_dir, run.image_size, where.download)
             for split in ("train", "test")
         }
         training = self.data["train"]
@@ -110,6 +141,9 @@ class _Training:
                     f"train: validation_fraction {run.validation_fraction:g} sets no image aside: no class has enough."
                 )
             self.data["validation"], self.indices["validation"] = training, aside
+        if run.images_per_class is not None:
+            indices = at_most(training.labels, indices, run.images_per_class, run.data_seed)
+            self.indices["train"] = indices
         self.sampler = BalancedBatchSampler(training.labels[indices], run.batch_size, seed=run.data_seed)
         self.module = self._build_module()
 
@@ -126,9 +160,13 @@ class _Training:
                 num_classes=self.num_classes,
                 feature_dim=run.feature_dim,
             )
-            auxiliary = build_loss(run.loss, self.num_classes, model.feature_dim, self._loss_options())
-        criterion = None if auxiliary is None else JointLoss(auxiliary, WarmUp(run.loss_weight, run.warmup_epochs))
+            options = self._loss_options()
+            built = [build_loss(run.loss, self.num_classes, model.feature_dim, options) for _ in run.layers or "1"]
+        auxiliaries = [loss for loss in built if loss is not None]
+        weight = WarmUp(run.loss_weight, run.warmup_epochs)
+        criterion = JointLoss(auxiliaries, [weight] * len(auxiliaries)) if auxiliaries else None
         assert run.augmentation is not None
+        model = model.to(memory_format=torch.channels_last)  # convolutions and pooling on the CPU are faster so
         return CompactClassifier(
             model,
             criterion,
@@ -140,6 +178,8 @@ class _Training:
             lr=run.lr,
             loss_lr=run.loss_lr,
             weight_decay=run.weight_decay,
+            layers=run.layers,
+            label_smoothing=run.loss_weight if run.loss == LABEL_SMOOTHING else 0.0,
         )
 
     def _loss_options(self) -> dict[str, Any]:
@@ -161,6 +201,7 @@ class _Training:
     def run_to_end(self) -> Record:
         history = History(self._measure, self.run.measure_every, self.run.epochs)
         checkpoint = self.out / CHECKPOINTS / "last.ckpt"
+        _set_aside_if_damaged(checkpoint)
         with _quiet_lightning():
             trainer = self._trainer(history)
             self.module.to(self.device)
@@ -228,17 +269,23 @@ class _Training:
         rows = in_order(self.indices[split], _MEASURE_BATCH)
         return make_batches(self.data[split], rows, len(rows), self.device, self.where.workers)
 
-    def _splits(self, module: CompactClassifier) -> dict[str, SplitMeasures]:
+    def _splits(self, module: CompactClassifier, with_tail: bool) -> dict[str, SplitMeasures]:
         precision = module.trainer.precision_plugin.forward_context
         return {
             split: measure(
-                module.model, module.preprocess, self._batches(split), self.num_classes, self.device, precision()
+                module.model,
+                module.preprocess,
+                self._batches(split),
+                self.num_classes,
+                self.device,
+                precision,
+                with_tail,
             )
             for split in self.data
         }
 
-    def _measure(self, module: CompactClassifier) -> dict[str, dict[str, Any]]:
-        measures = self._splits(module)
+    def _measure(self, module: CompactClassifier, last: bool) -> dict[str, dict[str, Any]]:
+        measures = self._splits(module, with_tail=last)
         training_inter = float(measures["train"].statistics.inter_class_distance())
         return {split: measured.figures(training_inter) for split, measured in measures.items()}
 
@@ -257,11 +304,8 @@ class _Training:
         """Features in two dimensions, to be drawn: up to 300 a class of the training split."""
         if self.module.model.feature_dim != 2:
             return None
-        labels = self.data["train"].labels[self.indices["train"]]
-        order = labels.argsort(stable=True)
-        counts = torch.bincount(labels, minlength=self.num_classes)
-        seat = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
-        chosen = self.indices["train"][order[seat < _PLANE_POINTS]]
+        by_class, seat = seats(self.data["train"].labels, self.indices["train"])
+        chosen = by_class[seat < _PLANE_POINTS]
         self.module.model.eval()
         rows = in_order(chosen, _MEASURE_BATCH)
         batches = make_batches(self.data["train"], rows, len(rows), self.device, 0)
@@ -301,6 +345,32 @@ class _Training:
             seconds=plain({"total": time.perf_counter() - self.started, "train": trained, "measure": measured}),
             finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
+
+
+def _set_aside_if_damaged(checkpoint: Path) -> None:
+    """Rename a checkpoint that cannot be loaded: the run then starts over, and the file is still there."""
+    if not checkpoint.exists():
+        return
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError, KeyError, ValueError) as error:
+        aside = set_aside(checkpoint)
+        said = str(error).partition("\n")[0]
+        warnings.warn(
+            f"train: the checkpoint {checkpoint} cannot be loaded ({said}). Set aside as {aside.name}; the run starts "
+            "over.",
+            stacklevel=2,
+        )
+
+
+def _images(
+    dataset: str, split: str, data_dir: Path | None, image_size: int | None, download: bool
+) -> ImageData | FolderImages:
+    load = load_images if dataset.startswith(FOLDER) else _images_once  # a folder may change between two runs
+    return load(dataset, split, data_dir=data_dir, image_size=image_size, download=download)
+
+
+_images_once = lru_cache(maxsize=4)(load_images)
 
 
 class _EpochSource(pl.LightningDataModule):

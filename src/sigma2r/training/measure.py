@@ -1,5 +1,6 @@
 """What is measured on a split of the data: accuracy, spread within classes, distance between them."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from sigma2r.data.loaders import Batches
 from sigma2r.data.preprocess import Preprocess
-from sigma2r.metrics import ClassStatistics, class_statistics
+from sigma2r.metrics import ClassStatistics, class_statistics, distance_tail
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class SplitMeasures:
 
     accuracy: float
     statistics: ClassStatistics
+    tail: tuple[float, float] | None = None
+    """Distance to the class mean: of 99 % of the samples at most the first, of all at most the second."""
 
     def figures(self, training_inter: float) -> dict[str, Any]:
         """The figures of a record.
@@ -28,13 +31,17 @@ class SplitMeasures:
         """
         intra = self.statistics.intra_class_spread()
         intra_mean = float(intra.nanmean())
-        return {
+        figures = {
             "accuracy": self.accuracy,
             "intra": intra.tolist(),
             "intra_mean": intra_mean,
             "inter": float(self.statistics.inter_class_distance()),
             "intra_inter": intra_mean / training_inter if training_inter > 0 else float("nan"),
         }
+        if self.tail is not None:
+            scaled = [each / training_inter if training_inter > 0 else float("nan") for each in self.tail]
+            figures |= {"tail_99": scaled[0], "tail_max": scaled[1]}
+        return figures
 
 
 @torch.no_grad()
@@ -57,20 +64,31 @@ def measure(
     batches: Batches,
     num_classes: int,
     device: torch.device,
-    precision: AbstractContextManager[Any],
+    precision: Callable[[], AbstractContextManager[Any]],
+    with_tail: bool = False,
 ) -> SplitMeasures:
-    """One pass over a split in evaluation mode, without augmentation."""
+    """One pass over a split in evaluation mode, without augmentation; one more for the tail."""
     was_training = model.training
     model.eval()
     correct, seen = torch.zeros((), dtype=torch.int64, device=device), 0
     statistics: ClassStatistics | None = None
     for images, labels in batches:
         images, labels = images.to(device), labels.to(device)
-        features, logits = features_and_logits(model, preprocess, images, precision)
+        features, logits = features_and_logits(model, preprocess, images, precision())
         correct += (logits.argmax(1) == labels).sum()
         seen += labels.shape[0]
         part = class_statistics(features, labels, num_classes)
         statistics = part if statistics is None else statistics.merge(part)
-    model.train(was_training)
     assert statistics is not None, "an empty split is refused when data are loaded"
-    return SplitMeasures(int(correct) / seen, statistics)
+    tail = None
+    if with_tail:
+        distances = [
+            statistics.distances(
+                features_and_logits(model, preprocess, images.to(device), precision())[0], labels.to(device)
+            )
+            for images, labels in batches
+        ]
+        most, largest = distance_tail(torch.cat(distances))
+        tail = float(most), float(largest)
+    model.train(was_training)
+    return SplitMeasures(int(correct) / seen, statistics, tail)

@@ -1,6 +1,7 @@
 """The training step: Eq. 11 on features and logits, one optimizer with a group for the loss's own parameters."""
 
 import math
+from collections.abc import Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -11,6 +12,7 @@ from sigma2r.data.augment import Augmentation
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.losses import JointLoss
 from sigma2r.losses._precision import working_dtype
+from sigma2r.taps import FeatureTap
 
 
 class TrainingDivergedError(RuntimeError):
@@ -23,6 +25,8 @@ class CompactClassifier(pl.LightningModule):
     Args:
         model: ``model(images) -> (features, logits)``.
         criterion: The joint loss; None trains on cross-entropy alone.
+        layers: Layers of the model whose outputs the losses of the criterion see, one each; none: the features.
+        label_smoothing: Of the cross-entropy where it stands alone.
         preprocess: Normalisation of the images.
         augmentation: Random changes of training images.
         data_seed: Decides them, together with the epoch.
@@ -46,9 +50,13 @@ class CompactClassifier(pl.LightningModule):
         lr: float,
         loss_lr: float,
         weight_decay: float,
+        layers: Sequence[str] = (),
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
+        self.label_smoothing = label_smoothing
+        self._tap = FeatureTap(model, *layers) if layers else None
         self.criterion = criterion
         self.preprocess = preprocess
         self.augmentation = augmentation
@@ -82,12 +90,14 @@ class CompactClassifier(pl.LightningModule):
         images, labels = batch
         features, logits = self.model(images)
         if self.criterion is None:
-            cross_entropy = F.cross_entropy(logits.to(working_dtype(logits)), labels)
+            logits = logits.to(working_dtype(logits))
+            cross_entropy = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
             auxiliary, loss = torch.zeros_like(cross_entropy), cross_entropy
         else:
-            cross_entropy, each = self.criterion.terms(features, logits, labels)
+            seen = features if self._tap is None else [self._tap[name] for name in self._tap]
+            cross_entropy, each = self.criterion.terms(seen, logits, labels)
             loss = self.criterion.total(cross_entropy, each)
-            auxiliary = each[0]
+            auxiliary = torch.stack(each).sum()
         self._watch(features, loss, batch_idx)
         self.log("loss", loss.detach(), prog_bar=True)
         return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}

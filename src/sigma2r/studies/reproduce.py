@@ -1,0 +1,143 @@
+"""Train what a study lacks, and keep its records: ``reproduce(study, ...) -> records``."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sigma2r.studies.catalog import find_study
+from sigma2r.studies.compare import run_folder
+from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
+from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, read_json, set_aside, write_json
+from sigma2r.studies.run import Run
+from sigma2r.studies.study import SCALES, Scale, Study
+from sigma2r.studies.train import Where
+
+RUNS = "runs"
+
+
+def reproduce(
+    study: Study,
+    scale: Scale,
+    out: Path,
+    *,
+    records: Path | None = None,
+    where: Where | None = None,
+    launcher: Launcher | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Record]:
+    """Train the runs of a study that have no record yet; the same call goes on where an earlier one ended.
+
+    Args:
+        study: What to train.
+        scale: ``"desk"`` or ``"paper"``.
+        out: Folder of all studies: runs, which studies share, lie in ``out/runs``.
+        records: Folder of records, one folder a study; default ``out``. A run that any study there has a record of is
+            not trained again.
+        where: Device and data.
+        launcher: Who trains; default: one run after another, in this process.
+        say: Told a line as each run ends.
+
+    Returns:
+        The study's records, in its order.
+
+    Raises:
+        ValueError: If data cannot be used, or another process trains a run of this study.
+        OSError: If a folder cannot be written to.
+    """
+    launcher, where = launcher or LocalLauncher(), where or Where()
+    kept = Kept(records or out, study, scale, say)
+    while True:
+        runs = study.runs(scale, kept.done)
+        missing = [run for run in runs if run.run_id not in kept.done]
+        if not missing:
+            return [kept.done[run.run_id] for run in runs]
+        progress = _Progress(len(runs), len(missing), say)
+        tasks = [Task(run, run_folder(out / RUNS, run), where) for run in missing]
+        for event in launcher(tasks):
+            if isinstance(event, Finished):
+                kept.add(event.record)
+                progress.ended(event.record)
+            else:
+                progress.began(event.task.run)
+
+
+class Kept:
+    """The records of a study, and of others beside it; every record that is read or added is in ``done``."""
+
+    def __init__(self, folder: Path, study: Study, scale: Scale, say: Callable[[str], None] = print) -> None:
+        self._folder = folder / study.name
+        self._say = say
+        self.done: dict[str, Record] = {}
+        if folder.exists():
+            for path in sorted(folder.glob("*/*.json")):
+                if path.name != STUDY_FILE:
+                    self._read(path)
+        write_json(self._folder / STUDY_FILE, {"study": study.name, "scale": scale})
+        while fresh := [
+            run
+            for run in study.runs(scale, self.done)
+            if run.run_id in self.done and not self._path(run.run_id).exists()
+        ]:
+            for run in fresh:
+                self.add(self.done[run.run_id])
+
+    def _read(self, path: Path) -> None:
+        try:
+            record = Record.read(path)
+        except DamagedFileError as error:
+            self._say(f"{error} Set aside as {set_aside(path).name}; the run will be trained again.")
+            return
+        self.done[record.run_id] = record
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.json"
+
+    def add(self, record: Record) -> None:
+        """Keep a record."""
+        record.write(self._path(record.run_id))
+        self.done[record.run_id] = record
+
+
+class _Progress:
+    """Which runs are done, running, left, and how long they will take."""
+
+    def __init__(self, known: int, missing: int, say: Callable[[str], None]) -> None:
+        self._known, self._left, self._say = known, missing, say
+        self._running = 0
+        self._missing, self._start = missing, time.perf_counter()
+        say(f"{known - missing} of {known} runs are done; {missing} are left.")
+
+    def began(self, run: Run) -> None:
+        self._running += 1
+
+    def ended(self, record: Record) -> None:
+        self._running, self._left = self._running - 1, self._left - 1
+        per_run = (time.perf_counter() - self._start) / (self._missing - self._left)
+        name = f"{record.run.dataset}, {record.run.model}, {record.run.loss_name}, seed {record.run.init_seed}"
+        ending = "diverged" if record.diverged else f"accuracy {record.final['test']['accuracy']:.4f}"
+        self._say(
+            f"[{self._known - self._left}/{self._known}] {name}: {ending}, {record.seconds['total']:.0f} s; "
+            f"{max(self._running, 0)} running, {self._left} left, about {_duration(per_run * self._left)} to go"
+        )
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def read_study(folder: Path) -> tuple[Study, Scale]:
+    """Which study a folder holds the records of, and at which scale.
+
+    Raises:
+        ValueError: If the folder does not say so.
+    """
+    values = read_json(folder / STUDY_FILE)
+    if not isinstance(values, dict) or values.get("scale") not in SCALES:
+        raise ValueError(f"report: {folder / STUDY_FILE} must name a study and its scale, desk or paper; got {values}.")
+    return find_study(str(values.get("study"))), values["scale"]

@@ -92,7 +92,9 @@ def build_parser() -> "ArgumentParser":
 def _list(chosen: "Namespace") -> None:
     from sigma2r.data import DATASETS
     from sigma2r.losses.registry import CROSS_ENTROPY, LOSSES, loss_options
+    from sigma2r.losses.yardsticks import LABEL_SMOOTHING, YARDSTICKS
     from sigma2r.models import MODELS
+    from sigma2r.studies.catalog import STUDIES
 
     print("data sets")
     for name, description in DATASETS.items():
@@ -104,6 +106,14 @@ def _list(chosen: "Namespace") -> None:
     for name in LOSSES:
         options = ", ".join(f"{key}={value!r}" for key, value in loss_options(name).items())
         print(f"  {name:24} {'alone' if name == CROSS_ENTROPY else f'cross-entropy + weight * {name}; {options}'}")
+    print("yardsticks (losses of others, used alike)")
+    print(f"  {LABEL_SMOOTHING:24} cross-entropy with targets smoothed by the weight")
+    for name in YARDSTICKS:
+        options = ", ".join(f"{key}={value!r}" for key, value in loss_options(name).items())
+        print(f"  {name:24} cross-entropy + weight * {name}; {options}")
+    print("studies (sigma2r reproduce NAME)")
+    for name, study in STUDIES.items():
+        print(f"  {name:24} {study.title} ({study.source})")
 
 
 def _train(chosen: "Namespace") -> None:
@@ -138,7 +148,23 @@ def _reproduce(chosen: "Namespace") -> None:
     where = _where(chosen)
     for study in studies:
         print(f"{study.name}, scale {chosen.scale}: {study.settings[chosen.scale]}")
+        if chosen.scale == "paper":
+            _say_how_long(study, chosen, where)
         reproduce(study, chosen.scale, chosen.out, records=chosen.records, where=where, launcher=launcher)
+
+
+def _say_how_long(study: Any, chosen: "Namespace", where: Any) -> None:
+    from sigma2r.studies.estimate import estimate
+    from sigma2r.studies.reproduce import Kept
+
+    kept = Kept(chosen.records or chosen.out, study, chosen.scale)
+    runs = [run for run in study.runs(chosen.scale, kept.done) if run.run_id not in kept.done]
+    if runs:
+        told = estimate(runs, where.device)
+        print(
+            f"About {told.hours:,.0f} hours on this device, one run after another ({told.runs} runs of {told.kinds} "
+            "kinds, each kind timed), and as many again for each comparison that follows a choice of weights."
+        )
 
 
 def _report(chosen: "Namespace") -> None:

@@ -16,16 +16,7 @@ EQUAL_WEIGHT = (
     "center@0.01[reduction=sum]",
     "cross-entropy",
 )
-TUNED = (
-    "center",
-    "sigma2r",
-    "soft-nearest-neighbor",
-    "git",
-    "contrastive-center",
-    "label-smoothing",
-    "arcface",
-    "supcon",
-)
+TUNED = ("center", "sigma2r", "soft-nearest-neighbor", "label-smoothing", "arcface", "supcon")
 OTHER_RATE = {"desk": 0.4, "paper": 0.001}
 
 

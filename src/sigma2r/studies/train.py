@@ -32,7 +32,7 @@ from sigma2r.models import build_model
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.studies.record import RECORD_FILE, DamagedFileError, Record, number, read_json, set_aside, write_json
 from sigma2r.studies.run import Run
-from sigma2r.training.callbacks import History
+from sigma2r.training.callbacks import BestCheckpoint, History
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.measure import SplitMeasures, features_and_logits, measure
 from sigma2r.training.module import CompactClassifier
@@ -233,7 +233,8 @@ class _Training:
             ),
         ]
         if "validation" in self.data:
-            best = ModelCheckpoint(
+            best = BestCheckpoint(
+                history,
                 folder,
                 filename="best",
                 monitor="validation/accuracy",

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from sigma2r.losses import SigmaSquaredRLoss
@@ -83,3 +85,22 @@ class History(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a checkpoint ended."""
         self.entries = list(state_dict["entries"])
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best checkpoint among the epochs that were measured.
+
+    Args:
+        history: Knows which were.
+        folder: Where checkpoints lie.
+        settings: As :class:`pytorch_lightning.callbacks.ModelCheckpoint` takes them.
+    """
+
+    def __init__(self, history: History, folder: Path, **settings: Any) -> None:
+        super().__init__(folder, **settings)
+        self._history = history
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the checkpoint of this epoch, if there is something to judge it by."""
+        if self._history.entries[-1]["train"] is not None:
+            super().on_train_epoch_end(trainer, pl_module)

@@ -42,6 +42,7 @@ def test_options_are_the_constructors_keywords_with_their_defaults():
     assert registry.loss_options("sigma2r") == {
         "neighbors": 7, "ceiling": 40.0, "eps": 1e-3, "spread": "distance-std", "through_spread": False,
         "max_per_class": None, "normalize": False, "reduction": "mean", "center_std": 1.0,
+        "fixed_growth": None,
     }  # fmt: skip
     registry.check_loss("sigma2r", {"spread": "rms"})
     registry.check_loss("cross-entropy", {})

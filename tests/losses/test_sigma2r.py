@@ -136,3 +136,27 @@ def test_one_adam_with_the_network_is_the_papers_two_adams_bit_for_bit(generator
         ours, papers = [[*n.parameters(), *c.parameters()] for n, c in ((network, loss), (twin_network, twin_loss))]
         assert all(torch.equal(a, b) for a, b in zip(ours, papers, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(ours, start, strict=True))
+
+
+def test_growth_can_be_held():
+    torch.manual_seed(0)
+    learned = SigmaSquaredRLoss(3, 4, neighbors=3).double()
+    torch.manual_seed(0)
+    held = SigmaSquaredRLoss(3, 4, neighbors=3, fixed_growth=-1.5).double()
+    assert_close(held.centers, learned.centers)  # the start of the centers does not depend on it
+    batch = make_batch()
+    growth = torch.full((3,), -1.5, dtype=torch.float64)
+    expected = as_tensor(
+        reference.sigma_squared_r_loss(*as_lists([batch["features"], batch["labels"], held.centers, growth]),
+                                       neighbors=3, ceiling=40.0, eps=1e-3)
+    ).mean()  # fmt: skip
+    value = held(batch["features"], batch["labels"])
+    assert_close(value, expected)
+    value.backward()
+    assert held.growth.grad is None
+    assert [group["name"] for group in held.param_groups(lr=0.1)] == ["centers"]
+    held.add_classes(2)
+    assert held.growth.tolist() == [-1.5] * 5
+    assert not held.growth.requires_grad
+    with pytest.raises(ValueError, match=r"fixed_growth must be a finite number.*got nan"):
+        SigmaSquaredRLoss(3, 4, fixed_growth=float("nan"))

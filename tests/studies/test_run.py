@@ -32,11 +32,23 @@ def test_every_field_decides_the_name_of_a_run():
         "loss_weight": 0.5, "loss_options": {"neighbors": 3}, "center_init": "class-means", "epochs": 3,
         "batch_size": 64, "optimizer": "sgd", "lr": 0.4, "loss_lr": 0.5, "weight_decay": 0.1,
         "precision": "bf16-mixed", "augmentation": Augmentation(crop=1), "validation_fraction": 0.1,
-        "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3,
+        "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3, "images_per_class": 5,
     }  # fmt: skip
-    assert set(changed) == {field.name for field in dataclasses.fields(Run)}
     names = {Run(**{key: value}).run_id for key, value in changed.items()}
     assert len({*names, Run().run_id}) == len(changed) + 1
+    assert {*changed, "layers"} == {field.name for field in dataclasses.fields(Run)}
+    tapped = {Run(loss="contrastive", layers=layers).run_id for layers in ((), ("body.2",), ("body.2", "body.5"))}
+    assert len(tapped) == 3
+
+
+def test_layers_that_the_loss_sees_are_named():
+    run = Run(loss="soft-nearest-neighbor@-0.1", layers=("body.2", "body.5"))
+    assert run.loss_name == "soft-nearest-neighbor@-0.1[layers=body.2+body.5]"
+    assert run.spelled_loss == "soft-nearest-neighbor@-0.1"
+    again = Run.from_dict(json.loads(json.dumps(run.as_dict())))
+    assert again == run
+    assert again.run_id == run.run_id
+    assert Run(loss="cross-entropy", layers=("body.2",)).layers == ()
 
 
 def test_a_description_survives_json():
@@ -81,6 +93,15 @@ def test_a_weight_that_warms_up_is_named():
         ({"loss": "git@0.1[push=1]"}, r"unknown option of the loss git 'push'; .*push_weight"),
         ({"loss": "git@0.1]x"}, r"weight after the @ must be a number"),
         ({"epochs": 0}, r"Run: epochs must be at least 1; got 0"),
+        ({"images_per_class": 0}, r"Run: images_per_class must be at least 1; got 0"),
+        ({"loss": "center@-0.1"}, r"Run: loss_weight must be at least 0; got -0.1"),
+        ({"loss": "soft-nearest-neighbor@nan"}, r"Run: loss_weight must be at least 0"),
+        ({"loss": "label-smoothing@1"}, r"label-smoothing must lie in \[0, 1\); got 1.0"),
+        ({"loss": "label-smothing@0.1"}, r"Did you mean label-smoothing\?"),
+        (
+            {"loss": "center@0.1", "layers": ("body.2",)},
+            r"layers are for losses that learn nothing for a class; center",
+        ),
         ({"batch_size": 0}, r"Run: batch_size must be at least 1"),
         ({"lr": -1.0}, r"Run: lr must be at least 0; got -1"),
         ({"lr": float("nan")}, r"Run: lr must be at least 0; got nan"),

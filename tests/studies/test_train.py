@@ -236,3 +236,64 @@ def test_every_loss_trains_and_its_record_shows_the_centers_that_it_has(tiny_run
     assert losses[-1] < losses[0]
     without_centers = ("soft-nearest-neighbor", "nearest-negative-triplet", "contrastive")
     assert (record.plane["centers"] is None) == (loss in without_centers)
+
+
+def test_a_loss_at_hidden_layers_is_trained_there_and_its_temperature_with_it(tiny_run, tmp_path):
+    run = dataclasses.replace(
+        tiny_run,
+        loss="soft-nearest-neighbor@-0.1",
+        loss_options={"temperature": 50.0, "learn_temperature": True},
+        layers=("body.2", "body.8"),
+    )
+    record = train(run, tmp_path / "layers", QUIET)
+    state = torch.load(tmp_path / "layers/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    learned = {key: value.item() for key, value in state.items() if key.endswith("log_inverse_temperature")}
+    assert len(learned) == 2
+    start = -torch.tensor(50.0).log().item()
+    assert all(abs(value - start) > 0.1 for value in learned.values())
+    assert record.history[0]["train_loss"] < record.history[0]["cross_entropy"]
+    alone = train(dataclasses.replace(run, layers=()), tmp_path / "features", QUIET)
+    assert alone.final != record.final
+    with pytest.raises(ValueError, match=r"unknown layer of the model 'body.22'"):
+        train(dataclasses.replace(run, layers=("body.22",)), tmp_path / "wrong", QUIET)
+
+
+def test_label_smoothing_is_that_of_torch_and_zero_is_cross_entropy(tiny_run, tmp_path):
+    plain, none, some = (
+        train(dataclasses.replace(tiny_run, loss=loss, loss_options={}), tmp_path / loss, QUIET)
+        for loss in ("cross-entropy", "label-smoothing@0", "label-smoothing@0.2")
+    )
+    assert none.final == plain.final
+    assert some.history[0]["cross_entropy"] != plain.history[0]["cross_entropy"]
+    assert (
+        min(entry["cross_entropy"] for entry in some.history) > -(0.2 * 2 / 3) * torch.tensor(1 / 15).log().item() / 3
+    )
+
+
+@pytest.mark.parametrize("loss", ["arcface@0.1", "supcon@0.1"])
+def test_a_yardstick_trains_like_any_other_loss(tiny_run, tmp_path, loss):
+    record = train(dataclasses.replace(tiny_run, loss=loss, loss_options={}), tmp_path, QUIET)
+    assert record.history[-1]["train_loss"] < record.history[0]["train_loss"]
+
+
+def test_fewer_images_of_each_class_can_be_used(tiny_run, tmp_path):
+    run = dataclasses.replace(tiny_run, images_per_class=10, validation_fraction=0.25)
+    record = train(run, tmp_path / "few", QUIET)
+    assert {split: record.counts[split] for split in ("train", "validation", "test")} == {
+        "train": 30, "validation": 18, "test": 27,
+    }  # fmt: skip
+    assert train(dataclasses.replace(run, images_per_class=99), tmp_path / "all", QUIET).counts["train"] == 54
+
+
+def test_the_tail_is_told_at_the_end_and_is_that_of_the_features_that_are_left(tiny_run, tmp_path):
+    record = train(tiny_run, tmp_path, QUIET)
+    assert "tail_99" not in record.history[0]["train"]
+    features, labels = record.plane["features"], record.plane["labels"]
+    means = record.plane["means"]
+    distances = sorted(
+        sum((a - b) ** 2 for a, b in zip(x, means[y], strict=True)) ** 0.5
+        for x, y in zip(features, labels, strict=True)
+    )
+    final = record.final["train"]
+    assert_close(final["tail_max"], distances[-1] / final["inter"], rtol=1e-4, atol=0)
+    assert_close(final["tail_99"], distances[-1] / final["inter"], rtol=1e-4, atol=0)  # 72 images: 99 % is all

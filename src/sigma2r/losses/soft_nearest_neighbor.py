@@ -148,9 +148,10 @@ class SoftNearestNeighborLoss(FeatureLoss):
 
     def extra_repr(self) -> str:
         """The settings, for ``print(loss)``."""
-        shown = f"temperature={float(self.temperature):g}"
-        learned = "" if self.log_inverse_temperature is None else ", learn_temperature=True"
-        return f"{shown}{learned}, " + ", ".join(f"{k}={v!r}" for k, v in super().keywords().items())
+        learned = self.log_inverse_temperature
+        now = self._temperature if learned is None else (-learned.detach()).exp().item()
+        shown = {"temperature": now, "learn_temperature": learned is not None, **super().keywords()}
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
         """The group of the temperature for an optimizer, at ``lr`` and without weight decay; none if it is given."""

@@ -45,6 +45,11 @@ def test_a_tensor_as_temperature_is_the_same_number_and_carries_gradients():
     value = soft_nearest_neighbor_loss(features, labels, temperature=temperature)
     assert_close(value, soft_nearest_neighbor_loss(features, labels, temperature=2.5))
     assert torch.autograd.gradcheck(lambda t: soft_nearest_neighbor_loss(features, labels, temperature=t), temperature)
+
+
+@pytest.mark.message
+def test_a_temperature_of_several_numbers_is_refused():
+    features, labels = batch()
     with pytest.raises(ValueError, match=r"temperature must be one number; got shape \(2,\)"):
         soft_nearest_neighbor_loss(features, labels, temperature=torch.ones(2))
 

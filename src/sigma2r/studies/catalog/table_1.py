@@ -6,7 +6,7 @@ from dataclasses import replace
 from sigma2r.studies.compare import comparison
 from sigma2r.studies.settings import setting
 from sigma2r.studies.study import Done, Part, Scale, Study
-from sigma2r.studies.tuning import matched
+from sigma2r.studies.tuning import equal_strength, matched
 
 EQUAL_WEIGHT = (
     "center@0.01",
@@ -31,6 +31,7 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         runs=tuple(comparison(its.base, EQUAL_WEIGHT, len(its.seeds))),
         baseline="center@0.01",
     )
+    yield equal_strength(its.base, len(its.seeds))
     yield from matched([replace(its.base, loss=loss) for loss in TUNED], its.seeds, done, epochs=its.trial_epochs)
     rate = OTHER_RATE[scale]
     yield Part(

@@ -7,7 +7,7 @@ from sigma2r.studies.compare import comparison
 from sigma2r.studies.run import Run
 from sigma2r.studies.settings import Photographs, setting, small_resnet18
 from sigma2r.studies.study import Done, Part, Scale, Study
-from sigma2r.studies.tuning import matched
+from sigma2r.studies.tuning import equal_strength, matched
 
 CENTER_AND_SIGMA2R = ("center@0.01", "sigma2r@0.01")
 HIDDEN_LAYERS = {"lenet": ("body.2", "body.5", "body.8"), "resnet18": ("body.layer1", "body.layer2", "body.layer3")}
@@ -45,6 +45,7 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
             *(replace(hidden, init_seed=seed) for seed in seeds),
         ),
     )
+    yield equal_strength(base, len(seeds))
     candidates = [replace(base, loss=loss) for loss in ("center", "sigma2r", "soft-nearest-neighbor")]
     yield from matched([*candidates, hidden], seeds, done, epochs=its.trial_epochs)
     if scale == "desk":

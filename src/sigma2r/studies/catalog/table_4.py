@@ -7,7 +7,7 @@ from sigma2r.studies.catalog.table_3 import CENTER_AND_SIGMA2R, on_resnet18
 from sigma2r.studies.compare import comparison
 from sigma2r.studies.settings import setting
 from sigma2r.studies.study import Done, Part, Scale, Study
-from sigma2r.studies.tuning import matched
+from sigma2r.studies.tuning import equal_strength, matched
 
 LOSSES = ("cross-entropy", *CENTER_AND_SIGMA2R)
 
@@ -21,6 +21,7 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         text="Both losses with the weight 0.01, beside cross-entropy alone.",
         runs=tuple(comparison(its.base, LOSSES, len(its.seeds))),
     )
+    yield equal_strength(its.base, len(its.seeds))
     candidates = [replace(its.base, loss=loss) for loss in ("center", "sigma2r")]
     yield from matched(candidates, its.seeds, done, epochs=its.trial_epochs)
     if scale == "desk":

@@ -17,7 +17,8 @@ def make_record(loss: str, seed: int = 0, *, names=CLASSES, accuracy=0.9, scale=
     mean = sum(known) / len(known)
 
     def figures(share):
-        return {"accuracy": share, "intra": intra, "intra_mean": mean, "inter": 10.0, "intra_inter": mean / 10}
+        return {"accuracy": share, "intra": intra, "intra_mean": mean, "inter": 10.0, "intra_inter": mean / 10,
+                "tail_99": mean / 5, "tail_max": mean / 2}  # fmt: skip
 
     chosen = Run(loss=loss, init_seed=seed, **{"feature_dim": 2, "epochs": 2, **run})
     history = [

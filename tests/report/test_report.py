@@ -12,7 +12,8 @@ import pytest
 from sigma2r.report import markdown_table, write_report
 from sigma2r.report.figures import make_figures
 from sigma2r.report.page import command
-from sigma2r.report.tables import class_rows, make_tables
+from sigma2r.report.paired import differences
+from sigma2r.report.tables import class_rows, make_table, make_tables
 from sigma2r.studies.record import read_records
 from sigma2r.studies.run import Run
 from tests.report.conftest import make_record
@@ -30,7 +31,7 @@ def test_a_table_has_a_row_for_each_loss_with_mean_and_interval_over_seeds(recor
     assert accuracy.mean == pytest.approx(0.91)
     assert accuracy.half_width == pytest.approx(4.30265 * 0.01 / math.sqrt(3), rel=1e-5)
     assert rows["center@0.4"].cells()[2] == "0.9100 ± 0.0248"
-    assert rows["sigma2r@0.01"].cells()[2:] == ["0.9200", "1.000", "1.000", "0.100", "12"]
+    assert rows["sigma2r@0.01"].cells()[2:] == ["0.9200", "1.000", "1.000", "0.100", "0.200", "0.500", "12"]
 
 
 def test_the_caption_says_what_the_runs_have_in_common(records):
@@ -63,7 +64,7 @@ def test_a_class_of_one_image_is_a_dash(records):
 def test_markdown_holds_the_table_and_its_caption(records):
     lines = markdown_table(records).splitlines()
     assert lines[0].startswith("| loss | n | accuracy |")
-    assert lines[4] == "| sigma2r@0.01 | 1 | 0.9200 | 1.000 | 1.000 | 0.100 | 12 |"
+    assert lines[4] == "| sigma2r@0.01 | 1 | 0.9200 | 1.000 | 1.000 | 0.100 | 0.200 | 0.500 | 12 |"
     assert lines[-1].startswith("fuzzy-rgb (9,000 training")
 
 
@@ -167,3 +168,25 @@ def test_records_read_from_a_folder_put_the_baseline_first(records, tmp_path):
 def test_no_record_is_refused():
     with pytest.raises(ValueError, match="report: there must be at least one record"):
         make_tables([])
+
+
+def test_a_record_of_before_the_tail_was_measured_shows_a_dash(records):
+    (old, *_) = records
+    for figures in old.final.values():
+        del figures["tail_99"], figures["tail_max"]
+    (table,) = make_tables([old])
+    assert table.rows[0].cells()[2:] == ["0.9500", "100.000", "100.000", "10.000", "–", "–", "12"]
+    assert differences(make_tables(records)[0]) != []
+
+
+def test_runs_that_diverged_stand_in_no_table(records):
+    gone = dataclasses.replace(records[0], final={}, history=(), diverged="in epoch 2")
+    assert [row.loss for row in make_tables([gone, *records[1:]])[0].rows] == ["center@0.4", "sigma2r@0.01"]
+    with pytest.raises(ValueError, match="all 1 diverged: in epoch 2"):
+        make_tables([gone])
+
+
+def test_one_table_of_runs_that_differ_in_more_names_the_difference(records):
+    other = [dataclasses.replace(r, run=dataclasses.replace(r.run, batch_size=64)) for r in records[:1]]
+    table = make_table([*records[:1], *other])
+    assert [row.loss for row in table.rows] == ["cross-entropy, batch size 256", "cross-entropy, batch size 64"]

@@ -5,18 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from sigma2r.report.tables import Column, Table, loss_groups
+from sigma2r.report.tables import COLUMNS, Column, Table, loss_groups
 
 FEWEST = 5  # seeds, below which nothing is decided
 LEVEL = 0.95
 POWER = 0.8
 _MOST = 10_000  # seeds, beyond which their number is not told
 
-COMPARED = (
-    Column("accuracy", ("test", "accuracy"), 4),
-    Column("I, test", ("test", "intra_mean"), 3),
-    Column("intra/inter", ("test", "intra_inter"), 3),
-)
+COMPARED = tuple(column for column in COLUMNS if column.title in ("accuracy", "I, test", "intra/inter", "tail 99 %"))
 DIFFERENCE_HEADINGS = ("loss", "less", "figure", "n", "difference", "interval", "verdict", "seeds to decide")
 
 
@@ -71,19 +67,30 @@ class Difference:
         ]
 
 
-def differences(table: Table) -> list[Difference]:
-    """Every loss of a table less the first, in accuracy, spread and relative spread; none where seeds are too few."""
+def differences(table: Table, baseline: str | None = None) -> list[Difference]:
+    """Every loss of a table less the baseline, in every figure of test images; none where seeds are too few.
+
+    Args:
+        table: With a row for the baseline.
+        baseline: A loss as its row names it; default: the first.
+    """
     groups = loss_groups(table.records)
-    baseline, *others = groups
+    baseline = next(iter(groups)) if baseline is None else baseline
+    others = [name for name in groups if name != baseline]
     by_seed = {name: {(r.run.init_seed, r.run.data_seed): r for r in group} for name, group in groups.items()}
     shared = {name: sorted(by_seed[name].keys() & by_seed[baseline].keys()) for name in others}
-    counted = [(name, column) for name in others if len(shared[name]) > 1 for column in COMPARED]
+    counted = [
+        (name, column)
+        for name in others
+        if len(shared[name]) > 1
+        for column in COMPARED
+        if all(column.value(by_seed[each][s]) is not None for each in (name, baseline) for s in shared[name])
+    ]
     found = []
     for name, column in counted:
         pairs = [(column.value(by_seed[name][s]), column.value(by_seed[baseline][s])) for s in shared[name]]
         values = [a - b for a, b in pairs if a is not None and b is not None]
-        if len(values) > 1:
-            found.append(_difference(name, baseline, column, values, len(counted)))
+        found.append(_difference(name, baseline, column, values, len(counted)))
     return found
 
 

@@ -64,7 +64,8 @@ class Column:
         """The figure of one run."""
         found: Any = record.seconds if self.path[0] == "seconds" else record.final
         for key in self.path[1:] if self.path[0] == "seconds" else self.path:
-            found = found[key]
+            found = found.get(key, {})  # records of before the tail was measured do without
+        found = None if found == {} else found
         return None if found is None else float(found)
 
 
@@ -73,6 +74,8 @@ COLUMNS = (
     Column("I, train", ("train", "intra_mean"), 3),
     Column("I, test", ("test", "intra_mean"), 3),
     Column("intra/inter", ("test", "intra_inter"), 3),
+    Column("tail 99 %", ("test", "tail_99"), 3),
+    Column("tail max", ("test", "tail_max"), 3),
     Column("seconds", ("seconds", "total"), 0),
 )
 
@@ -126,7 +129,8 @@ class Table:
             f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}; "
             f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's, on test "
             "images unless said. I: mean over classes of Eq. 12. intra/inter: I over the mean distance between "
-            "training class means."
+            "training class means. tail: distance to the class mean that 99 % of the images do not exceed, and the "
+            "largest, over the same distance."
         )
 
 
@@ -134,10 +138,15 @@ HEADINGS = ("loss", "n", *(column.title for column in COLUMNS))
 
 
 def loss_groups(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records by the name of their loss, in the order of first appearance."""
+    """Records by the name of their loss and by whatever else differs between them, in the order of first appearance."""
+    records = list(records)
+    described = [record.run.as_dict() for record in records]
+    names = [name for name in (described[0] if described else ()) if name not in _COMPARED]
+    varied = [name for name in names if any(values[name] != described[0][name] for values in described)]
     groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.run.loss_name, []).append(record)
+    for record, values in zip(records, described, strict=True):
+        rest = "".join(f", {name.replace('_', ' ')} {values[name]}" for name in varied)
+        groups.setdefault(record.run.loss_name + rest, []).append(record)
     return groups
 
 
@@ -149,16 +158,19 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
     """
     if not records:
         raise ValueError("report: there must be at least one record; got none.")
-    tables = []
-    ordered = sorted(records, key=_settings)
-    for _, same in groupby(ordered, key=_settings):
-        members = tuple(same)
-        rows = [
-            Row(loss, len(group), tuple(Summary.of(column.value(r) for r in group) for column in COLUMNS))
-            for loss, group in loss_groups(members).items()
-        ]
-        tables.append(Table(members, tuple(rows)))
-    return tables
+    trained = [record for record in records if record.diverged is None]
+    if not trained:
+        raise ValueError(f"report: a run must have ended; all {len(records)} diverged: {records[0].diverged}")
+    return [make_table(tuple(same)) for _, same in groupby(sorted(trained, key=_settings), key=_settings)]
+
+
+def make_table(records: Sequence[Record]) -> Table:
+    """One table of all these records, which may differ in more than loss and first weights."""
+    rows = [
+        Row(loss, len(group), tuple(Summary.of(column.value(r) for r in group) for column in COLUMNS))
+        for loss, group in loss_groups(records).items()
+    ]
+    return Table(tuple(records), tuple(rows))
 
 
 def _settings(record: Record) -> str:

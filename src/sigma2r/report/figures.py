@@ -31,6 +31,11 @@ _STYLE: Any = {  # every value that matplotlib's own files could change
     "svg.fonttype": "path",
     "svg.hashsalt": "sigma2r",
 }
+_UNDATED: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _MANY = 10  # classes, beyond which they are not named
 
 
@@ -44,6 +49,7 @@ class Picture:
         alt: What it shows to whom cannot see it.
         svg: The figure as SVG.
         png: The figure as PNG.
+        pdf: The figure as PDF.
     """
 
     name: str
@@ -51,29 +57,36 @@ class Picture:
     alt: str
     svg: bytes
     png: bytes
+    pdf: bytes
 
 
-def make_figures(table: Table) -> Iterator[Picture]:
-    """The figures that the records of a table have something for."""
+def make_figures(table: Table, prefix: str = "") -> Iterator[Picture]:
+    """The figures that the records of a table have something for; their names begin with ``prefix``."""
     if any(record.plane for record in table.records):
-        yield _picture("features", _features, table)
+        yield picture(f"{prefix}features", lambda figure: _features(figure, table))
     if any("growth" in entry for record in table.records for entry in record.history):
-        yield _picture("growth", _growth, table)
-    yield _picture("learning", _learning, table)
-    yield _picture("classes", _classes, table)
+        yield picture(f"{prefix}growth", lambda figure: _growth(figure, table))
+    yield picture(f"{prefix}learning", lambda figure: _learning(figure, table))
+    yield picture(f"{prefix}classes", lambda figure: _classes(figure, table))
 
 
-def _picture(name: str, draw: Callable[[Figure, Table], tuple[str, str]], table: Table) -> Picture:
+def picture(name: str, draw: Callable[[Figure], tuple[str, str]]) -> Picture:
+    """Draw a figure in the style of all.
+
+    Args:
+        name: File name without ending.
+        draw: Draws on the figure; returns caption and alternative text.
+    """
     with mpl.rc_context(_STYLE):
         figure = Figure(layout="constrained")
-        caption, alt = draw(figure, table)
-        return Picture(name, caption, alt, _render(figure, "svg"), _render(figure, "png"))
+        caption, alt = draw(figure)
+        svg, png, pdf = (_render(figure, form) for form in ("svg", "png", "pdf"))
+        return Picture(name, caption, alt, svg, png, pdf)
 
 
 def _render(figure: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
-    metadata: dict[str, Any] = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-    figure.savefig(buffer, format=form, dpi=150, metadata=metadata)
+    figure.savefig(buffer, format=form, dpi=150, metadata=_UNDATED[form])
     return buffer.getvalue()
 
 

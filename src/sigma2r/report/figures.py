@@ -4,7 +4,7 @@ Nothing here depends on a display, a date or a random number: the same records g
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -60,14 +60,25 @@ class Picture:
     pdf: bytes
 
 
-def make_figures(table: Table, prefix: str = "") -> Iterator[Picture]:
-    """The figures that the records of a table have something for; their names begin with ``prefix``."""
-    if any(record.plane for record in table.records):
+FIGURES = ("features", "growth", "learning", "classes")
+
+
+def make_figures(table: Table, prefix: str = "", wanted: Container[str] = FIGURES) -> Iterator[Picture]:
+    """The figures that the records of a table have something for.
+
+    Args:
+        table: Of the records.
+        prefix: What their names begin with.
+        wanted: Those of :data:`FIGURES` that are drawn.
+    """
+    if "features" in wanted and any(record.plane for record in table.records):
         yield picture(f"{prefix}features", lambda figure: _features(figure, table))
-    if any("growth" in entry for record in table.records for entry in record.history):
+    if "growth" in wanted and any("growth" in entry for record in table.records for entry in record.history):
         yield picture(f"{prefix}growth", lambda figure: _growth(figure, table))
-    yield picture(f"{prefix}learning", lambda figure: _learning(figure, table))
-    yield picture(f"{prefix}classes", lambda figure: _classes(figure, table))
+    if "learning" in wanted:
+        yield picture(f"{prefix}learning", lambda figure: _learning(figure, table))
+    if "classes" in wanted:
+        yield picture(f"{prefix}classes", lambda figure: _classes(figure, table))
 
 
 def picture(name: str, draw: Callable[[Figure], tuple[str, str]]) -> Picture:

@@ -90,11 +90,22 @@ def differences(table: Table, baseline: str | None = None) -> list[Difference]:
     for name, column in counted:
         pairs = [(column.value(by_seed[name][s]), column.value(by_seed[baseline][s])) for s in shared[name]]
         values = [a - b for a, b in pairs if a is not None and b is not None]
-        found.append(_difference(name, baseline, column, values, len(counted)))
+        found.append(difference_of(name, baseline, column, values, len(counted)))
     return found
 
 
-def _difference(loss: str, baseline: str, column: Column, values: Sequence[float], num_comparisons: int) -> Difference:
+def difference_of(
+    loss: str, baseline: str, column: Column, values: Sequence[float], num_comparisons: int
+) -> Difference:
+    """What differences of pairs say.
+
+    Args:
+        loss: What was compared,
+        baseline: with what,
+        column: and in which figure.
+        values: At least two differences, one a seed.
+        num_comparisons: How many intervals are to hold at once.
+    """
     alpha = (1 - LEVEL) / num_comparisons
     mean, spread = fmean(values), stdev(values)
     half_width = t_quantile(1 - alpha / 2, len(values) - 1) * spread / math.sqrt(len(values))

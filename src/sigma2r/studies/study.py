@@ -45,6 +45,7 @@ class Study:
         source: Where the paper shows it.
         parts: Yields the parts that can be told from the records so far, in order; called again until none is new.
         settings: What is trained at each scale, and what is less than in the paper.
+        figures: The figures that its report shows of each part: features, growth, learning, classes.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Study:
     source: str
     parts: Callable[[Scale, Done], Iterator[Part]]
     settings: Mapping[Scale, str]
+    figures: tuple[str, ...] = ()
 
     def runs(self, scale: Scale, done: Done) -> list[Run]:
         """All runs that are known by now, each once, in order."""

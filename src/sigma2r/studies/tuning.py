@@ -37,7 +37,9 @@ def weights_of(run: Run) -> list[Run]:
     return [replace(run, loss_weight=sign * weight) for weight in GRID]
 
 
-def matched(candidates: Iterable[Run], seeds: Iterable[int], done: Done, *, epochs: int) -> Iterator[Part]:
+def matched(
+    candidates: Iterable[Run], seeds: Iterable[int], done: Done, *, epochs: int, beside: Iterable[Run] = ()
+) -> Iterator[Part]:
     """Runs that choose a weight for each candidate, and once they are done the runs at these weights.
 
     Args:
@@ -45,6 +47,7 @@ def matched(candidates: Iterable[Run], seeds: Iterable[int], done: Done, *, epoc
         seeds: First weights of the final runs.
         done: Records so far.
         epochs: Length of a run by which a weight is chosen.
+        beside: Runs that have no weight and stand beside the others, of cross-entropy.
     """
     candidates, seeds = list(candidates), list(seeds)
     trials = [[_trial(each, epochs) for each in weights_of(run)] for run in candidates]
@@ -66,10 +69,13 @@ def matched(candidates: Iterable[Run], seeds: Iterable[int], done: Done, *, epoc
             title="Each loss at its own best weight",
             text="The comparison at matched strength: every loss had the same grid and the same number of trials to "
             "find its weight, on images set aside from training.",
-            runs=tuple(
-                replace(run, loss_weight=weight, init_seed=seed)
-                for run, weight in zip(candidates, weights, strict=True)
-                for seed in seeds
+            runs=(
+                *(
+                    replace(run, loss_weight=weight, init_seed=seed)
+                    for run, weight in zip(candidates, weights, strict=True)
+                    for seed in seeds
+                ),
+                *beside,
             ),
         )
 

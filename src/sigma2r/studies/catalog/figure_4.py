@@ -39,4 +39,5 @@ STUDY = Study(
         "desk": "LeNet 10 epochs, 5 seeds; ResNet18 6 epochs, 1 seed.",
         "paper": "300 epochs and 10 runs; the paper names neither for this figure.",
     },
+    figures=("features",),
 )

@@ -29,4 +29,5 @@ STUDY = Study(
         "desk": "LeNet on all three data sets, for 10, 20 and 30 epochs; the paper: ResNet18 on CIFAR.",
         "paper": "LeNet on FashionMNIST, ResNet18 on CIFAR10 and CIFAR100.",
     },
+    figures=("growth",),
 )

@@ -32,7 +32,10 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         baseline="center@0.01",
     )
     yield equal_strength(its.base, len(its.seeds))
-    yield from matched([replace(its.base, loss=loss) for loss in TUNED], its.seeds, done, epochs=its.trial_epochs)
+    alone = comparison(its.base, ("cross-entropy",), len(its.seeds))
+    yield from matched(
+        [replace(its.base, loss=loss) for loss in TUNED], its.seeds, done, epochs=its.trial_epochs, beside=alone
+    )
     rate = OTHER_RATE[scale]
     yield Part(
         name="other-rate",
@@ -53,4 +56,5 @@ STUDY = Study(
         "paper": "LeNet, learning rate 0.4 with Adam, batches of 256, 10 runs. The paper names no number of epochs: "
         "300, as on CIFAR10.",
     },
+    figures=("classes",),
 )

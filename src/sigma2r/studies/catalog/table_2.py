@@ -32,4 +32,5 @@ STUDY = Study(
         "runs, learning rate 0.4.",
         "paper": "ResNet18, 300 epochs, batches of 256, learning rate 0.4 with Adam, 10 runs.",
     },
+    figures=("classes",),
 )

@@ -47,7 +47,8 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
     )
     yield equal_strength(base, len(seeds))
     candidates = [replace(base, loss=loss) for loss in ("center", "sigma2r", "soft-nearest-neighbor")]
-    yield from matched([*candidates, hidden], seeds, done, epochs=its.trial_epochs)
+    alone = comparison(base, ("cross-entropy",), len(its.seeds))
+    yield from matched([*candidates, hidden], seeds, done, epochs=its.trial_epochs, beside=alone)
     if scale == "desk":
         yield on_resnet18("cifar10", (*spelled, "sigma2r@0.001"))
 

@@ -23,7 +23,8 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
     )
     yield equal_strength(its.base, len(its.seeds))
     candidates = [replace(its.base, loss=loss) for loss in ("center", "sigma2r")]
-    yield from matched(candidates, its.seeds, done, epochs=its.trial_epochs)
+    alone = comparison(its.base, ("cross-entropy",), len(its.seeds))
+    yield from matched(candidates, its.seeds, done, epochs=its.trial_epochs, beside=alone)
     if scale == "desk":
         yield on_resnet18("cifar100", (*LOSSES, "sigma2r@0.001"))
 

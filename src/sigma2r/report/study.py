@@ -1,0 +1,127 @@
+"""The report of a study: its parts, each with results, statistics, differences and what the paper prints."""
+
+from collections.abc import Iterator
+from statistics import fmean, stdev
+
+from sigma2r.report.document import Document, Grid, Section
+from sigma2r.report.figures import make_figures
+from sigma2r.report.gains import gains_grid, reading_grid
+from sigma2r.report.page import MEANINGS, differences_grids, diverged_told, environment, results_grid
+from sigma2r.report.tables import COLUMNS, Table, class_rows, loss_groups, make_table
+from sigma2r.studies.record import Record
+from sigma2r.studies.study import Done, Part, Scale, Study
+
+_TABLES = {"table-1": 1, "table-2": 2, "table-3": 3, "table-4": 4}
+STATISTICS = ("loss", "figure", "n", "mean", "standard deviation", "least", "greatest")
+
+
+def study_document(study: Study, scale: Scale, done: Done) -> Document:
+    """The report of one study as a document."""
+    return Document(
+        title=f"sigma2r: {study.title}",
+        paragraphs=(f"{study.source}. {study.settings[scale]}",),
+        sections=(*study_sections(study, scale, done), Section(title="What the figures mean", terms=MEANINGS)),
+    )
+
+
+def study_sections(study: Study, scale: Scale, done: Done) -> Iterator[Section]:
+    """A section for each part that has records."""
+    parts = list(study.parts(scale, done))
+    for part in parts:
+        records = part_records(part, done)
+        if records:
+            last = part is parts[-1]
+            yield _section(study, scale, part, make_table(records), _diverged(part, done), last)
+        elif _diverged(part, done):
+            title, told = f"{study.title}: {part.title}", diverged_told(_diverged(part, done))
+            yield Section(title=title, paragraphs=(part.text, *told))
+
+
+def part_records(part: Part, done: Done) -> list[Record]:
+    """The records of a part that ended with finite features, in its order."""
+    known = [done[run.run_id] for run in part.runs if run.run_id in done]
+    return [record for record in known if record.diverged is None]
+
+
+def _diverged(part: Part, done: Done) -> list[Record]:
+    known = [done[run.run_id] for run in part.runs if run.run_id in done]
+    return [record for record in known if record.diverged is not None]
+
+
+def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: list[Record], last: bool) -> Section:
+    prefix = f"{study.name}-{part.name}"
+    missing = len(part.runs) - len(table.records) - len(diverged)
+    text = [part.text, *diverged_told(diverged)]
+    if missing:
+        text.append(f"{missing} of {len(part.runs)} runs are not done yet.")
+    first = table.records[0]
+    return Section(
+        title=f"{study.title}: {part.title}",
+        paragraphs=tuple(text),
+        grids=tuple(_grids(study, part, table, prefix)) if part.shown else (_trials(table, prefix),),
+        pictures=tuple(make_figures(table, f"{prefix}-", study.figures)) if part.shown else (),
+        code=f"sigma2r reproduce {study.name} --scale {scale}" if last else None,
+        notes=(environment(first),) if last else (),
+    )
+
+
+def _grids(study: Study, part: Part, table: Table, prefix: str) -> Iterator[Grid]:
+    yield results_grid(table, f"{prefix}-results")
+    yield statistics_grid(table, f"{prefix}-statistics")
+    groups = loss_groups(table.records)
+    baseline = part.baseline if part.baseline in groups else None
+    yield from differences_grids(table, f"{prefix}-differences", baseline)
+    if part.name == "equal-weight":
+        yield gains_grid(_TABLES[study.name], table, f"{prefix}-paper")
+    if study.name == "table-1" and part.name == "equal-weight" and "center@0.01" in groups:
+        yield reading_grid(table, f"{prefix}-readings")
+    if study.name in ("table-1", "table-2"):
+        for split in ("train", "test"):
+            yield Grid(
+                name=f"{prefix}-classes-{split}",
+                title=f"Spread of each class, {split}",
+                caption="Eq. 12 for each class after the last epoch, mean ± half the 95 % t interval over seeds.",
+                headings=("class", *groups),
+                rows=tuple(tuple(row) for row in class_rows(table, split)),
+            )
+
+
+def statistics_grid(table: Table, name: str) -> Grid:
+    """Mean, standard deviation, least and greatest over seeds of every figure of test images."""
+    rows = []
+    for loss, group in loss_groups(table.records).items():
+        for column in (column for column in COLUMNS if column.path[0] == "test"):
+            values = [value for record in group if (value := column.value(record)) is not None]
+            if values:
+                spread = f"{stdev(values):.{column.digits + 1}f}" if len(values) > 1 else "–"
+                least, mean, most = (f"{v:.{column.digits}f}" for v in (min(values), fmean(values), max(values)))
+                rows.append((loss, column.title, str(len(values)), mean, spread, least, most))
+    return Grid(
+        name=name,
+        title="Statistics",
+        caption="Over seeds, on test images after the last epoch.",
+        headings=STATISTICS,
+        rows=tuple(rows),
+    )
+
+
+def _trials(table: Table, prefix: str) -> Grid:
+    rows = []
+    for record in table.records:
+        figures = record.final["validation"]
+        ratio = figures["intra_inter"]
+        rows.append(
+            (
+                record.run.loss_name,
+                f"{figures['accuracy']:.4f}",
+                f"{figures['intra_mean']:.3f}",
+                "–" if ratio is None else f"{ratio:.3f}",
+            )
+        )
+    return Grid(
+        name=f"{prefix}-trials",
+        title="Trials",
+        caption="On images set aside from training, one run each.",
+        headings=("loss", "accuracy", "I", "intra/inter"),
+        rows=tuple(rows),
+    )

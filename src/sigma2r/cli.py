@@ -138,6 +138,7 @@ def _compare(chosen: "Namespace") -> None:
 
 
 def _reproduce(chosen: "Namespace") -> None:
+    from sigma2r.report import print_table, write_folder_report
     from sigma2r.studies.catalog import STUDIES, find_study
     from sigma2r.studies.launch import LocalLauncher, RayLauncher
     from sigma2r.studies.reproduce import reproduce
@@ -150,7 +151,9 @@ def _reproduce(chosen: "Namespace") -> None:
         print(f"{study.name}, scale {chosen.scale}: {study.settings[chosen.scale]}")
         if chosen.scale == "paper":
             _say_how_long(study, chosen, where)
-        reproduce(study, chosen.scale, chosen.out, records=chosen.records, where=where, launcher=launcher)
+        records = reproduce(study, chosen.scale, chosen.out, records=chosen.records, where=where, launcher=launcher)
+        print_table(records)
+        print(f"Report: {write_folder_report((chosen.records or chosen.out) / study.name, chosen.out / study.name)}")
 
 
 def _say_how_long(study: Any, chosen: "Namespace", where: Any) -> None:
@@ -168,12 +171,14 @@ def _say_how_long(study: Any, chosen: "Namespace", where: Any) -> None:
 
 
 def _report(chosen: "Namespace") -> None:
-    from sigma2r.report import print_table, write_report
+    from sigma2r.report import print_table, write_folder_report
     from sigma2r.studies.record import read_records
 
-    records = read_records(chosen.folder)
-    print_table(records)
-    print(f"Report: {write_report(records, chosen.out or chosen.folder)}")
+    out = chosen.out or chosen.folder
+    page = write_folder_report(chosen.folder, out)
+    if not any(chosen.folder.glob("*/study.json")):
+        print_table(read_records(chosen.folder))
+    print(f"Report: {page}")
 
 
 def _described(chosen: "Namespace") -> tuple[Any, Any]:

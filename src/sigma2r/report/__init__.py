@@ -1,6 +1,7 @@
 """Tables, figures and the page, built from records alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sigma2r.report.paired import differences
@@ -8,17 +9,34 @@ from sigma2r.report.tables import make_tables, markdown_table
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record
 
-__all__ = ["differences", "make_tables", "markdown_table", "print_table", "write_report"]
+__all__ = ["differences", "make_tables", "markdown_table", "print_table", "write_folder_report", "write_report"]
 
 
 def write_report(records: Sequence[Record], folder: Path) -> Path:
-    """Write ``report.html`` and figures into ``folder``; see :func:`sigma2r.report.page.write_report`.
+    """Write ``report.html``, tables and figures into ``folder``; see :func:`sigma2r.report.page.write_report`.
 
     Raises:
         ImportError: In one sentence, if matplotlib or jinja2 is missing.
     """
-    try:
+    with _or_what_to_install():
         from sigma2r.report import page
+    return page.write_report(records, folder)
+
+
+def write_folder_report(folder: Path, out: Path) -> Path:
+    """Write the report of a study, of all studies or of records; see :func:`sigma2r.report.paper.write_folder_report`.
+
+    Raises:
+        ImportError: In one sentence, if matplotlib or jinja2 is missing.
+    """
+    with _or_what_to_install():
+        from sigma2r.report import paper
+    return paper.write_folder_report(folder, out)
+
+
+@contextmanager
+def _or_what_to_install() -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise ImportError(f'the report needs more ({error}): pip install "sigma2r[report]"') from error
-    return page.write_report(records, folder)

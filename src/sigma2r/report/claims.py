@@ -31,7 +31,7 @@ TRAIN_RATIO = Column("intra/inter, train", ("train", "intra_inter"), 3)
 TAIL = Column("tail 99 %", ("test", "tail_99"), 3)
 TRAIN_TAIL = Column("tail 99 %, train", ("train", "tail_99"), 3)
 
-HEADINGS = ("claim", "section", "published", "settings", "ours", "verdict", "reason")
+HEADINGS = ("claim", "verdict", "ours", "published", "reason", "settings", "section")
 
 
 class Findings:
@@ -136,7 +136,7 @@ class Claim:
         fair = [(look, look.difference(findings, num_comparisons)) for look in self.fair]
         studies = dict.fromkeys(look.study for look, found in equal + fair if found is not None)
         settings = " ".join(findings.settings[study] for study in studies) or "–"
-        ours = "; ".join(_told(look, found) for look, found in equal + fair if found is not None) or "–"
+        ours = "\n".join(_told(look, found) for look, found in equal + fair if found is not None) or "–"
         verdict, reason = _verdict(equal, fair)
         return Judged(settings, ours, verdict, reason)
 
@@ -193,17 +193,10 @@ def _higher(study: str, part: str, new: str, old: str, column: Column = ACCURACY
     return Look(study, part, new, old, column, higher=True)
 
 
-def _spread_claim(
-    study: str, section: str, says: str, columns: tuple[Column, ...], published: str, fair: Column
-) -> Claim:
-    """sigma2R is compacter than the center loss."""
-    return Claim(
-        says,
-        section,
-        published,
-        tuple(_lower(study, "equal-weight", "sigma2r@0.01", "center@0.01", column) for column in columns),
-        _against_center(study, fair, higher=False),
-    )
+def _spread_claim(study: str, section: str, says: str, published: str, fair: tuple[Look, ...]) -> Claim:
+    """sigma2R is compacter than the center loss, on training and on test images."""
+    equal = (_lower(study, "equal-weight", "sigma2r@0.01", "center@0.01", c) for c in (TRAIN_SPREAD, SPREAD))
+    return Claim(says, section, published, tuple(equal), fair)
 
 
 def _against_center(study: str, column: Column, *, higher: bool) -> tuple[Look, ...]:
@@ -235,9 +228,8 @@ def claims() -> tuple[Claim, ...]:
             "table-1",
             "abstract, 5.3",
             "sigma2R reduces the spread within classes below that of the center loss (FashionMNIST, train and test).",
-            (TRAIN_SPREAD, SPREAD),
             f"gain {_range(1, 'gain', 'train')} % (train), {_range(1, 'gain', 'test')} % (test)",
-            RATIO,
+            _against_center("table-1", RATIO, higher=False),
         ),
         Claim(
             "sigma2R surpasses the results of the center loss (accuracy, CIFAR10).",
@@ -368,9 +360,8 @@ def claims() -> tuple[Claim, ...]:
             "table-2",
             "5.3, Table 2",
             "sigma2R reduces the spread within classes below that of the center loss (CIFAR10).",
-            (TRAIN_SPREAD, SPREAD),
             f"gain {_range(2, 'gain')} %",
-            RATIO,
+            _against_center("table-3", RATIO, higher=False),
         ),
         Claim(
             "Growth falls during training, to values that depend on the data.",
@@ -400,7 +391,7 @@ def claims() -> tuple[Claim, ...]:
 
 
 def _on_both_networks(findings: Findings) -> Judged:
-    told, agrees = [], []
+    told = []
     for study, part in (("table-1", "equal-weight"), ("table-2", "resnet18")):
         new, old = (findings.row(study, part, loss) for loss in ("sigma2r@0.01", "center@0.01"))
         if not new or not old:
@@ -411,12 +402,11 @@ def _on_both_networks(findings: Findings) -> Judged:
             f"{new[0].run.model}: {ratio:.1f} times compacter than center@0.01, accuracy {lost:+.1f} points, "
             f"n = {len(new)}"
         )
-        agrees.append(ratio > 1)
     return Judged(
         findings.settings["table-2"],
         "; ".join(told),
-        UNDECIDED if all(agrees) else NOT_SEEN,
-        "Compacter on both; one seed of ResNet18, trained shortly, decides nothing. Five would, at full length.",
+        NOT_TESTABLE,
+        "One seed of ResNet18 on 10,000 images for eight epochs decides nothing; five at full length would.",
     )
 
 
@@ -554,14 +544,14 @@ def _rate(findings: Findings) -> Judged:
         f"{loss}: accuracy {fmean(ACCURACY.value(r) or 0 for r in records):.4f}, n = {len(records)}"
         for loss, records in rows.items()
     )
-    learned = all((ACCURACY.value(r) or 0) > 0.5 for records in rows.values() for r in records)
+    all_runs = [record for records in rows.values() for record in records]
+    learned = sum((ACCURACY.value(record) or 0) > 0.8 for record in all_runs)
     return Judged(
         "LeNet on FashionMNIST, learning rate 0.4 with Adam.",
         told,
-        UNDECIDED if learned else NOT_SEEN,
-        "At 0.4 Adam's first steps throw every weight by 0.4; the network is then at chance, 0.1."
-        if not learned
-        else "It trains; two seeds decide nothing.",
+        HOLDS if learned == len(all_runs) else NOT_SEEN,
+        f"{learned} of {len(all_runs)} runs reached 0.8, which all reach with a rate of 0.001: Adam's first steps move "
+        "every weight by 0.4. ResNet18, whose batch norms forget the size of weights, was not tried at this rate.",
     )
 
 
@@ -578,7 +568,7 @@ def claims_grid(findings: Findings, name: str = "claims") -> Grid:
     for claim in all_claims:
         judged = claim.judged(findings, count)
         rows.append(
-            (claim.says, claim.section, claim.published, judged.settings, judged.ours, judged.verdict, judged.reason)
+            (claim.says, judged.verdict, judged.ours, claim.published, judged.reason, judged.settings, claim.section)
         )
     return Grid(
         name=name,

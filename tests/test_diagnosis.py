@@ -63,8 +63,8 @@ def test_a_healthy_training_is_told_nothing():
 def test_centers_that_no_optimizer_holds_are_told_once():
     told, figures = trained(Watch, optimizer_has_centers=False, steps=12)
     assert len(told) == 1
-    assert told[0].startswith("Watch: centers got gradients and never moved in 5 observations.")
-    assert told[0].endswith("Add loss.param_groups(lr=...).")
+    assert told[0].startswith("Watch: centers never moved in 5 observations.")
+    assert "Add loss.param_groups(lr=...)." in told[0]
     assert (figures["drift"], figures["never_moved"]) == (0, 3)
 
 

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from sigma2r.losses import SigmaSquaredRLoss
+from sigma2r.losses import CenterLoss, SigmaSquaredRLoss
+from sigma2r.losses._checks import check_count
+from sigma2r.losses._module import FeatureLoss
 
 _NEAR = 0.01  # of Z: a gate so near to closed or to open counts as saturated
 _STUCK = 0.05  # cross-entropy within this share of ln C is that of a guess
@@ -56,13 +58,17 @@ def diagnose(loss: nn.Module, features: Tensor, labels: Tensor) -> Diagnosis:
     Args:
         loss: Any loss; the gates are those of the first :class:`~sigma2r.losses.SigmaSquaredRLoss` in it.
         features: Shape ``(N, D)``, N at least 1.
-        labels: Class indices, shape ``(N,)``.
+        labels: Class indices, shape ``(N,)``; rows that the loss ignores do not count.
 
     Example:
         >>> loss = SigmaSquaredRLoss(num_classes=1, feature_dim=1)
         >>> diagnose(loss, torch.tensor([[3.0], [-3.0]]), torch.tensor([0, 0]))
         Diagnosis(feature_norm=3.0, feature_std=3.0, mean_gate=20.0, closed_gates=0.0, open_gates=0.0)
     """
+    counted = torch.ones_like(labels, dtype=torch.bool)
+    for ignored in {part.ignore_index for part in loss.modules() if isinstance(part, FeatureLoss)}:
+        counted &= labels != ignored
+    features, labels = features[counted], labels[counted]
     wide = features.detach().double() if features.device.type != "mps" else features.detach().float()
     norm = float(wide.norm(dim=1).mean())
     std = float((wide - wide.mean(0)).square().mean().sqrt())
@@ -77,8 +83,9 @@ def diagnose(loss: nn.Module, features: Tensor, labels: Tensor) -> Diagnosis:
 class Watch:
     """Follows the centers and the features of a loss in training, and warns once about each thing that goes wrong.
 
-    Call :meth:`observe` every so many steps, after ``backward`` and before gradients are cleared. It reads values, so
-    each call waits for the device.
+    Call :meth:`observe` every so many steps, after ``backward`` and the optimizer's step and before gradients are
+    cleared; where gradients of several batches are added up, only after the step. It reads values, so each call waits
+    for the device.
 
     Args:
         loss: The loss, with or without centers.
@@ -91,6 +98,7 @@ class Watch:
     """
 
     def __init__(self, loss: nn.Module, *, patience: int = 5) -> None:
+        check_count("Watch", patience=patience)
         self.loss = loss
         self.patience = patience
         self.observations = 0
@@ -103,9 +111,11 @@ class Watch:
         self._told: set[str] = set()
 
     def _centers(self) -> Iterator[tuple[str, nn.Parameter]]:
-        for name, parameter in self.loss.named_parameters():
-            if name.rpartition(".")[2] == "centers" and parameter.requires_grad:
-                yield name, parameter
+        for name, part in self.loss.named_modules():
+            centers = getattr(part, "centers", None)
+            averaged = isinstance(part, CenterLoss) and part.center_update == "average"
+            if isinstance(centers, nn.Parameter) and (centers.requires_grad or averaged):
+                yield f"{name}.centers".lstrip("."), centers
 
     @torch.no_grad()
     def observe(
@@ -145,9 +155,9 @@ class Watch:
             figures["drift"] += float(drift.sum())
             figures["step"] += float((parameter - self._last[name]).float().norm(dim=1).sum())
             figures["never_moved"] += float(rest.sum())
-            without = float((~self._with_gradient[name]).sum())
+            without = float((~self._with_gradient[name]).sum()) if parameter.requires_grad else 0.0
             figures["never_had_gradient"] += without
-            starved += int(without == parameter.shape[0])
+            starved += int(without == parameter.shape[0] and parameter.requires_grad)
             moved |= not bool(rest.all())
             self._last[name] = parameter.detach().clone()
         if total:
@@ -174,8 +184,8 @@ class Watch:
         elif not moved:
             self._tell(
                 "rest",
-                f"centers got gradients and never moved in {self.observations} observations. Are they in the "
-                "optimizer? Add loss.param_groups(lr=...).",
+                f"centers never moved in {self.observations} observations. Are they in the optimizer? Add "
+                "loss.param_groups(lr=...). Those that are averaged move while the loss is in training mode.",
             )
 
     def _judge_features(self, features: Tensor, cross_entropy: float | None, num_classes: int | None) -> None:

@@ -35,6 +35,7 @@ from sigma2r.studies.run import Run
 from sigma2r.training.callbacks import BestCheckpoint, History
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.measure import SplitMeasures, features_and_logits, measure
+from sigma2r.training.modes import evaluating
 from sigma2r.training.module import CompactClassifier
 
 RUN_FILE = "run.json"
@@ -307,16 +308,16 @@ class _Training:
             return None
         by_class, seat = seats(self.data["train"].labels, self.indices["train"])
         chosen = by_class[seat < _PLANE_POINTS]
-        self.module.model.eval()
         rows = in_order(chosen, _MEASURE_BATCH)
         batches = make_batches(self.data["train"], rows, len(rows), self.device, 0)
         precision = self.module.trainer.precision_plugin.forward_context
-        features = torch.cat(
-            [
-                features_and_logits(self.module.model, self.module.preprocess, images, precision())[0].float().cpu()
-                for images, _ in batches
-            ]
-        )
+        with evaluating(self.module.model):
+            features = torch.cat(
+                [
+                    features_and_logits(self.module.model, self.module.preprocess, images, precision())[0].float().cpu()
+                    for images, _ in batches
+                ]
+            )
         labels = self.data["train"].labels[chosen]
         loss = self.module.criterion.auxiliary if self.module.criterion is not None else None
         centers = getattr(loss, "centers", None)

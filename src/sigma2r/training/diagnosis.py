@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sigma2r.diagnosis import Watch
+from sigma2r.training.modes import evaluating
 from sigma2r.training.module import CompactClassifier
 
 
@@ -14,7 +15,7 @@ class Diagnose(pl.Callback):
     """Watches the added loss of a :class:`CompactClassifier` every so many steps; changes nothing of the training.
 
     Args:
-        every: Steps between two observations; each waits for the device.
+        every: Steps of the optimizer between two observations; each waits for the device.
         patience: How many observations a thing must last before it is told.
     """
 
@@ -22,6 +23,7 @@ class Diagnose(pl.Callback):
         self.every = every
         self.patience = patience
         self._watch: Watch | None = None
+        self._seen_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember where centers start."""
@@ -33,7 +35,9 @@ class Diagnose(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Observe: gradients are still there, and the optimizer has stepped."""
-        if self._watch is None or trainer.global_step % self.every:
+        stepped = trainer.global_step != self._seen_step  # not where gradients are only added up
+        self._seen_step = trainer.global_step
+        if self._watch is None or not stepped or trainer.global_step % self.every:
             return
         assert isinstance(pl_module, CompactClassifier)
         assert pl_module.criterion is not None
@@ -46,8 +50,6 @@ class Diagnose(pl.Callback):
     @torch.no_grad()
     def _look(self, module: CompactClassifier, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features and logits of the batch, in evaluation mode: no statistic of the model moves."""
-        was_training = module.model.training
-        module.model.eval()
-        features, logits = module.model(images)
-        module.model.train(was_training)
+        with evaluating(module.model):
+            features, logits = module.model(images)
         return features, logits

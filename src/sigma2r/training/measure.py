@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sigma2r.data.loaders import Batches
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.metrics import ClassStatistics, class_statistics, distance_tail
+from sigma2r.training.modes import evaluating
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,21 @@ def measure(
     with_tail: bool = False,
 ) -> SplitMeasures:
     """One pass over a split in evaluation mode, without augmentation; one more for the tail."""
-    was_training = model.training
-    model.eval()
+    with evaluating(model):
+        statistics, correct, seen = _moments(model, preprocess, batches, num_classes, device, precision)
+        tail = _tail(model, preprocess, batches, device, precision, statistics) if with_tail else None
+    return SplitMeasures(correct / seen, statistics, tail)
+
+
+def _moments(
+    model: nn.Module,
+    preprocess: Preprocess,
+    batches: Batches,
+    num_classes: int,
+    device: torch.device,
+    precision: Callable[[], AbstractContextManager[Any]],
+) -> tuple[ClassStatistics, int, int]:
+    """Statistics of the features, how many images were right, and how many there were."""
     correct, seen = torch.zeros((), dtype=torch.int64, device=device), 0
     statistics: ClassStatistics | None = None
     for images, labels in batches:
@@ -80,15 +94,20 @@ def measure(
         part = class_statistics(features, labels, num_classes)
         statistics = part if statistics is None else statistics.merge(part)
     assert statistics is not None, "an empty split is refused when data are loaded"
-    tail = None
-    if with_tail:
-        distances = [
-            statistics.distances(
-                features_and_logits(model, preprocess, images.to(device), precision())[0], labels.to(device)
-            )
-            for images, labels in batches
-        ]
-        most, largest = distance_tail(torch.cat(distances))
-        tail = float(most), float(largest)
-    model.train(was_training)
-    return SplitMeasures(int(correct) / seen, statistics, tail)
+    return statistics, int(correct), seen
+
+
+def _tail(
+    model: nn.Module,
+    preprocess: Preprocess,
+    batches: Batches,
+    device: torch.device,
+    precision: Callable[[], AbstractContextManager[Any]],
+    statistics: ClassStatistics,
+) -> tuple[float, float]:
+    distances = []
+    for images, labels in batches:
+        features, _ = features_and_logits(model, preprocess, images.to(device), precision())
+        distances.append(statistics.distances(features, labels.to(device)))
+    most, largest = distance_tail(torch.cat(distances))
+    return float(most), float(largest)

@@ -27,7 +27,10 @@ autodoc_default_options = {"members": True}
 
 # Other projects' names are not linked: that would need their inventories, and so a network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(torch|jaxtyping|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib)\..*"),
+    (
+        r"py:.*",
+        r"(torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib)\..*",
+    ),
     (r"py:.*", r"(Tensor|Path|optional)"),
 ]
 

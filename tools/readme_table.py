@@ -1,23 +1,51 @@
-"""Fill the results tables of README and docs from committed records: ``python -m tools.readme_table [--write]``."""
+"""Fill the results tables of README and docs from committed records: ``python -m tools.readme_table [--write]``.
+
+Between ``<!-- results/WHAT -->`` and ``<!-- end -->`` stands ``verdicts``; ``STUDY`` for all tables of a study; or
+``STUDY LOSS ...`` for one table of these losses, over all its parts at the study's own settings.
+"""
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
-from sigma2r.report import markdown_table
-from sigma2r.studies.record import read_records
+from sigma2r.report.claims import Findings, claims_grid
+from sigma2r.report.document import Grid
+from sigma2r.report.page import results_grid
+from sigma2r.report.paper import read_studies
+from sigma2r.report.study import part_records, study_sections
+from sigma2r.report.tables import loss_groups, make_table
+from sigma2r.studies.catalog import STUDIES
 
 ROOT = Path(__file__).parent.parent
-_PLACE = re.compile(r"(<!-- results/([\w-]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+_PLACE = re.compile(r"(<!-- results/([^>]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+_LONG = ("statistics", "classes", "trials")  # in the page of the report, not in the documents
+_read = cache(read_studies)
 
 
 def filled_in(text: str) -> str:
-    """The text with the table of ``results/NAME`` between ``<!-- results/NAME -->`` and ``<!-- end -->``."""
+    """The text with the tables that it asks for."""
+    return _PLACE.sub(lambda place: place[1] + _tables(*place[2].split()) + "\n" + place[3], text)
 
-    def table(place: re.Match[str]) -> str:
-        return place[1] + markdown_table(read_records(ROOT / "results" / place[2])) + "\n" + place[3]
 
-    return _PLACE.sub(table, text)
+def _tables(what: str, *losses: str) -> str:
+    done, scales = _read(ROOT / "results")
+    if what == "verdicts":
+        return claims_grid(Findings(done, scales)).markdown()
+    study, scale = STUDIES[what], scales[what]
+    if not losses:
+        return "\n\n".join(
+            "\n\n".join([f"### {section.title}", *section.paragraphs, *map(_titled, section.grids)])
+            for section in study_sections(study, scale, done)
+        )
+    parts = [part for part in study.parts(scale, done) if part.name.startswith("equal")]
+    records = {record.run_id: record for part in parts for record in part_records(part, done)}
+    groups = loss_groups(records.values())
+    return results_grid(make_table([record for loss in losses for record in groups[loss]]), "shown").markdown()
+
+
+def _titled(grid: Grid) -> str:
+    return "" if any(word in grid.name for word in _LONG) else f"**{grid.title}**\n\n{grid.markdown()}"
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def verdict_of(equal, fair=(), seeds=5):
             rows.setdefault(("table-1", part), {})[loss] = made
     findings = Findings({}, {})
     findings._rows = rows
-    findings.settings = {"table-1": "small"}
+    findings.settings, findings.scales = {"table-1": "small"}, {"table-1": "desk"}
     look = Look("table-1", "equal-weight", "sigma2r@0.01", "center@0.01", claims()[2].equal[0].column, higher=True)
     fair_look = dataclasses.replace(look, part="equal-strength", old="center@0.4")
     return Claim("", "", "", (look,), (fair_look,) if fair != () else ()).judged(findings, 2)

@@ -100,7 +100,7 @@ def test_compare_trains_all_reports_and_does_not_train_again(tiny, tmp_path, cap
     assert out.count(": training") == 6
     assert len(list(tmp_path.glob("*/record.json"))) == 6
     assert (tmp_path / "report.html").stat().st_size > 10_000
-    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png", ".svg"}
+    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".pdf", ".png", ".svg"}
     page = (tmp_path / "report.html").read_bytes()
     code, out, _ = call(capsys, *words)
     assert code == 0

@@ -31,6 +31,7 @@ TRAIN_RATIO = Column("intra/inter, train", ("train", "intra_inter"), 3)
 TAIL = Column("tail 99 %", ("test", "tail_99"), 3)
 TRAIN_TAIL = Column("tail 99 %, train", ("train", "tail_99"), 3)
 
+_STAND_INS = ("table-2", "table-3", "table-4")
 HEADINGS = ("claim", "verdict", "ours", "published", "reason", "settings", "section")
 
 
@@ -43,6 +44,7 @@ class Findings:
     """
 
     def __init__(self, done: Done, scales: Mapping[str, Scale]) -> None:
+        self.scales = dict(scales)
         self.settings = {name: STUDIES[name].settings[scale] for name, scale in scales.items()}
         self._rows: dict[tuple[str, str], dict[str, list[Record]]] = {}
         for name, scale in scales.items():
@@ -138,6 +140,8 @@ class Claim:
         settings = " ".join(findings.settings[study] for study in studies) or "–"
         ours = "\n".join(_told(look, found) for look, found in equal + fair if found is not None) or "–"
         verdict, reason = _verdict(equal, fair)
+        if any(study in _STAND_INS and findings.scales[study] == "desk" for study in studies):
+            reason += " LeNet and a short training stand in for ResNet18 and hundreds of epochs (--scale paper)."
         return Judged(settings, ours, verdict, reason)
 
 
@@ -168,10 +172,15 @@ def _verdict(equal: _Looked, fair: _Looked) -> tuple[str, str]:
     return UNDECIDED, f"An interval holds 0; seeds that would decide: {'more than 10,000' if most is None else most}."
 
 
+_WORST_FIRST = ("opposes", "undecided", "missing", "agrees")
+
+
 def _fair_verdict(fair: _Looked) -> tuple[str, str]:
-    stands = {look.part: look.stands(found) for look, found in fair}
-    if not stands:
+    if not fair:
         return HOLDS, "Weights play no part."
+    stands: dict[str, str] = {}
+    for look, found in fair:
+        stands[look.part] = min(look.stands(found), stands.get(look.part, "agrees"), key=_WORST_FIRST.index)
     known = {part: each for part, each in stands.items() if each != "missing"}
     if all(each == "agrees" for each in known.values()) and len(known) == len(stands):
         return HOLDS, f"At equal weight, and also fairly: {', '.join(known)}."

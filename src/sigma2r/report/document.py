@@ -17,6 +17,8 @@ from sigma2r.report.figures import Picture
 PAGE = "report.html"
 FIGURES = "figures"
 TABLES = "tables"
+_LONG = 40  # letters; a longer cell is broken into lines
+_NUMBER = re.compile(r"[+-]?\d[\d.,e+-]*( ?%| ±.*| to .*)?$|–$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +41,22 @@ class Grid:
 
     def markdown(self) -> str:
         """The table and its caption as Markdown."""
-        lines = [self.headings, ("---", *("---:" for _ in self.headings[1:])), *self.rows]
-        return "\n".join([*("| " + " | ".join(map(_in_markdown, line)) + " |" for line in lines), "", self.caption])
+        rule = ("---:" if numbers else "---" for numbers in self._hold_numbers())
+        lines = [map(_in_markdown, self.headings), rule, *(map(_in_markdown, row) for row in self.rows)]
+        return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", self.caption])
 
     def latex(self) -> str:
-        """The table as LaTeX, for a document that loads booktabs."""
+        """The table as LaTeX, for a document that loads booktabs; columns of long text share its width."""
+        numbers = self._hold_numbers()
+        long = [any(len(cell) > _LONG for cell in column) for column in self._columns()]
+        width = rf"p{{{0.8 / max(sum(long), 1):.2f}\linewidth}}"
+        columns = "".join(
+            width if is_long else "r" if holds else "l" for holds, is_long in zip(numbers, long, strict=True)
+        )
         lines = [
             r"\begin{table}",
             rf"\caption{{{_in_latex(self.caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(self.headings) - 1)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             _latex_row(self.headings),
             r"\midrule",
@@ -57,6 +66,16 @@ class Grid:
             r"\end{table}",
         ]
         return "\n".join(lines)
+
+    def _columns(self) -> list[tuple[str, ...]]:
+        return list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.headings)
+
+    def _hold_numbers(self) -> list[bool]:
+        """Which columns are numbers, and so flush right: never the first, which names the row."""
+        return [
+            i > 0 and 2 * sum(bool(_NUMBER.match(cell)) for cell in column) >= sum(bool(cell) for cell in column)
+            for i, column in enumerate(self._columns())
+        ]
 
     def comma_separated(self) -> str:
         """The table as CSV (RFC 4180); no cell is a formula to a spreadsheet."""
@@ -189,7 +208,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _in_markdown(cell: str) -> str:
-    return " ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    lines = (" ".join(line.split()) for line in cell.splitlines())
+    return "<br>".join(line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for line in lines)
 
 
 _LATEX = {
@@ -200,7 +220,8 @@ _LATEX = {
 
 
 def _in_latex(cell: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(cell.split()))
+    lines = (" ".join(line.split()) for line in cell.splitlines())
+    return r"\newline ".join("".join(_LATEX.get(letter, letter) for letter in line) for line in lines)
 
 
 def _latex_row(cells: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ def make_figures(table: Table, prefix: str = "", wanted: Container[str] = FIGURE
     Args:
         table: Of the records.
         prefix: What their names begin with.
-        wanted: Those of :data:`FIGURES` that are drawn.
+        wanted: Those of ``FIGURES`` that are drawn.
     """
     if "features" in wanted and any(record.plane for record in table.records):
         yield picture(f"{prefix}features", lambda figure: _features(figure, table))

@@ -55,7 +55,7 @@ def estimate(runs: Iterable[Run], device: str = "auto") -> Estimate:
 
     Args:
         runs: Runs on data sets whose size is known by their name.
-        device: As :attr:`sigma2r.studies.train.Where.device`.
+        device: Where they will run: ``"cpu"``, ``"cuda"`` or ``"auto"``, as for :class:`~sigma2r.studies.train.Where`.
 
     Raises:
         ValueError: If a run is on a folder of images.

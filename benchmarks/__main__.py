@@ -9,8 +9,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import floors, imports, losses, memory, training
-from sigma2r.studies.train import device_name, versions
+from benchmarks import floors, imports, losses, memory, reports, studies, training
+from sigma2r.studies.record import versions
+from sigma2r.studies.where import device_name
 
 SUITES = {
     "imports": imports.run,
@@ -18,6 +19,8 @@ SUITES = {
     "memory": memory.run,
     "floors": floors.run,
     "training": training.run,
+    "studies": studies.run,
+    "reports": reports.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from benchmarks.bare import bare_loop
 from benchmarks.timing import Ratio, Work, compare
-from sigma2r import BalancedBatchSampler, JointLoss, SigmaSquaredRLoss
-from sigma2r.data import load_images
-from sigma2r.data.preprocess import Preprocess
+from sigma2r import JointLoss, SigmaSquaredRLoss
+from sigma2r.data import Augmentation
 from sigma2r.models import build_model
 from sigma2r.studies.run import Run
-from sigma2r.studies.train import Where, train
+from sigma2r.studies.train import train
+from sigma2r.studies.where import Where
 
 
 def epoch_through_the_trainer(loss: str, threads: int) -> Work:
@@ -24,25 +25,6 @@ def epoch_through_the_trainer(loss: str, threads: int) -> Work:
         with tempfile.TemporaryDirectory() as folder:
             record = train(run, Path(folder) / "run", Where(device="cpu", progress=False))
         return float(record.history[0]["train_s"])
-
-    return epoch
-
-
-def epoch_in_a_bare_loop() -> Work:
-    """The same model, loss and batches without trainer, logs or augmentation."""
-    data = load_images("fashion-mnist", "train")
-    preprocess = Preprocess.fitted_to(data, torch.arange(len(data)))
-    model = build_model("lenet", in_channels=1, image_size=28, num_classes=10)
-    criterion = JointLoss(SigmaSquaredRLoss(10, 84), 0.01)
-    optimizer = torch.optim.Adam([{"params": model.parameters(), "lr": 1e-3}, *criterion.param_groups(lr=0.1)])
-    sampler = BalancedBatchSampler(data.labels, 256)
-
-    def epoch() -> None:
-        for rows in sampler.epoch_indices():
-            features, logits = model(preprocess(data.images[rows]))
-            optimizer.zero_grad()
-            criterion(features, logits, data.labels[rows]).backward()
-            optimizer.step()
 
     return epoch
 
@@ -86,10 +68,17 @@ def run() -> Iterator[Ratio]:
             n=5,
             warm_up=1,
         )
+    plain = Run(
+        dataset="fashion-mnist",
+        loss="sigma2r@0.01",
+        epochs=1,
+        augmentation=Augmentation(),
+        threads=torch.get_num_threads(),
+    )
     yield compare(
         "LeNet epoch on FashionMNIST, sigma2R, batch 256",
         ("sigma2r train with augmentation", epoch_through_the_trainer("sigma2r@0.01", torch.get_num_threads())),
-        ("bare loop without augmentation", epoch_in_a_bare_loop()),
+        ("bare loop without augmentation", lambda: bare_loop(plain)),
         target=1.25,
         n=5,
         warm_up=1,

@@ -130,3 +130,47 @@ def test_gates_that_are_all_saturated_are_told_once(growth, generator):
     if told:
         assert "gates are saturated" in str(told[0].message)
         assert "in 5 observations" in str(told[0].message)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("patience", [0, -1, 2.5])
+def test_patience_must_be_a_count(patience):
+    with pytest.raises(ValueError, match="patience"):
+        Watch(CenterLoss(3, 4), patience=patience)
+
+
+def test_rows_that_the_loss_ignores_do_not_count(generator):
+    loss = SigmaSquaredRLoss(3, 4, ignore_index=-1, generator=generator)
+    features = torch.randn(24, 4, generator=generator)
+    strange = torch.full((5, 4), 1e6)
+    labels = torch.cat([LABELS, torch.full((5,), -1)])
+    assert diagnose(loss, torch.cat([features, strange]), labels) == diagnose(loss, features, LABELS)
+
+
+def averaged(*, training: bool):
+    """Warnings of eight observations of centers that are averages, and the last figures."""
+    generator = torch.Generator().manual_seed(0)
+    loss = CenterLoss(3, 4, center_update="average", generator=generator).train(training)
+    watch = Watch(loss)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(8):
+            features = torch.randn(24, 4, generator=generator, requires_grad=True)
+            loss(features, LABELS).backward()
+            figures = watch.observe()
+    return [str(warning.message) for warning in told], figures
+
+
+def test_centers_that_are_averaged_are_followed_without_a_gradient():
+    told, figures = averaged(training=True)
+    assert told == []
+    assert figures["drift"] > figures["step"] > 0
+    assert (figures["never_moved"], figures["never_had_gradient"]) == (0, 0)
+
+
+def test_averages_that_stand_still_are_told():
+    told, figures = averaged(training=False)
+    assert len(told) == 1
+    assert "centers never moved in 5 observations" in told[0]
+    assert "training mode" in told[0]
+    assert figures["never_moved"] == 3

@@ -40,6 +40,10 @@ def test_importing_sigma2r_imports_torch_and_little_else():
     assert loaded_by("import sigma2r, PIL, scipy") == {"PIL", "scipy"}  # the check can fail
 
 
+def test_a_report_is_built_without_what_trains():
+    assert not {"pytorch_lightning", "torchvision"} & loaded_by("import sigma2r.cli, sigma2r.report.paper")
+
+
 def test_imports_point_one_way():
     rank = {
         "_suggest": 0, "losses": 1, "functional": 2, "metrics": 2, "samplers": 1, "taps": 1, "diagnosis": 2, "data": 3,

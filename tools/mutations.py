@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TESTS = (
+LOSSES = (
     "tests/losses/test_contract.py",
     "tests/losses/test_sigma2r.py",
     "tests/losses/test_center_updates.py",
@@ -26,6 +26,9 @@ TESTS = (
     "tests/losses/test_sparring.py",
     "tests/metrics",
 )
+REPORT = ("tests/report/test_paired.py", "tests/report/test_studies.py")
+STUDIES = ("tests/studies/test_tuning.py",)
+TESTS = {"losses": LOSSES, "metrics": LOSSES, "report": REPORT, "studies": STUDIES}
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,40 @@ MUTATIONS = [
         ("the variance", "(self.count - 1).clamp_min(1)).sqrt()", "(self.count - 1).clamp_min(1))"),
         ("parts merged without what lies between", "other.scatter + between)", "other.scatter)"),
         ("each pair of classes once", "present * (present - 1))", "present * present)"),
+        ("distances from nowhere", "apart = features - self.mean.index_select(0, labels)", "apart = features"),
+        ("squared distances", "return squared.sqrt()", "return squared"),
+        ("a tail that ends too soon", "math.ceil(share * distances.shape[0] - 1e-9)", "math.floor(share * distances.shape[0] - 1e-9)"),
+    ),
+    *_of(
+        "report/paired.py",
+        ("no correction for many comparisons", "alpha = (1 - LEVEL) / num_comparisons", "alpha = 1 - LEVEL"),
+        ("one-sided intervals", "half_width = t_quantile(1 - alpha / 2,", "half_width = t_quantile(1 - alpha,"),
+        ("the deviation instead of the error", "* spread / math.sqrt(len(values))", "* spread"),
+        ("one degree of freedom more", "t_quantile(1 - alpha / 2, len(values) - 1)", "t_quantile(1 - alpha / 2, len(values))"),
+        ("few seeds decide", "if self.n < FEWEST:", "if self.n < 2:"),
+        ("power without the root", "abs(mean) / spread * math.sqrt(n)", "abs(mean) / spread * n"),
+    ),
+    *_of(
+        "report/gains.py",
+        ("gains of spread over the old", "100 * (b - a) / a", "100 * (b - a) / b"),
+        ("gains of accuracy over the old", "100 * (a - b) / a", "100 * (a - b) / b"),
+        ("the last instead of the best", "[max(values)] if values", "[values[-1]] if values"),
+        ("how many times turned round", "old / new for old, new in pairs", "new / old for old, new in pairs"),
+    ),
+    *_of(
+        "report/claims.py",
+        ("higher is lower", '(found.verdict == "higher") == self.higher', '(found.verdict == "higher") != self.higher'),
+        ("undecided agrees", 'return "undecided"\n        return "agrees"', 'return "agrees"\n        return "agrees"'),
+        ("the best of a part speaks", "min(look.stands(found)", "max(look.stands(found)"),
+        ("the fair comparison does not count", "return _fair_verdict(fair)", "return _fair_verdict([])"),
+    ),
+    *_of(
+        "studies/tuning.py",
+        ("the worst weight", "return max(trained, key=_merit)", "return min(trained, key=_merit)"),
+        ("the less compact of equals", '-(figures["intra_inter"]', '+(figures["intra_inter"]'),
+        ("chosen on test images", 'record.final["validation"]', 'record.final["test"]'),
+        ("trials without images aside", "validation_fraction=ASIDE", "validation_fraction=0.0"),
+        ("one sign for all", "sign = -1 if", "sign = 1 if"),
     ),
 ]  # fmt: skip
 
@@ -217,8 +254,9 @@ def is_caught(mutation: Mutation) -> bool:
         words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
         loss = Path(mutation.file).stem
         # Those of the loss in the contract first: mostly they are enough.
-        few = [TESTS[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"]
-        for chosen in (few, ["-k", "not compiled", *TESTS]):
+        few = [LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"]
+        all_of_them = ["-k", "not compiled", *TESTS[mutation.file.partition("/")[0]]]
+        for chosen in (few, all_of_them) if mutation.file.startswith("losses/") else (all_of_them,):
             done = subprocess.run([*words, *chosen], cwd=copy, env=environment, capture_output=True, text=True)
             if done.returncode not in (0, 1, 5):  # 5: none of that name
                 raise RuntimeError(

@@ -41,7 +41,7 @@ def build_parser() -> "ArgumentParser":
 
     from sigma2r.studies.run import Run
     from sigma2r.studies.study import Scale
-    from sigma2r.studies.train import Where
+    from sigma2r.studies.where import Where
 
     parser = ArgumentParser(prog="sigma2r", description="Train networks whose features are compact within each class.")
     verbs = parser.add_subcommands(dest="verb")
@@ -95,6 +95,7 @@ def _list(chosen: "Namespace") -> None:
     from sigma2r.losses.yardsticks import LABEL_SMOOTHING, YARDSTICKS
     from sigma2r.models import MODELS
     from sigma2r.studies.catalog import STUDIES
+    from sigma2r.studies.geometry import COMPUTED
 
     print("data sets")
     for name, description in DATASETS.items():
@@ -114,6 +115,8 @@ def _list(chosen: "Namespace") -> None:
     print("studies (sigma2r reproduce NAME)")
     for name, study in STUDIES.items():
         print(f"  {name:24} {study.title} ({study.source})")
+    for name, title in COMPUTED.items():
+        print(f"  {name:24} {title} (nothing is trained)")
 
 
 def _train(chosen: "Namespace") -> None:
@@ -128,7 +131,8 @@ def _train(chosen: "Namespace") -> None:
 
 def _compare(chosen: "Namespace") -> None:
     from sigma2r.report import print_table, write_report
-    from sigma2r.studies.compare import compare, comparison
+    from sigma2r.studies.compare import compare
+    from sigma2r.studies.comparison import comparison
 
     run, where = _described(chosen)
     out = chosen.out or Path("runs") / f"{_file_name(run.dataset)}-{run.model}"
@@ -138,16 +142,26 @@ def _compare(chosen: "Namespace") -> None:
 
 
 def _reproduce(chosen: "Namespace") -> None:
-    from sigma2r.report import print_table, write_folder_report
-    from sigma2r.studies.catalog import STUDIES, find_study
+    from sigma2r._suggest import unknown
+    from sigma2r.report import print_table, write_figure_report, write_folder_report
+    from sigma2r.studies.catalog import STUDIES
+    from sigma2r.studies.geometry import COMPUTED
     from sigma2r.studies.launch import LocalLauncher, RayLauncher
     from sigma2r.studies.reproduce import reproduce
 
-    studies = list(STUDIES.values()) if chosen.study == "all" else [find_study(chosen.study)]
+    names = [*COMPUTED, *STUDIES]
+    if chosen.study != "all":
+        if chosen.study not in names:
+            raise unknown("study", chosen.study, sorted(names))
+        names = [chosen.study]
     ray = chosen.launcher == "ray"
     launcher = RayLauncher(chosen.ray_address, chosen.gpus_per_run) if ray else LocalLauncher(chosen.jobs)
     where = _where(chosen)
-    for study in studies:
+    for name in names:
+        if name in COMPUTED:
+            print(f"Report: {write_figure_report(name, chosen.out / name)}")
+            continue
+        study = STUDIES[name]
         print(f"{study.name}, scale {chosen.scale}: {study.settings[chosen.scale]}")
         if chosen.scale == "paper":
             _say_how_long(study, chosen, where)
@@ -161,12 +175,11 @@ def _say_how_long(study: Any, chosen: "Namespace", where: Any) -> None:
     from sigma2r.studies.reproduce import Kept
 
     kept = Kept(chosen.records or chosen.out, study, chosen.scale)
-    runs = [run for run in study.runs(chosen.scale, kept.done) if run.run_id not in kept.done]
-    if runs:
+    if runs := study.missing(chosen.scale, kept.done):
         told = estimate(runs, where.device)
         print(
             f"About {told.hours:,.0f} hours on this device, one run after another ({told.runs} runs of {told.kinds} "
-            "kinds, each kind timed), and as many again for each comparison that follows a choice of weights."
+            "kinds, each kind timed)."
         )
 
 
@@ -192,7 +205,7 @@ def _described(chosen: "Namespace") -> tuple[Any, Any]:
 
 
 def _where(chosen: "Namespace") -> Any:
-    from sigma2r.studies.train import Where
+    from sigma2r.studies.where import Where
 
     return Where(**{k: v for k, v in chosen.as_dict().items() if k in _names(Where)})
 

@@ -71,12 +71,28 @@ def test_markdown_keeps_its_columns_and_has_no_tag():
     assert lines[-1] == "Some_numbers, 5 % of them."
 
 
+def test_numbers_are_flush_right_and_words_left():
+    rows = [("a", "0.8 ± 0.1", "holds", "–", "+0.1 to +0.2", "> 10,000"), ("b", "12 %", "not seen", "5", "–", "8")]
+    shown = grid(rows=rows, headings=("loss", "accuracy", "verdict", "n", "interval", "seeds"))
+    assert shown.markdown().splitlines()[1] == "| --- | ---: | --- | ---: | ---: | ---: |"
+    assert r"\begin{tabular}{lrlrrr}" in shown.latex()
+    assert grid(rows=()).markdown().splitlines()[1].count("---") == len(HOSTILE)
+
+
+def test_long_cells_keep_their_lines_and_share_the_width():
+    cell = "first: a sentence that is longer than a column\nsecond: <b>another</b> one"
+    shown = grid(rows=[("a", cell, cell, "1")], headings=("claim", "ours", "reason", "n"))
+    assert "longer than a column<br>second: &lt;b>another" in shown.markdown()
+    assert r"\begin{tabular}{lp{0.40\linewidth}p{0.40\linewidth}r}" in shown.latex()
+    assert r"longer than a column\newline second" in shown.latex()
+
+
 def test_latex_escapes_what_means_something_to_it():
     text = grid().latex()
     assert r"100 \% \& \$x\_1\$ \#\{\textasciitilde{}\textasciicircum{}\textbackslash{}\}" in text
     assert r"Some\_numbers, 5 \% of them." in text
     assert r"\textless{}script\textgreater{}" in text
-    assert text.count(r"\\") == 2  # one for each row
+    assert text.count(r" \\") == 2  # one for each row
     assert r"0.8 $\pm$ 0.1" in grid(rows=[("0.8 ± 0.1",) * len(HOSTILE)]).latex()
 
 

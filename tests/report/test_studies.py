@@ -124,6 +124,27 @@ def test_a_verdict_follows_from_the_intervals(equal, fair, seeds, verdict, reaso
         assert judged.settings == "small"
 
 
+def test_a_part_speaks_for_a_claim_only_if_all_its_comparisons_do():
+    def judged(first, second):
+        rows = {}
+        for part, losses in (
+            ("equal-weight", {"sigma2r@0.01": HIGH, "center@0.01": LOW}),
+            ("matched", {"sigma2r@0.01": HIGH, "center@0.01": first, "cross-entropy": second}),
+        ):
+            rows["table-1", part] = {
+                loss: [make_record(loss, s, accuracy=v) for s, v in enumerate(values)]
+                for loss, values in losses.items()
+            }
+        findings = Findings({}, {})
+        findings._rows, findings.settings, findings.scales = rows, {"table-1": "small"}, {"table-1": "desk"}
+        look = Look("table-1", "equal-weight", "sigma2r@0.01", "center@0.01", claims()[2].equal[0].column, higher=True)
+        fair = tuple(dataclasses.replace(look, part="matched", old=old) for old in ("center@0.01", "cross-entropy"))
+        return Claim("", "", "", (look,), fair).judged(findings, 3).verdict
+
+    assert judged(LOW, LOW) == "holds"
+    assert judged(HIGH, LOW) == judged(LOW, HIGH) == "holds at equal weight only"
+
+
 def test_our_cells_stand_beside_the_printed_ones_with_the_tables_own_gain():
     runs = [r for r in STUDIES["table-1"].runs("desk", {}) if r.epochs == 10 and r.lr == 1e-3]
     table = make_table([record_of(run) for run in runs])

@@ -1,5 +1,6 @@
 """The command line, end to end, as a user calls it."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import pytest
 import yaml
 
 from sigma2r.cli import main
+from sigma2r.studies.catalog import STUDIES
+from sigma2r.studies.estimate import Estimate
+from sigma2r.studies.study import Part, Study
 
 
 def call(capsys, *words):
@@ -49,6 +53,11 @@ def test_list_names_all_that_can_be_typed(capsys):
         "cross-entropy",
         "center",
         "sigma2r",
+        "arcface",
+        "label-smoothing",
+        "table-1",
+        "figure-2",
+        "sensitivity",
     ):
         assert name in out
     assert "neighbors=7" in out
@@ -112,6 +121,74 @@ def test_compare_trains_all_reports_and_does_not_train_again(tiny, tmp_path, cap
     assert (tmp_path / "again/report.html").read_bytes() == page
 
 
+@pytest.fixture
+def tiny_study(tiny_run, monkeypatch):
+    """A study that trains in seconds, in the place of ``figure-5``."""
+    runs = tuple(
+        dataclasses.replace(tiny_run, loss=loss, loss_options={}, init_seed=seed)
+        for loss in ("center@0.01", "sigma2r@0.01")
+        for seed in range(2)
+    )
+    part = Part(name="all", title="Growth", text="As a test.", runs=runs)
+    tiny = Study(
+        name="figure-5", title="Tiny", source="Figure 5", parts=lambda scale, done: iter([part]),
+        settings={"desk": "Next to nothing.", "paper": "A little more."}, figures=("growth",),
+    )  # fmt: skip
+    monkeypatch.setitem(STUDIES, "figure-5", tiny)
+    return tiny
+
+
+def test_reproduce_trains_a_study_tells_how_it_goes_and_writes_its_report(tiny_study, tmp_path, capsys):
+    words = ("reproduce", "figure-5", "--out", tmp_path / "out", "--records", tmp_path / "kept", "--progress", "false")
+    code, out, err = call(capsys, *words)
+    assert (code, err) == (0, "")
+    assert out.startswith("figure-5, scale desk: Next to nothing.\n0 of 4 runs are done; 4 are left.")
+    assert "[4/4]" in out
+    assert "0 left" in out
+    kept = tmp_path / "kept/figure-5"
+    assert len(list(kept.glob("*.json"))) == 5  # four records, and which study they are of
+    page = (tmp_path / "out/figure-5/report.html").read_text()
+    assert "Next to nothing." in page
+    assert (tmp_path / "out/figure-5/figures/figure-5-all-growth.svg").exists()
+    before = {path: path.read_bytes() for path in kept.iterdir()}
+    code, out, _ = call(capsys, *words)
+    assert code == 0
+    assert "[1/4]" not in out  # nothing is trained twice
+    assert {path: path.read_bytes() for path in kept.iterdir()} == before
+    assert (tmp_path / "out/figure-5/report.html").read_text() == page
+
+
+def test_at_the_papers_scale_it_says_how_long_before_it_starts(tiny_study, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sigma2r.studies.estimate.estimate", lambda runs, device: Estimate(1234.4, len(runs), 2))
+    code, out, _ = call(
+        capsys, "reproduce", "figure-5", "--scale", "paper", "--out", tmp_path / "out", "--progress", "false"
+    )
+    assert code == 0
+    assert out.index("About 1,234 hours") < out.index("[1/4]")
+    assert "4 runs of 2 kinds" in out
+
+
+def test_the_report_of_a_folder_of_studies_is_that_of_the_paper(tiny_study, tmp_path, capsys):
+    assert call(capsys, "reproduce", "figure-5", "--out", tmp_path, "--progress", "false")[0] == 0
+    code, out, _ = call(capsys, "report", tmp_path, "--out", tmp_path / "page")
+    assert code == 0
+    assert out == f"Report: {tmp_path / 'page/report.html'}\n"
+    page = (tmp_path / "page/report.html").read_text()
+    assert "What the paper asserts, and what was found" in page
+    assert "Tiny: Growth" in page
+
+
+@pytest.mark.parametrize("figure", ["figure-1", "figure-2", "figure-3"])
+def test_a_figure_that_is_computed_needs_no_training(figure, tmp_path, capsys):
+    code, out, err = call(capsys, "reproduce", figure, "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert out == f"Report: {tmp_path / figure / 'report.html'}\n"
+    assert {path.name for path in (tmp_path / figure / "figures").iterdir()} == {
+        f"{figure}.{form}" for form in ("svg", "pdf", "png")
+    }
+    assert not list(tmp_path.rglob("*.json"))
+
+
 @pytest.mark.message
 @pytest.mark.parametrize(
     ("words", "code", "message"),
@@ -127,6 +204,9 @@ def test_compare_trains_all_reports_and_does_not_train_again(tiny, tmp_path, cap
         (["compare", "--seeds", "0"], 1, "sigma2r: compare: seeds must be at least 1; got 0"),
         (["report", "/nowhere"], 1, "sigma2r: Record: /nowhere must hold run folders with a record.json"),
         (["train", "--device", "tpu9"], 1, "sigma2r: train: device must be auto, cpu, cuda"),
+        (["reproduce", "table-9"], 1, "sigma2r: unknown study 'table-9'; known: fashion-mnist-accuracy, figure-1"),
+        (["reproduce", "table-1", "--jobs", "0"], 1, "sigma2r: LocalLauncher: jobs must be"),
+        (["reproduce", "table-1", "--scale", "office"], 2, "office"),
         (["dance"], 2, "dance"),
     ],
     ids=str,

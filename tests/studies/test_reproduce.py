@@ -15,14 +15,15 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from sigma2r.studies.catalog import STUDIES, find_study
-from sigma2r.studies.compare import run_folder
+from sigma2r.studies.catalog import STUDIES, find_study, read_study
+from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.launch import Finished, LocalLauncher, RayLauncher, Started, Task
 from sigma2r.studies.record import Record
-from sigma2r.studies.reproduce import read_study, reproduce
+from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.study import Part, Study
-from sigma2r.studies.train import LOCK, Where, train
+from sigma2r.studies.train import LOCK, train
 from sigma2r.studies.tuning import matched
+from sigma2r.studies.where import Where
 from sigma2r.training.module import CompactClassifier
 from tests.studies.test_train import QUIET, numbers
 
@@ -83,19 +84,30 @@ def test_several_processes_leave_the_same_records(study, plain_records, tmp_path
     assert same(reproduce(study, "desk", tmp_path / "out", where=QUIET, launcher=LocalLauncher(jobs=2)), plain_records)
 
 
-def test_a_worker_that_is_killed_leaves_its_run_to_another(tiny_run, tmp_path):
+class KillOnce:
+    """Kills one of some processes, whose command line holds ``word``, when a line is told that begins with ``sign``."""
+
+    def __init__(self, word, sign, among) -> None:
+        self.word, self.sign, self.among = word, sign, among
+        self.killed: int | None = None
+
+    def __call__(self, line: str) -> None:
+        if self.killed is None and line.startswith(self.sign):
+            for process in self.among():
+                with contextlib.suppress(psutil.Error):  # it has just ended
+                    if self.word in " ".join(process.cmdline()):
+                        process.send_signal(signal.SIGKILL)
+                        self.killed = process.pid
+                        return
+
+
+@pytest.mark.parametrize("sign", ["[", "folder:"], ids=["in the midst of a run", "before it has begun"])
+def test_a_worker_that_is_killed_leaves_its_run_to_another(tiny_run, tmp_path, sign):
     study = study_of(tiny_run, epochs=40)
     alone = [train(run, tmp_path / "alone" / run.run_id, QUIET) for run in study.runs("desk", {})]
-    killed = []
-
-    def kill_once(line):
-        workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-        if not killed and workers:
-            killed.append(workers[0].pid)
-            os.kill(workers[0].pid, signal.SIGKILL)
-
+    kill_once = KillOnce("spawn_main", sign, lambda: psutil.Process().children(recursive=True))
     records = reproduce(study, "desk", tmp_path / "out", where=QUIET, launcher=LocalLauncher(jobs=2), say=kill_once)
-    assert killed
+    assert kill_once.killed
     assert same(records, alone)
 
 
@@ -106,7 +118,7 @@ from sigma2r.studies.launch import LocalLauncher
 from sigma2r.studies.record import read_json
 from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.run import Run
-from sigma2r.studies.train import Where
+from sigma2r.studies.where import Where
 from tests.studies.test_reproduce import study_of
 
 if __name__ == "__main__":
@@ -155,21 +167,14 @@ def test_a_study_killed_at_any_moment_ends_with_the_same_records(tiny_run, tmp_p
 def test_a_ray_cluster_leaves_the_same_records_though_a_task_is_killed(tiny_run, tmp_path):
     study = study_of(tiny_run, epochs=15)
     alone = [train(run, tmp_path / "alone" / run.run_id, QUIET) for run in study.runs("desk", {})]
-    killed = []
-
-    def kill_once(line):
-        workers = [p for p in psutil.process_iter(["cmdline"]) if "_do_with_threads" in " ".join(p.cmdline())]
-        if line.startswith("[") and not killed and workers:
-            killed.append(workers[0].pid)
-            os.kill(workers[0].pid, signal.SIGKILL)
-
+    kill_once = KillOnce("_do_with_threads", "[", psutil.process_iter)
     root = Path(__file__).parent.parent.parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         launcher = RayLauncher("local")
         records = reproduce(study, "desk", tmp_path / "out", where=QUIET, launcher=launcher, say=kill_once)
-    assert killed
+    assert kill_once.killed
     assert same(records, alone)
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from sigma2r.data import Augmentation
-from sigma2r.studies.compare import comparison, run_folder
+from sigma2r.studies.comparison import comparison, run_folder
 from sigma2r.studies.run import Run
 
 

@@ -8,9 +8,11 @@ import torch
 from torch.testing import assert_close
 
 from sigma2r.losses.registry import LOSSES
-from sigma2r.studies.compare import compare, comparison
+from sigma2r.studies.compare import compare
+from sigma2r.studies.comparison import comparison
 from sigma2r.studies.record import Record, read_records
-from sigma2r.studies.train import Where, find_device, train
+from sigma2r.studies.train import train
+from sigma2r.studies.where import Where, find_device
 from sigma2r.training.module import CompactClassifier, TrainingDivergedError
 
 QUIET = Where(device="cpu", progress=False)

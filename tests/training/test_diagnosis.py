@@ -1,5 +1,7 @@
 """Diagnosis in training: figures in the logs, and not a bit of the training changed."""
 
+import warnings
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -12,19 +14,19 @@ from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.module import CompactClassifier
 
 
-def trained(callbacks: list[pl.Callback], tmp_path, *, model="lenet", loss=True):
+def trained(callbacks: list[pl.Callback], tmp_path, *, model="lenet", loss=True, epochs=2, **settings):
     torch.manual_seed(0)
     network = build_model(model, in_channels=1, image_size=16, num_classes=3, feature_dim=2)
     criterion = JointLoss(SigmaSquaredRLoss(3, 2), 0.01) if loss else None
     module = CompactClassifier(
         network, criterion, Preprocess(torch.zeros(1), torch.ones(1)), augmentation=Augmentation(), data_seed=0,
-        epochs=2, optimizer="adam", lr=1e-3, loss_lr=0.1, weight_decay=0.0,
+        epochs=epochs, optimizer="adam", lr=1e-3, loss_lr=0.1, weight_decay=0.0,
     )  # fmt: skip
     images, labels = torch.randn(48, 1, 16, 16), torch.arange(48) % 3
     batches = [(images[i : i + 12], labels[i : i + 12]) for i in range(0, 48, 12)]
     trainer = pl.Trainer(
-        max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=callbacks, default_root_dir=tmp_path,
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=callbacks, default_root_dir=tmp_path, **settings,
     )  # fmt: skip
     trainer.fit(module, torch.utils.data.DataLoader(batches, batch_size=None))
     return module, trainer
@@ -53,3 +55,14 @@ def test_the_weights_are_the_same_with_and_without_and_figures_are_logged(model,
 def test_cross_entropy_alone_has_nothing_to_watch(tmp_path):
     _, trainer = trained([Diagnose(every=1)], tmp_path, loss=False)
     assert not any(name.startswith("diagnosis/") for name in trainer.logged_metrics)
+
+
+def test_gradients_that_are_only_added_up_give_no_false_alarm(tmp_path):
+    diagnose = Diagnose(every=1, patience=2)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        _, trainer = trained([diagnose], tmp_path, epochs=4, accumulate_grad_batches=4)
+    assert trainer.global_step == 4
+    assert diagnose._watch is not None
+    assert diagnose._watch.observations == 4  # one a step of the optimizer, not one a batch
+    assert [str(warning.message) for warning in told if "Watch" in str(warning.message)] == []

@@ -9,7 +9,15 @@ from sigma2r.report.tables import make_tables, markdown_table
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record
 
-__all__ = ["differences", "make_tables", "markdown_table", "print_table", "write_folder_report", "write_report"]
+__all__ = [
+    "differences",
+    "make_tables",
+    "markdown_table",
+    "print_table",
+    "write_figure_report",
+    "write_folder_report",
+    "write_report",
+]
 
 
 def write_report(records: Sequence[Record], folder: Path) -> Path:
@@ -32,6 +40,17 @@ def write_folder_report(folder: Path, out: Path) -> Path:
     with _or_what_to_install():
         from sigma2r.report import paper
     return paper.write_folder_report(folder, out)
+
+
+def write_figure_report(name: str, out: Path) -> Path:
+    """Write a figure that needs no training; see :func:`sigma2r.report.geometry.write_figure_report`.
+
+    Raises:
+        ImportError: In one sentence, if matplotlib or jinja2 is missing.
+    """
+    with _or_what_to_install():
+        from sigma2r.report import geometry
+    return geometry.write_figure_report(name, out)
 
 
 @contextmanager

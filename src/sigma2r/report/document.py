@@ -18,7 +18,7 @@ PAGE = "report.html"
 FIGURES = "figures"
 TABLES = "tables"
 _LONG = 40  # letters; a longer cell is broken into lines
-_NUMBER = re.compile(r"[+-]?\d[\d.,e+-]*( ?%| ±.*| to .*)?$|–$")
+_NUMBER = re.compile(r"(> )?[+-]?\d[\d.,e+-]*( ?%| ±.*| to .*)?$|–$")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,9 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from sigma2r.report.tables import Table, loss_groups
 from sigma2r.studies.record import Record
@@ -24,6 +26,8 @@ _STYLE: Any = {  # every value that matplotlib's own files could change
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 10,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
     "figure.facecolor": "white",
     "font.size": 9,
     "grid.alpha": 0.3,
@@ -37,6 +41,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 _MANY = 10  # classes, beyond which they are not named
+_ROWS = 6  # losses, beyond which their growth is not drawn
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,10 @@ def picture(name: str, draw: Callable[[Figure], tuple[str, str]]) -> Picture:
     with mpl.rc_context(_STYLE):
         figure = Figure(layout="constrained")
         caption, alt = draw(figure)
+        engine = figure.get_layout_engine()
+        assert engine is not None
+        engine.execute(figure)  # once, not for each format
+        figure.set_layout_engine(None)
         svg, png, pdf = (_render(figure, form) for form in ("svg", "png", "pdf"))
         return Picture(name, caption, alt, svg, png, pdf)
 
@@ -104,6 +113,14 @@ def _render(figure: Figure, form: str) -> bytes:
 def _plain(text: str) -> str:
     """Text that matplotlib shows as it is, without looking for formulas."""
     return text.replace("$", r"\$")
+
+
+def _logarithmic(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis, at 1, 2 and 5 where there are few decades."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _class_colours(names: Sequence[str]) -> list[Any]:
@@ -167,33 +184,35 @@ def _scatter(ax: Axes, record: Record, unit: float, colours: Sequence[Any]) -> N
 
 
 def _growth(figure: Figure, table: Table) -> tuple[str, str]:
-    firsts = [
+    grown = [
         group[0]
         for group in loss_groups(table.records).values()
         if group[0].history and "growth" in group[0].history[0]
     ]
-    figure.set_size_inches(8, 3 * len(firsts))
-    axes = figure.subplots(len(firsts), 2, squeeze=False)
+    firsts, names = grown[:_ROWS], grown[0].class_names
+    colours = _class_colours(names)
+    figure.set_size_inches(8, 0.5 + 2.6 * len(firsts))
+    axes = figure.subplots(len(firsts), 2, squeeze=False, sharex="col", sharey="col")
     told = []
     for row, record in enumerate(firsts):
-        names, history = record.class_names, record.history
-        colours = _class_colours(names)
-        epochs = [entry["epoch"] for entry in history]
+        epochs = [entry["epoch"] for entry in record.history]
         for column, (key, label) in enumerate((("growth", "growth w_K"), ("growth_rate", "growth rate K"))):
             ax: Axes = axes[row][column]
             for k, name in enumerate(names):
-                curve = [entry[key][k] for entry in history]
+                curve = [entry[key][k] for entry in record.history]
                 ax.plot(epochs, curve, color=colours[k], lw=1.3, marker=".", label=_plain(name))
-            ax.set_xlabel("epoch")
             ax.set_ylabel(label)
             ax.set_title(_plain(record.run.loss_name))
-        if len(names) <= _MANY:
-            axes[row][1].legend(loc="upper right", fontsize=7, ncols=2)
-        last = history[-1]["growth"]
+        last = record.history[-1]["growth"]
         told.append(f"{record.run.loss_name} ends between {min(last):.2f} and {max(last):.2f}")
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
+    if len(names) <= _MANY:
+        axes[0][1].legend(loc="upper right", fontsize=7, ncols=2)
+    more = f" {len(grown) - _ROWS} more losses have growth; it is in their records." if len(grown) > _ROWS else ""
     caption = (
         "Growth of each class by epoch (the paper's Figure 5), first seed: left the learned w_K, right the slope "
-        "K = eps + Z sigmoid(w_K) that it stands for."
+        f"K = eps + Z sigmoid(w_K) that it stands for.{more}"
     )
     return caption, f"Line plots of the growth of each class by epoch; {'; '.join(told)}."
 
@@ -212,6 +231,7 @@ def _learning(figure: Figure, table: Table) -> tuple[str, str]:
                     ax.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
     left.set(xlabel="epoch", ylabel="accuracy")
     right.set(xlabel="epoch", ylabel="mean intra-class spread I", yscale="log")
+    _logarithmic(right.yaxis)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(groups), 5))
     caption = (
         "Accuracy and mean intra-class spread by epoch; solid: training images (without augmentation), dashed: test "
@@ -254,6 +274,7 @@ def _classes(figure: Figure, table: Table) -> tuple[str, str]:
                 label=_plain(loss) if split == "train" else None,
             )
     ax.set(xlabel="intra-class spread I", xscale="log")
+    _logarithmic(ax.xaxis)
     ax.set_yticks(range(len(names)), [_plain(name) for name in names] if len(names) <= 40 else [""] * len(names))
     ax.invert_yaxis()
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(groups), 5))

@@ -1,6 +1,6 @@
 """Our numbers beside the paper's, cell by cell, with the gains by each table's own formula."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from sigma2r.report.document import Grid
@@ -70,8 +70,16 @@ def _accuracy_rows(comparison: Comparison, groups: Mapping[str, Sequence[Record]
     return rows
 
 
-def _row(title, new, old, comparison, gain, digits) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
-    shown = ["–" if not values else Summary.of(values).text(digits) for values in (new, old)]  # type: ignore[union-attr]
+def _row(
+    title: str,
+    new: Sequence[float],
+    old: Sequence[float],
+    comparison: Comparison,
+    gain: Callable[[float, float], float],
+    digits: int,
+) -> tuple[str, ...]:
+    summaries = (Summary.of(values) for values in (new, old))
+    shown = ("–" if summary is None else summary.text(digits) for summary in summaries)
     ours = f"{gain(fmean(new), fmean(old)):.2f}" if new and old and fmean(new) else "–"
     printed = (comparison.new.printed, comparison.old.printed, comparison.gain.printed)
     return (title, *shown, ours, *printed)

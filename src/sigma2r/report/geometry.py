@@ -1,13 +1,15 @@
 """Figures 1 to 3 as pictures and tables, from what the loss itself computes."""
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from sigma2r.report.document import Grid, Section
+from sigma2r.report.document import Document, Grid, Section, write_document
 from sigma2r.report.figures import PALETTE, picture
-from sigma2r.studies.geometry import Layout, Samples, Surface, figure_1, figure_2, figure_3
+from sigma2r.studies.geometry import COMPUTED, Layout, Samples, Surface, figure_1, figure_2, figure_3
 
 # Points from each sample of Figure 1 to its label.
 _LABELS = ((5, 6), (6, 5), (6, 5), (42, 0), (-86, -40), (24, -26))
@@ -17,7 +19,31 @@ _LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
 
 def geometry_sections() -> tuple[Section, ...]:
     """Figures 1, 2 and 3, a section each."""
-    return (_figure_1(figure_1()), _figure_2(figure_2()), _figure_3(figure_3()))
+    return tuple(_section(name) for name in COMPUTED)
+
+
+def write_figure_report(name: str, out: Path) -> Path:
+    """Write the report of one of them into the folder ``out``.
+
+    Args:
+        name: One of :data:`sigma2r.studies.geometry.COMPUTED`.
+        out: Where the page, tables and figures go.
+
+    Raises:
+        OSError: If ``out`` cannot be written to.
+    """
+    section = dataclasses.replace(_section(name), code=f"sigma2r reproduce {name}")
+    return write_document(Document(title=f"sigma2r: {COMPUTED[name]}", sections=(section,)), out)
+
+
+def _section(name: str) -> Section:
+    match name:
+        case "figure-1":
+            return _figure_1(figure_1())
+        case "figure-2":
+            return _figure_2(figure_2())
+        case _:
+            return _figure_3(figure_3())
 
 
 def _figure_1(layout: Layout) -> Section:

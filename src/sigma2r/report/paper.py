@@ -7,9 +7,8 @@ from sigma2r.report.document import Document, Section, write_document
 from sigma2r.report.geometry import geometry_sections
 from sigma2r.report.page import MEANINGS, records_document
 from sigma2r.report.study import study_document, study_sections
-from sigma2r.studies.catalog import STUDIES
+from sigma2r.studies.catalog import STUDIES, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
-from sigma2r.studies.reproduce import read_study
 from sigma2r.studies.study import Done, Scale, Study
 
 

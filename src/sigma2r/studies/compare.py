@@ -1,35 +1,13 @@
-"""A comparison: the same training with several losses and several seeds."""
+"""Train the runs of a comparison one after another: ``compare(runs, out) -> records``."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from itertools import product
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.record import RECORD_FILE, Record
 from sigma2r.studies.run import Run
-from sigma2r.studies.train import Where, train
-
-
-def comparison(base: Run, losses: Iterable[str], seeds: int) -> Iterator[Run]:
-    """A run for each loss and each of ``seeds`` first weights; the order of the data stays, as in the paper.
-
-    Raises:
-        ValueError: If a loss is unknown, or ``seeds`` is below 1.
-    """
-    if seeds < 1:
-        raise ValueError(f"compare: seeds must be at least 1; got {seeds}.")
-    for loss, seed in product(losses, range(seeds)):
-        yield replace(base, loss=loss, loss_options=_options_for(base, loss), init_seed=seed)
-
-
-def _options_for(base: Run, loss: str) -> dict[str, object]:
-    """Options belong to the one loss that the base names; others keep their defaults."""
-    return dict(base.loss_options) if loss.partition("@")[0] == base.loss else {}
-
-
-def run_folder(out: Path, run: Run) -> Path:
-    """The folder of a run within a comparison: readable, and its own."""
-    return out / f"{run.loss_name}-seed{run.init_seed}-{run.run_id[:8]}"
+from sigma2r.studies.train import train
+from sigma2r.studies.where import Where
 
 
 def compare(

@@ -15,7 +15,7 @@ from sigma2r.losses import JointLoss
 from sigma2r.losses.registry import build_loss
 from sigma2r.models import build_model
 from sigma2r.studies.run import Run
-from sigma2r.studies.train import find_device
+from sigma2r.studies.where import find_device
 
 
 class _Shape(NamedTuple):
@@ -55,7 +55,7 @@ def estimate(runs: Iterable[Run], device: str = "auto") -> Estimate:
 
     Args:
         runs: Runs on data sets whose size is known by their name.
-        device: Where they will run: ``"cpu"``, ``"cuda"`` or ``"auto"``, as for :class:`~sigma2r.studies.train.Where`.
+        device: Where they will run: ``"cpu"``, ``"cuda"`` or ``"auto"``, as for :class:`~sigma2r.studies.where.Where`.
 
     Raises:
         ValueError: If a run is on a folder of images.

@@ -13,6 +13,13 @@ from sigma2r.functional import growth_rate, sigma_squared_r_gate
 from sigma2r.losses._spread import Spread
 from sigma2r.losses.sigma2r import _gate
 
+COMPUTED = {
+    "figure-1": "Weights of samples around a center",
+    "figure-2": "The loss over distance and spread",
+    "figure-3": "Images of Fuzzy-RGB",
+}
+"""What needs no training, by the names that a user types."""
+
 READINGS: tuple[Spread, ...] = ("distance-std", "std", "rms")
 CEILING, EPS = 40.0, 1e-3
 

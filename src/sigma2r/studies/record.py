@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -159,3 +161,18 @@ def number(value: float) -> float | None:
 def numbers(values: Iterable[float]) -> list[float | None]:
     """:func:`number` of each."""
     return [number(value) for value in values]
+
+
+def plain(values: Any) -> Any:
+    """Floats to seven significant digits, NaN to None, all the way down."""
+    if isinstance(values, float):
+        return number(values)
+    if isinstance(values, dict):
+        return {key: plain(value) for key, value in values.items()}
+    return [plain(value) for value in values] if isinstance(values, (list, tuple)) else values
+
+
+def versions() -> dict[str, str]:
+    """The versions that numbers may depend on."""
+    packages = ("sigma2r", "torch", "torchvision", "pytorch-lightning")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sigma2r.studies.catalog import find_study
-from sigma2r.studies.compare import run_folder
+from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
-from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, read_json, set_aside, write_json
+from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, set_aside, write_json
 from sigma2r.studies.run import Run
-from sigma2r.studies.study import SCALES, Scale, Study
-from sigma2r.studies.train import Where
+from sigma2r.studies.study import Scale, Study
+from sigma2r.studies.where import Where
 
 RUNS = "runs"
 
@@ -109,16 +108,21 @@ class _Progress:
 
     def began(self, run: Run) -> None:
         self._running += 1
+        self._say(f"{_name(run)}: training")
 
     def ended(self, record: Record) -> None:
         self._running, self._left = self._running - 1, self._left - 1
         per_run = (time.perf_counter() - self._start) / (self._missing - self._left)
-        name = f"{record.run.dataset}, {record.run.model}, {record.run.loss_name}, seed {record.run.init_seed}"
         ending = "diverged" if record.diverged else f"accuracy {record.final['test']['accuracy']:.4f}"
         self._say(
-            f"[{self._known - self._left}/{self._known}] {name}: {ending}, {record.seconds['total']:.0f} s; "
-            f"{max(self._running, 0)} running, {self._left} left, about {_duration(per_run * self._left)} to go"
+            f"[{self._known - self._left}/{self._known}] {_name(record.run)}: {ending}, "
+            f"{record.seconds['total']:.0f} s; {self._running} running, {self._left} left, "
+            f"about {_duration(per_run * self._left)} to go"
         )
+
+
+def _name(run: Run) -> str:
+    return f"{run.dataset}, {run.model}, {run.loss_name}, seed {run.init_seed}"
 
 
 def _duration(seconds: float) -> str:
@@ -129,15 +133,3 @@ def _duration(seconds: float) -> str:
         if seconds < 5400
         else f"{seconds / 3600:.1f} h"
     )
-
-
-def read_study(folder: Path) -> tuple[Study, Scale]:
-    """Which study a folder holds the records of, and at which scale.
-
-    Raises:
-        ValueError: If the folder does not say so.
-    """
-    values = read_json(folder / STUDY_FILE)
-    if not isinstance(values, dict) or values.get("scale") not in SCALES:
-        raise ValueError(f"report: {folder / STUDY_FILE} must name a study and its scale, desk or paper; got {values}.")
-    return find_study(str(values.get("study"))), values["scale"]

@@ -25,6 +25,7 @@ class Part:
         runs: What to train, each loss with several first weights.
         baseline: The loss that the others are compared with, as :attr:`Run.loss_name` spells it; default: the first.
         shown: Whether the report shows a table; the runs by which a weight is chosen get a table of their own.
+        followed_by: Runs that take as long as those that will follow, with weights that are not known yet.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Part:
     runs: tuple[Run, ...]
     baseline: str | None = None
     shown: bool = True
+    followed_by: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +60,8 @@ class Study:
     def runs(self, scale: Scale, done: Done) -> list[Run]:
         """All runs that are known by now, each once, in order."""
         return list({run.run_id: run for part in self.parts(scale, done) for run in part.runs}.values())
+
+    def missing(self, scale: Scale, done: Done) -> list[Run]:
+        """Runs that have no record yet, and as many as will follow once weights are chosen: what lies ahead."""
+        known = [run for run in self.runs(scale, done) if run.run_id not in done]
+        return known + [run for part in self.parts(scale, done) for run in part.followed_by]

@@ -2,15 +2,12 @@
 
 import datetime
 import logging
-import platform
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -30,8 +27,18 @@ from sigma2r.losses.registry import build_loss
 from sigma2r.losses.yardsticks import LABEL_SMOOTHING
 from sigma2r.models import build_model
 from sigma2r.samplers import BalancedBatchSampler
-from sigma2r.studies.record import RECORD_FILE, DamagedFileError, Record, number, read_json, set_aside, write_json
+from sigma2r.studies.record import (
+    RECORD_FILE,
+    DamagedFileError,
+    Record,
+    plain,
+    read_json,
+    set_aside,
+    versions,
+    write_json,
+)
 from sigma2r.studies.run import Run
+from sigma2r.studies.where import Where, device_name, find_device
 from sigma2r.training.callbacks import BestCheckpoint, History
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.measure import SplitMeasures, features_and_logits, measure
@@ -43,27 +50,6 @@ CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 _MEASURE_BATCH = 500
 _PLANE_POINTS = 300  # a class
-
-
-@dataclass(frozen=True, kw_only=True)
-class Where:
-    """Where runs happen: nothing here changes what they compute.
-
-    Args:
-        device: auto, cpu, cuda, cuda:1 or mps.
-        data_dir: Folder of the data set's files; default: where they are usually installed.
-        download: Fetch the data set if it is nowhere to be found.
-        workers: Processes that decode images which do not fit into memory.
-        diagnose: Watch the added loss every so many steps: figures in the logs, a warning for what goes wrong; 0: not.
-        progress: Show a progress bar; default: if a terminal shows what is printed.
-    """
-
-    device: str = "auto"
-    data_dir: Path | None = None
-    download: bool = False
-    workers: int = 2
-    diagnose: int = 0
-    progress: bool | None = None
 
 
 def train(run: Run, out: Path, where: Where | None = None) -> Record:
@@ -391,53 +377,6 @@ class _EpochSource(pl.LightningDataModule):
         """Augment and normalise on the device."""
         images, labels = batch
         return self.module.augmented(images), labels
-
-
-def find_device(name: str) -> torch.device:
-    """The device that ``name`` means here.
-
-    Raises:
-        ValueError: If there is no such device, or it is not to be had.
-    """
-    if name == "auto":
-        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-        return torch.device(next(kind for kind, present in kinds.items() if present))
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"train: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("train: device mps is not there. Try --device auto.")
-    return device
-
-
-def device_name(device: torch.device) -> str:
-    """What the device calls itself."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def versions() -> dict[str, str]:
-    """The versions that numbers may depend on."""
-    packages = ("sigma2r", "torch", "torchvision", "pytorch-lightning")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-def plain(values: Any) -> Any:
-    """Floats to seven significant digits, NaN to None, all the way down."""
-    if isinstance(values, float):
-        return number(values)
-    if isinstance(values, dict):
-        return {key: plain(value) for key, value in values.items()}
-    return [plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
 def _refuse_other(out: Path, there: Run, wanted: Run) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sigma2r.losses.registry import may_be_raised
-from sigma2r.studies.compare import comparison
+from sigma2r.studies.comparison import comparison
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Done, Part
@@ -51,6 +51,9 @@ def matched(
     """
     candidates, seeds = list(candidates), list(seeds)
     trials = [[_trial(each, epochs) for each in weights_of(run)] for run in candidates]
+    chosen = [chosen_weight(several, done) for several in trials]
+    weights = [weight for weight in chosen if weight is not None]
+    all_chosen = len(weights) == len(candidates)
     grid = ", ".join(f"{weight:g}" for weight in GRID)
     yield Part(
         name="tuning",
@@ -60,10 +63,9 @@ def matched(
         "that with the smaller spread over the distance between classes.",
         runs=tuple(trial for several in trials for trial in several),
         shown=False,
+        followed_by=() if all_chosen else tuple(replace(r, init_seed=seed) for r in candidates for seed in seeds),
     )
-    chosen = [chosen_weight(several, done) for several in trials]
-    weights = [weight for weight in chosen if weight is not None]
-    if len(weights) == len(candidates):
+    if all_chosen:
         yield Part(
             name="matched",
             title="Each loss at its own best weight",

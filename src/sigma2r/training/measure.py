@@ -1,6 +1,6 @@
 """What is measured on a split of the data: accuracy, spread within classes, distance between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,8 @@ from sigma2r.data.loaders import Batches
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.metrics import ClassStatistics, class_statistics, distance_tail
 from sigma2r.training.modes import evaluating
+
+_KEPT = 2**27  # numbers of a split's features, beyond which they are computed again
 
 
 @dataclass(frozen=True)
@@ -68,46 +70,35 @@ def measure(
     precision: Callable[[], AbstractContextManager[Any]],
     with_tail: bool = False,
 ) -> SplitMeasures:
-    """One pass over a split in evaluation mode, without augmentation; one more for the tail."""
-    with evaluating(model):
-        statistics, correct, seen = _moments(model, preprocess, batches, num_classes, device, precision)
-        tail = _tail(model, preprocess, batches, device, precision, statistics) if with_tail else None
-    return SplitMeasures(correct / seen, statistics, tail)
+    """One pass over a split in evaluation mode, without augmentation.
 
+    The tail needs the means of the classes first: features are kept for it, or computed once more if they are many.
+    """
 
-def _moments(
-    model: nn.Module,
-    preprocess: Preprocess,
-    batches: Batches,
-    num_classes: int,
-    device: torch.device,
-    precision: Callable[[], AbstractContextManager[Any]],
-) -> tuple[ClassStatistics, int, int]:
-    """Statistics of the features, how many images were right, and how many there were."""
+    def outputs() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for images, labels in batches:
+            features, logits = features_and_logits(model, preprocess, images.to(device), precision())
+            yield features, logits, labels.to(device)
+
     correct, seen = torch.zeros((), dtype=torch.int64, device=device), 0
     statistics: ClassStatistics | None = None
-    for images, labels in batches:
-        images, labels = images.to(device), labels.to(device)
-        features, logits = features_and_logits(model, preprocess, images, precision())
-        correct += (logits.argmax(1) == labels).sum()
-        seen += labels.shape[0]
-        part = class_statistics(features, labels, num_classes)
-        statistics = part if statistics is None else statistics.merge(part)
-    assert statistics is not None, "an empty split is refused when data are loaded"
-    return statistics, int(correct), seen
+    kept: list[tuple[Tensor, Tensor]] | None = [] if with_tail else None
+    with evaluating(model):
+        for features, logits, labels in outputs():
+            correct += (logits.argmax(1) == labels).sum()
+            seen += labels.shape[0]
+            part = class_statistics(features, labels, num_classes)
+            statistics = part if statistics is None else statistics.merge(part)
+            if kept is not None:
+                kept.append((features, labels))
+                kept = kept if seen * features.shape[1] <= _KEPT else None
+        assert statistics is not None, "an empty split is refused when data are loaded"
+        again = kept if kept is not None else ((features, labels) for features, _, labels in outputs())
+        tail = _tail(statistics, again) if with_tail else None
+    return SplitMeasures(int(correct) / seen, statistics, tail)
 
 
-def _tail(
-    model: nn.Module,
-    preprocess: Preprocess,
-    batches: Batches,
-    device: torch.device,
-    precision: Callable[[], AbstractContextManager[Any]],
-    statistics: ClassStatistics,
-) -> tuple[float, float]:
-    distances = []
-    for images, labels in batches:
-        features, _ = features_and_logits(model, preprocess, images.to(device), precision())
-        distances.append(statistics.distances(features, labels.to(device)))
+def _tail(statistics: ClassStatistics, samples: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    distances = [statistics.distances(features, labels) for features, labels in samples]
     most, largest = distance_tail(torch.cat(distances))
     return float(most), float(largest)

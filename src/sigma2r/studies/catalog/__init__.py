@@ -1,5 +1,7 @@
 """The studies by the names that a user types, one file each."""
 
+from pathlib import Path
+
 from sigma2r._suggest import unknown
 from sigma2r.studies.catalog import (
     fashion_mnist_accuracy,
@@ -11,7 +13,8 @@ from sigma2r.studies.catalog import (
     table_3,
     table_4,
 )
-from sigma2r.studies.study import Study
+from sigma2r.studies.record import STUDY_FILE, read_json
+from sigma2r.studies.study import SCALES, Scale, Study
 
 STUDIES: dict[str, Study] = {
     study.name: study
@@ -27,7 +30,7 @@ STUDIES: dict[str, Study] = {
     )
 }
 
-__all__ = ["STUDIES", "find_study"]
+__all__ = ["STUDIES", "find_study", "read_study"]
 
 
 def find_study(name: str) -> Study:
@@ -39,3 +42,15 @@ def find_study(name: str) -> Study:
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
     return STUDIES[name]
+
+
+def read_study(folder: Path) -> tuple[Study, Scale]:
+    """Which study a folder holds the records of, and at which scale.
+
+    Raises:
+        ValueError: If the folder does not say so.
+    """
+    values = read_json(folder / STUDY_FILE)
+    if not isinstance(values, dict) or values.get("scale") not in SCALES:
+        raise ValueError(f"report: {folder / STUDY_FILE} must name a study and its scale, desk or paper; got {values}.")
+    return find_study(str(values.get("study"))), values["scale"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sigma2r.studies.compare import comparison
+from sigma2r.studies.comparison import comparison
 from sigma2r.studies.settings import setting
 from sigma2r.studies.study import Done, Part, Scale, Study
 

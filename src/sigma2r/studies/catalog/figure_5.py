@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
-from sigma2r.studies.compare import comparison
+from sigma2r.studies.comparison import comparison
 from sigma2r.studies.settings import Photographs, setting
 from sigma2r.studies.study import Done, Part, Scale, Study
 

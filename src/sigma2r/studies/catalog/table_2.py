@@ -1,15 +1,17 @@
 """Table 2: spread of each class of CIFAR10 under the center loss and under sigma2R."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sigma2r.studies.catalog.table_3 import CENTER_AND_SIGMA2R, on_resnet18
-from sigma2r.studies.compare import comparison
+from sigma2r.studies.comparison import comparison
 from sigma2r.studies.settings import setting
 from sigma2r.studies.study import Done, Part, Scale, Study
+from sigma2r.studies.tuning import equal_strength, matched
 
 
 def parts(scale: Scale, done: Done) -> Iterator[Part]:
-    """The two losses at equal weight; runs that Table 3 has as well."""
+    """The two losses at equal weight, at equal strength and each at its own best; runs that Table 3 has as well."""
     its = setting("cifar10", scale)
     yield Part(
         name="equal-weight",
@@ -17,6 +19,9 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         text="Both losses with the weight 0.01.",
         runs=tuple(comparison(its.base, CENTER_AND_SIGMA2R, len(its.seeds))),
     )
+    yield equal_strength(its.base, len(its.seeds))
+    candidates = [replace(its.base, loss=loss) for loss in ("center", "sigma2r")]
+    yield from matched(candidates, its.seeds, done, epochs=its.trial_epochs)
     if scale == "desk":
         yield on_resnet18("cifar10", ("center@0.01", "sigma2r@0.01", "sigma2r@0.001"))
 

@@ -1,5 +1,6 @@
 """Runs on this machine: one after another in this process, or several at a time in processes of their own."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -89,7 +90,8 @@ class _Worker:
 
     def begin(self, task: Task) -> None:
         self.task = task
-        self.connection.send(task)
+        with contextlib.suppress(OSError):  # it has died: end() will say so
+            self.connection.send(task)
 
     def end(self) -> tuple[Task, Record | None]:
         """The task and its record; None if the process has died over it.

@@ -7,6 +7,7 @@ from sigma2r.studies.launch.task import Finished, Started, Task, do, limit_threa
 from sigma2r.studies.record import Record
 
 _RETRIES = 3
+_LOOK = 1.0  # seconds between two looks at what has begun
 
 
 class RayLauncher:
@@ -43,23 +44,36 @@ class RayLauncher:
         if mine:
             ray.init(address=self.address, log_to_driver=False, include_dashboard=False, logging_level="error")
         try:
+            register = ray.remote(num_cpus=0, max_restarts=-1)(_Register).remote()
             remote = ray.remote(max_retries=_RETRIES)(_do_with_threads)
             waiting = {
-                remote.options(num_cpus=task.run.threads, num_gpus=self.gpus_per_run).remote(task): task
-                for task in tasks
+                remote.options(num_cpus=task.run.threads, num_gpus=self.gpus_per_run).remote(task, i, register): i
+                for i, task in enumerate(tasks)
             }
-            for task in tasks:
-                yield Started(task)
+            begun: set[int] = set()
             try:
                 while waiting:
-                    done, _ = ray.wait(list(waiting), num_returns=1)
-                    yield Finished(waiting.pop(done[0]), self._record(done[0]))
+                    done, _ = ray.wait(list(waiting), num_returns=1, timeout=_LOOK)
+                    finished = [waiting[reference] for reference in done]
+                    fresh = dict.fromkeys(i for i in (*self._begun(register), *finished) if i not in begun)
+                    begun |= fresh.keys()
+                    yield from (Started(tasks[i]) for i in fresh)
+                    for reference in done:
+                        yield Finished(tasks[waiting.pop(reference)], self._record(reference))
             finally:
                 for reference in waiting:
                     ray.cancel(reference, force=True)
         finally:
             if mine:
                 ray.shutdown()
+
+    def _begun(self, register: Any) -> list[int]:
+        """Which tasks have begun since the last look; nothing if the register has died with its machine."""
+        try:
+            begun: list[int] = self._ray.get(register.take.remote())
+        except self._ray.exceptions.RayError:
+            return []
+        return begun
 
     def _record(self, reference: Any) -> Record:
         try:
@@ -71,6 +85,21 @@ class RayLauncher:
         return record
 
 
-def _do_with_threads(task: Task) -> Record:
+class _Register:
+    """An actor that tasks tell that they have begun: the cluster starts them when it has room."""
+
+    def __init__(self) -> None:
+        self._begun: list[int] = []
+
+    def begin(self, number: int) -> None:
+        self._begun.append(number)
+
+    def take(self) -> list[int]:
+        begun, self._begun = self._begun, []
+        return begun
+
+
+def _do_with_threads(task: Task, number: int, register: Any) -> Record:
+    register.begin.remote(number)
     limit_threads(task.run.threads)
     return do(task)

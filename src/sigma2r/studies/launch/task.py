@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sigma2r.studies.record import RECORD_FILE, Record
+from sigma2r.studies.record import RECORD_FILE, Record, plain, versions
 from sigma2r.studies.run import Run
-from sigma2r.studies.train import Where, device_name, find_device, plain, train, versions
+from sigma2r.studies.train import train
+from sigma2r.studies.where import Where, device_name, find_device
 from sigma2r.training.module import TrainingDivergedError
 
 

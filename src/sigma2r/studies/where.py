@@ -1,0 +1,60 @@
+"""Where runs happen: device, folders, and what is shown meanwhile."""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where runs happen: nothing here changes what they compute.
+
+    Args:
+        device: auto, cpu, cuda, cuda:1 or mps.
+        data_dir: Folder of the data set's files; default: where they are usually installed.
+        download: Fetch the data set if it is nowhere to be found.
+        workers: Processes that decode images which do not fit into memory.
+        diagnose: Watch the added loss every so many steps: figures in the logs, a warning for what goes wrong; 0: not.
+        progress: Show a progress bar; default: if a terminal shows what is printed.
+    """
+
+    device: str = "auto"
+    data_dir: Path | None = None
+    download: bool = False
+    workers: int = 2
+    diagnose: int = 0
+    progress: bool | None = None
+
+
+def find_device(name: str) -> torch.device:
+    """The device that ``name`` means here.
+
+    Raises:
+        ValueError: If there is no such device, or it is not to be had.
+    """
+    if name == "auto":
+        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return torch.device(next(kind for kind, present in kinds.items() if present))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"train: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("train: device mps is not there. Try --device auto.")
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """What the device calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,50 @@
+"""What is measured on a split: the same whether features are kept for the tail or computed once more."""
+
+import pytest
+import torch
+
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.models import build_model
+from sigma2r.training import measure as module
+from sigma2r.training.measure import measure
+
+
+@pytest.fixture
+def split():
+    images = torch.randint(0, 256, (40, 1, 16, 16), dtype=torch.uint8)
+    labels = torch.arange(40) % 3
+    return [(images[i : i + 7], labels[i : i + 7]) for i in range(0, 40, 7)]
+
+
+def measured(split, with_tail=True):
+    torch.manual_seed(0)
+    model = build_model("lenet", in_channels=1, image_size=16, num_classes=3, feature_dim=2)
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    preprocess = Preprocess(torch.full((1,), 127.0), torch.full((1,), 64.0))
+    found = measure(
+        model, preprocess, split, 3, torch.device("cpu"), lambda: torch.autocast("cpu", enabled=False), with_tail
+    )
+    features = torch.cat([model(preprocess(images))[0] for images, _ in split]).detach().double()
+    return found, len(calls) - len(split), features
+
+
+def test_the_tail_is_that_of_the_distances_to_the_class_means(split):
+    found, passes, features = measured(split)
+    labels = torch.cat([labels for _, labels in split])
+    distances = [
+        float((feature - features[labels == label].mean(0)).norm())
+        for feature, label in zip(features, labels, strict=True)
+    ]
+    assert found.tail == pytest.approx((sorted(distances)[39], max(distances)))  # 99 % of 40 is all of them
+    assert passes == len(split)
+    assert measured(split, with_tail=False)[0].tail is None
+
+
+def test_features_that_are_too_many_are_computed_again_with_the_same_result(split, monkeypatch):
+    kept, _, _ = measured(split)
+    monkeypatch.setattr(module, "_KEPT", 50)
+    again, passes, _ = measured(split)
+    assert again.tail == kept.tail
+    assert again.accuracy == kept.accuracy
+    assert passes == 2 * len(split)

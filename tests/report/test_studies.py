@@ -145,6 +145,66 @@ def test_a_part_speaks_for_a_claim_only_if_all_its_comparisons_do():
     assert judged(HIGH, LOW) == judged(LOW, HIGH) == "holds at equal weight only"
 
 
+def claim(says: str) -> Claim:
+    (found,) = (each for each in claims() if each.says.startswith(says))
+    return found
+
+
+def of_study(study, rows):
+    """Findings of one study alone, given records by part and loss."""
+    findings = Findings({}, {})
+    findings._rows = {(study, part): losses for part, losses in rows.items()}
+    findings.settings, findings.scales = {study: "small"}, {study: "desk"}
+    return findings
+
+
+@pytest.mark.parametrize(
+    ("gain", "wobble", "seeds", "verdict"),
+    [
+        (-0.01, 0.001, 5, "holds"),
+        (0.001, 0.0005, 5, "holds"),
+        (0.02, 0.001, 5, "not seen"),
+        (0.001, 0.02, 5, "undecided"),
+        (0.02, 0.001, 4, "undecided"),
+    ],
+)
+def test_settings_will_do_if_no_other_gains_half_a_point(gain, wobble, seeds, verdict):
+    def records(loss, gain):
+        wobbles = [wobble * (s % 3 - 1) if gain else 0.0 for s in range(seeds)]
+        return [make_record(loss, s, accuracy=0.85 + gain + wobbles[s]) for s in range(seeds)]
+
+    rows = {}
+    for part, values in (
+        ("neighbors", ("neighbors=3", "neighbors=15")),
+        ("ceiling", ("ceiling=10.0", "ceiling=100.0")),
+    ):
+        rows[part] = {"sigma2r@0.01": records("sigma2r@0.01", 0.0)}
+        rows[part] |= {f"sigma2r@0.01[{v}]": records("sigma2r@0.01", gain if v == "ceiling=10.0" else -0.01)
+                       for v in values}  # fmt: skip
+    chosen = claim("n = 7 and Z = 40")
+    judged = chosen.judged(of_study("sensitivity", rows), 40)
+    assert judged.verdict == verdict
+    assert judged.ours.count(f"n = {seeds}") == chosen.compared == 4
+    rows["ceiling"].popitem()
+    assert chosen.judged(of_study("sensitivity", rows), 40).verdict == "not run yet"
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(5, "holds"), (4, "undecided")])
+def test_growth_is_judged_over_five_seeds_and_told_with_intervals(seeds, verdict):
+    records = [make_record("sigma2r@0.01", seed) for seed in range(seeds)]
+    judged = claim("Growth falls during").judged(of_study("figure-5", {"cifar10": {"sigma2r@0.01": records}}), 40)
+    assert judged.verdict == verdict
+    assert judged.ours == f"cifar10: -2.00 ± 0.00 after epoch 1, -3.00 ± 0.00 at the end, n = {seeds}"
+
+
+def test_no_mean_stands_without_its_interval_but_that_of_one_seed():
+    done = all_done(*STUDIES)
+    rows = claims_grid(Findings(done, dict.fromkeys(STUDIES, "desk"))).rows
+    told = [line for row in rows for line in row[HEADINGS.index("ours")].splitlines() if "n = " in line]
+    assert len(told) > 40
+    assert [line for line in told if "±" not in line and " to " not in line and "n = 1" not in line] == []
+
+
 def test_our_cells_stand_beside_the_printed_ones_with_the_tables_own_gain():
     runs = [r for r in STUDIES["table-1"].runs("desk", {}) if r.epochs == 10 and r.lr == 1e-3]
     table = make_table([record_of(run) for run in runs])

@@ -41,7 +41,7 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         name="other-rate",
         title=f"With the learning rate {rate:g}",
         text="Table 1 names 0.4, section 5.2 names 0.001 for the same data; Adam is the optimizer in both.",
-        runs=tuple(comparison(replace(its.base, lr=rate), ("cross-entropy", "center@0.01", "sigma2r@0.01"), 2)),
+        runs=tuple(comparison(replace(its.base, lr=rate), ("cross-entropy", "center@0.01", "sigma2r@0.01"), 5)),
     )
 
 

@@ -1,11 +1,13 @@
 """Fill the results tables of README and docs from committed records: ``python -m tools.readme_table [--write]``.
 
-Between ``<!-- results/WHAT -->`` and ``<!-- end -->`` stands ``verdicts``; ``STUDY`` for all tables of a study; or
-``STUDY LOSS ...`` for one table of these losses, over all its parts at the study's own settings.
+Between ``<!-- results/WHAT -->`` and ``<!-- end -->`` stands ``verdicts``, or ``verdicts COLUMN ...`` for some columns;
+``STUDY`` for all tables of a study; or ``STUDY LOSS ...`` for one table of these losses, over all its parts at the
+study's own settings.
 """
 
 import re
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def filled_in(text: str) -> str:
 def _tables(what: str, *losses: str) -> str:
     done, scales = _read(ROOT / "results")
     if what == "verdicts":
-        return claims_grid(Findings(done, scales)).markdown()
+        return _columns(claims_grid(Findings(done, scales)), *losses).markdown()
     study, scale = STUDIES[what], scales[what]
     if not losses:
         return "\n\n".join(
@@ -42,6 +44,15 @@ def _tables(what: str, *losses: str) -> str:
     records = {record.run_id: record for part in parts for record in part_records(part, done)}
     groups = loss_groups(records.values())
     return results_grid(make_table([record for loss in losses for record in groups[loss]]), "shown").markdown()
+
+
+def _columns(grid: Grid, *names: str) -> Grid:
+    """The grid with these columns alone, in this order; without names all of it."""
+    if not names:
+        return grid
+    places = [grid.headings.index(name) for name in names]
+    rows = tuple(tuple(row[place] for place in places) for row in grid.rows)
+    return replace(grid, headings=names, rows=rows, caption="")
 
 
 def _titled(grid: Grid) -> str:

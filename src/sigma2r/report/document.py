@@ -41,13 +41,13 @@ class Grid:
 
     def markdown(self) -> str:
         """The table and its caption as Markdown."""
-        rule = ("---:" if numbers else "---" for numbers in self._hold_numbers())
+        rule = ("---:" if numbers else "---" for numbers in self.numeric())
         lines = [map(_in_markdown, self.headings), rule, *(map(_in_markdown, row) for row in self.rows)]
         return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", self.caption])
 
     def latex(self) -> str:
         """The table as LaTeX, for a document that loads booktabs; columns of long text share its width."""
-        numbers = self._hold_numbers()
+        numbers = self.numeric()
         long = [any(len(cell) > _LONG for cell in column) for column in self._columns()]
         width = rf"p{{{0.8 / max(sum(long), 1):.2f}\linewidth}}"
         columns = "".join(
@@ -70,7 +70,7 @@ class Grid:
     def _columns(self) -> list[tuple[str, ...]]:
         return list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.headings)
 
-    def _hold_numbers(self) -> list[bool]:
+    def numeric(self) -> list[bool]:
         """Which columns are numbers, and so flush right: never the first, which names the row."""
         return [
             i > 0 and 2 * sum(bool(_NUMBER.match(cell)) for cell in column) >= sum(bool(cell) for cell in column)

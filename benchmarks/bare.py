@@ -11,6 +11,7 @@ from sigma2r.data.preprocess import Preprocess
 from sigma2r.losses.registry import build_loss
 from sigma2r.models import build_model
 from sigma2r.studies.run import Run
+from sigma2r.studies.where import using_threads
 
 
 def bare_loop(run: Run) -> float:
@@ -27,18 +28,15 @@ def bare_loop(run: Run) -> float:
     groups += criterion.param_groups(lr=run.loss_lr) if criterion else []
     optimizer = torch.optim.Adam(groups, fused=True)
     sampler, generator = BalancedBatchSampler(data.labels, run.batch_size), torch.Generator()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(run.threads)
-    start = time.perf_counter()
-    for epoch in range(run.epochs):
-        sampler.set_epoch(epoch)
-        for rows in sampler.epoch_indices():
-            labels = data.labels[rows]
-            features, logits = model(preprocess(data.images[rows], run.augmentation, generator))
-            loss = criterion(features, logits, labels) if criterion else F.cross_entropy(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    taken = time.perf_counter() - start
-    torch.set_num_threads(threads)
-    return taken
+    with using_threads(run.threads):
+        start = time.perf_counter()
+        for epoch in range(run.epochs):
+            sampler.set_epoch(epoch)
+            for rows in sampler.epoch_indices():
+                labels = data.labels[rows]
+                features, logits = model(preprocess(data.images[rows], run.augmentation, generator))
+                loss = criterion(features, logits, labels) if criterion else F.cross_entropy(logits, labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        return time.perf_counter() - start

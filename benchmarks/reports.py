@@ -4,9 +4,8 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
 
-from benchmarks.timing import Ratio, amounts, seconds
+from benchmarks.timing import Ratio, compare
 from sigma2r.report import write_report
 from sigma2r.report.document import write_document
 from sigma2r.report.paper import paper_document, read_studies
@@ -14,7 +13,6 @@ from sigma2r.studies.record import Record
 
 RESULTS = Path(__file__).parent.parent / "results"
 MOST = 10.0
-_RUNS = 5
 
 
 def many_seeds(records: Sequence[Record], count: int) -> list[Record]:
@@ -27,10 +25,10 @@ def many_seeds(records: Sequence[Record], count: int) -> list[Record]:
 
 
 def within(what: str, build: Callable[[Path], object]) -> Ratio:
-    """The median of several, over the longest that is wanted."""
+    """Against the longest that is wanted."""
     with tempfile.TemporaryDirectory() as folder:
-        taken = [seconds(lambda: build(Path(folder))) for _ in range(1 + _RUNS)][1:]
-    return amounts(what, ("report", median(taken)), (f"{MOST:g} s", MOST), unit="s", target=1.0)
+        ours, rival = ("report", lambda: build(Path(folder))), (f"{MOST:g} s", lambda: MOST)
+        return compare(what, ours, rival, target=1.0, n=5, warm_up=1)
 
 
 def run() -> Iterator[Ratio]:

@@ -38,7 +38,7 @@ def _tables(what: str, *losses: str) -> str:
     if not losses:
         return "\n\n".join(
             "\n\n".join([f"### {section.title}", *section.paragraphs, *map(_titled, section.grids)])
-            for section in study_sections(study, scale, done)
+            for section in study_sections(replace(study, figures=()), scale, done)
         )
     parts = [part for part in study.parts(scale, done) if part.name.startswith("equal")]
     records = {record.run_id: record for part in parts for record in part_records(part, done)}

@@ -80,19 +80,28 @@ def test_the_settings_that_are_less_than_the_papers_stand_beside_every_verdict()
     assert "50,000 images, 300 epochs" in row[HEADINGS.index("settings")]
 
 
+def of_study(study, rows):
+    """Findings of one study alone, given records by part and loss."""
+    findings = Findings({}, {})
+    findings._rows = {(study, part): losses for part, losses in rows.items()}
+    findings.settings, findings.scales = {study: "small"}, {study: "desk"}
+    return findings
+
+
+def records_of(losses):
+    """Records with these accuracies, one a seed, by loss."""
+    return {loss: [make_record(loss, s, accuracy=v) for s, v in enumerate(values)] for loss, values in losses.items()}
+
+
 def verdict_of(equal, fair=(), seeds=5):
     """The verdict on "sigma2R is more accurate than the center loss", given accuracies by part and loss."""
-    rows = {}
-    for part, losses in (("equal-weight", equal), ("equal-strength", fair)):
-        for loss, values in dict(losses).items():
-            made = [make_record(loss, s, accuracy=v) for s, v in enumerate(values[:seeds])]
-            rows.setdefault(("table-1", part), {})[loss] = made
-    findings = Findings({}, {})
-    findings._rows = rows
-    findings.settings, findings.scales = {"table-1": "small"}, {"table-1": "desk"}
+    rows = {
+        part: records_of({loss: values[:seeds] for loss, values in dict(losses).items()})
+        for part, losses in (("equal-weight", equal), ("equal-strength", fair))
+    }
     look = Look("table-1", "equal-weight", "sigma2r@0.01", "center@0.01", claims()[2].equal[0].column, higher=True)
     fair_look = dataclasses.replace(look, part="equal-strength", old="center@0.4")
-    return Claim("", "", "", (look,), (fair_look,) if fair != () else ()).judged(findings, 2)
+    return Claim("", "", "", (look,), (fair_look,) if fair != () else ()).judged(of_study("table-1", rows), 2)
 
 
 HIGH, LOW = [0.90, 0.91, 0.92, 0.90, 0.91], [0.80, 0.82, 0.81, 0.81, 0.80]
@@ -126,20 +135,13 @@ def test_a_verdict_follows_from_the_intervals(equal, fair, seeds, verdict, reaso
 
 def test_a_part_speaks_for_a_claim_only_if_all_its_comparisons_do():
     def judged(first, second):
-        rows = {}
-        for part, losses in (
-            ("equal-weight", {"sigma2r@0.01": HIGH, "center@0.01": LOW}),
-            ("matched", {"sigma2r@0.01": HIGH, "center@0.01": first, "cross-entropy": second}),
-        ):
-            rows["table-1", part] = {
-                loss: [make_record(loss, s, accuracy=v) for s, v in enumerate(values)]
-                for loss, values in losses.items()
-            }
-        findings = Findings({}, {})
-        findings._rows, findings.settings, findings.scales = rows, {"table-1": "small"}, {"table-1": "desk"}
+        rows = {
+            "equal-weight": records_of({"sigma2r@0.01": HIGH, "center@0.01": LOW}),
+            "matched": records_of({"sigma2r@0.01": HIGH, "center@0.01": first, "cross-entropy": second}),
+        }
         look = Look("table-1", "equal-weight", "sigma2r@0.01", "center@0.01", claims()[2].equal[0].column, higher=True)
         fair = tuple(dataclasses.replace(look, part="matched", old=old) for old in ("center@0.01", "cross-entropy"))
-        return Claim("", "", "", (look,), fair).judged(findings, 3).verdict
+        return Claim("", "", "", (look,), fair).judged(of_study("table-1", rows), 3).verdict
 
     assert judged(LOW, LOW) == "holds"
     assert judged(HIGH, LOW) == judged(LOW, HIGH) == "holds at equal weight only"
@@ -148,14 +150,6 @@ def test_a_part_speaks_for_a_claim_only_if_all_its_comparisons_do():
 def claim(says: str) -> Claim:
     (found,) = (each for each in claims() if each.says.startswith(says))
     return found
-
-
-def of_study(study, rows):
-    """Findings of one study alone, given records by part and loss."""
-    findings = Findings({}, {})
-    findings._rows = {(study, part): losses for part, losses in rows.items()}
-    findings.settings, findings.scales = {study: "small"}, {study: "desk"}
-    return findings
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sigma2r.report.paired import differences
-from sigma2r.report.tables import make_tables, markdown_table
+from sigma2r.report.tables import make_tables
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record
 
@@ -18,6 +18,17 @@ __all__ = [
     "write_folder_report",
     "write_report",
 ]
+
+
+def markdown_table(records: Sequence[Record]) -> str:
+    """All tables as Markdown, each with its caption below.
+
+    Raises:
+        ImportError: In one sentence, if matplotlib or jinja2 is missing.
+    """
+    with _or_what_to_install():
+        from sigma2r.report import page
+    return "\n\n".join(page.results_grid(table, "results").markdown() for table in make_tables(records))
 
 
 def write_report(records: Sequence[Record], folder: Path) -> Path:

@@ -66,6 +66,15 @@ class Findings:
         return self._rows.get((study, part), {})
 
 
+def _by_seed(new: list[Record], old: list[Record], column: Column) -> list[tuple[float, float]]:
+    """The figure of both losses for each seed that both have."""
+    values = [
+        {(r.run.init_seed, r.run.data_seed): value for r in records if (value := column.value(r)) is not None}
+        for records in (new, old)
+    ]
+    return [(values[0][seed], values[1][seed]) for seed in sorted(values[0].keys() & values[1].keys())]
+
+
 @dataclass(frozen=True)
 class Look:
     """A comparison: in a part of a study the figure of one loss is below (or above) that of another."""
@@ -79,14 +88,8 @@ class Look:
 
     def difference(self, findings: Findings, num_comparisons: int) -> Difference | None:
         """Paired by seed; None where fewer than two seeds have both."""
-        new, old = (
-            {
-                (r.run.init_seed, r.run.data_seed): self.column.value(r)
-                for r in findings.row(self.study, self.part, loss)
-            }
-            for loss in (self.new, self.old)
-        )
-        values = [new[s] - old[s] for s in sorted(new.keys() & old.keys())]  # type: ignore[operator]
+        new, old = (findings.row(self.study, self.part, loss) for loss in (self.new, self.old))
+        values = [a - b for a, b in _by_seed(new, old, self.column)]
         if len(values) < 2:
             return None
         return difference_of(self.new, self.old, self.column, values, num_comparisons)
@@ -398,15 +401,6 @@ def claims() -> tuple[Claim, ...]:
             judge=_rate,
         ),
     )
-
-
-def _by_seed(new: list[Record], old: list[Record], column: Column) -> list[tuple[float, float]]:
-    """The figure of both losses for each seed that both have."""
-    values = [
-        {(r.run.init_seed, r.run.data_seed): value for r in records if (value := column.value(r)) is not None}
-        for records in (new, old)
-    ]
-    return [(values[0][seed], values[1][seed]) for seed in sorted(values[0].keys() & values[1].keys())]
 
 
 def _told_mean(values: Sequence[float], digits: int) -> str:

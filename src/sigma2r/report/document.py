@@ -185,6 +185,7 @@ def render(document: Document) -> str:
     script, style = (source(environment, name)[0] for name in ("page.js", "page.css"))
     return environment.get_template("page.html").render(
         document=document,
+        long=_LONG,
         script=Markup(script),
         style=Markup(style),
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
@@ -207,9 +208,13 @@ def _write(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def _lines(cell: str) -> list[str]:
+    return [" ".join(line.split()) for line in cell.splitlines()]
+
+
 def _in_markdown(cell: str) -> str:
-    lines = (" ".join(line.split()) for line in cell.splitlines())
-    return "<br>".join(line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for line in lines)
+    plain = (line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for line in _lines(cell))
+    return "<br>".join(plain)
 
 
 _LATEX = {
@@ -220,8 +225,7 @@ _LATEX = {
 
 
 def _in_latex(cell: str) -> str:
-    lines = (" ".join(line.split()) for line in cell.splitlines())
-    return r"\newline ".join("".join(_LATEX.get(letter, letter) for letter in line) for line in lines)
+    return r"\newline ".join("".join(_LATEX.get(letter, letter) for letter in line) for line in _lines(cell))
 
 
 def _latex_row(cells: Sequence[str]) -> str:

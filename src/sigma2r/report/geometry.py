@@ -1,6 +1,7 @@
 """Figures 1 to 3 as pictures and tables, from what the loss itself computes."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ _LINE = {"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
 
 def geometry_sections() -> tuple[Section, ...]:
     """Figures 1, 2 and 3, a section each."""
-    return tuple(_section(name) for name in COMPUTED)
+    return tuple(_SECTIONS[name]() for name in COMPUTED)
 
 
 def write_figure_report(name: str, out: Path) -> Path:
@@ -32,18 +33,8 @@ def write_figure_report(name: str, out: Path) -> Path:
     Raises:
         OSError: If ``out`` cannot be written to.
     """
-    section = dataclasses.replace(_section(name), code=f"sigma2r reproduce {name}")
+    section = dataclasses.replace(_SECTIONS[name](), code=f"sigma2r reproduce {name}")
     return write_document(Document(title=f"sigma2r: {COMPUTED[name]}", sections=(section,)), out)
-
-
-def _section(name: str) -> Section:
-    match name:
-        case "figure-1":
-            return _figure_1(figure_1())
-        case "figure-2":
-            return _figure_2(figure_2())
-        case _:
-            return _figure_3(figure_3())
 
 
 def _figure_1(layout: Layout) -> Section:
@@ -202,3 +193,10 @@ def _figure_3(samples: Samples) -> Section:
     return Section(
         title="Figure 3: Fuzzy-RGB", paragraphs=(text,), grids=(grid,), pictures=(picture("figure-3", draw),)
     )
+
+
+_SECTIONS: dict[str, Callable[[], Section]] = {
+    "figure-1": lambda: _figure_1(figure_1()),
+    "figure-2": lambda: _figure_2(figure_2()),
+    "figure-3": lambda: _figure_3(figure_3()),
+}

@@ -185,23 +185,3 @@ def class_rows(table: Table, split: str) -> list[list[str]]:
         summaries = [Summary.of(r.final[split]["intra"][k] for r in group) for group in groups.values()]
         rows.append([name, *("–" if s is None else s.text(3) for s in summaries)])
     return rows
-
-
-def markdown_table(records: Sequence[Record]) -> str:
-    """All tables as Markdown, each with its caption below."""
-    return "\n\n".join(
-        "\n".join(
-            [
-                _markdown_row(HEADINGS),
-                _markdown_row(["---", *("---:" for _ in HEADINGS[1:])]),
-                *(_markdown_row(row.cells()) for row in table.rows),
-                "",
-                table.caption,
-            ]
-        )
-        for table in make_tables(records)
-    )
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

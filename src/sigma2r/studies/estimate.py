@@ -15,7 +15,7 @@ from sigma2r.losses import JointLoss
 from sigma2r.losses.registry import build_loss
 from sigma2r.models import build_model
 from sigma2r.studies.run import Run
-from sigma2r.studies.where import find_device
+from sigma2r.studies.where import find_device, using_threads
 
 
 class _Shape(NamedTuple):
@@ -69,7 +69,8 @@ def estimate(runs: Iterable[Run], device: str = "auto") -> Estimate:
         shape = _PUBLISHED[run.dataset]
         kind = (shape, run.model, run.feature_dim, run.batch_size, run.loss, run.threads)
         if kind not in timed:
-            timed[kind] = _time_kind(run, shape, where)
+            with using_threads(run.threads):
+                timed[kind] = _time(run, shape, where)
         train, measure = timed[kind]
         images = shape.train if run.images_per_class is None else min(run.images_per_class * shape.classes, shape.train)
         times_measured = 1 + (run.epochs // run.measure_every if run.measure_every else 0)
@@ -77,17 +78,8 @@ def estimate(runs: Iterable[Run], device: str = "auto") -> Estimate:
     return Estimate(seconds / 3600, len(runs), len(timed))
 
 
-def _time_kind(run: Run, shape: _Shape, device: torch.device) -> tuple[float, float]:
-    """Seconds an image for training and for measuring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(run.threads)
-    try:
-        return _time(run, shape, device)
-    finally:
-        torch.set_num_threads(before)
-
-
 def _time(run: Run, shape: _Shape, device: torch.device) -> tuple[float, float]:
+    """Seconds an image for training and for measuring."""
     generator = torch.Generator().manual_seed(0)
     size = (run.batch_size, shape.channels, shape.side, shape.side)
     images = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8).to(device)

@@ -38,7 +38,7 @@ from sigma2r.studies.record import (
     write_json,
 )
 from sigma2r.studies.run import Run
-from sigma2r.studies.where import Where, device_name, find_device
+from sigma2r.studies.where import Where, device_name, find_device, using_threads
 from sigma2r.training.callbacks import BestCheckpoint, History
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.measure import SplitMeasures, features_and_logits, measure
@@ -85,7 +85,7 @@ def _train(run: Run, out: Path, where: Where) -> Record:
             f"train: the run's folder must be new or hold the same run; {out} holds other files. Choose another --out."
         )
     write_json(out / RUN_FILE, run.as_dict())
-    with _threads(run.threads):
+    with using_threads(run.threads):
         return _Training(run, out, where).run_to_end()
 
 
@@ -387,16 +387,6 @@ def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
     raise ValueError(
         f"train: the folder {out} holds another run, which is never overwritten: {differing}. Choose another --out."
     )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

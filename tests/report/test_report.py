@@ -8,9 +8,10 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
+from matplotlib.figure import Figure
 
 from sigma2r.report import markdown_table, write_report
-from sigma2r.report.figures import make_figures
+from sigma2r.report.figures import _legend, make_figures
 from sigma2r.report.page import command
 from sigma2r.report.tables import class_rows, make_table, make_tables
 from sigma2r.studies.record import read_records
@@ -189,3 +190,16 @@ def test_one_table_of_runs_that_differ_in_more_names_the_difference(records):
     other = [dataclasses.replace(r, run=dataclasses.replace(r.run, batch_size=64)) for r in records[:1]]
     table = make_table([*records[:1], *other])
     assert [row.loss for row in table.rows] == ["cross-entropy, batch size 256", "cross-entropy, batch size 64"]
+
+
+def test_a_legend_of_long_names_stays_within_the_figure():
+    names = ["center@0.01", *(f"sigma2r@0.01[spread=std,neighbors={n}]" for n in range(6))]
+    figure = Figure(figsize=(8.4, 4), layout="constrained")
+    ax = figure.subplots()
+    for name in names:
+        ax.plot([0, 1], label=name)
+    _legend(figure, ax)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert 0 <= box.y0 < box.y1 <= figure.bbox.height

@@ -41,6 +41,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 _MANY = 10  # classes, beyond which they are not named
+_HANDLE, _LETTER = 0.6, 0.075  # inches of a legend's mark and of a letter
 _ROWS = 6  # losses, beyond which their growth is not drawn
 
 
@@ -123,6 +124,13 @@ def _logarithmic(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def _legend(figure: Figure, ax: Axes) -> None:
+    """The legend of ``ax`` below the figure, in as many columns as its longest name leaves room for."""
+    handles, labels = ax.get_legend_handles_labels()
+    room = figure.get_figwidth() / (_HANDLE + _LETTER * max(map(len, labels)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))))
+
+
 def _class_colours(names: Sequence[str]) -> list[Any]:
     if set(names) <= set(_NAMED):
         return [_NAMED[name] for name in names]
@@ -149,8 +157,7 @@ def _features(figure: Figure, table: Table) -> tuple[str, str]:
     axes[0][0].set_ylabel("in feature units")
     axes[1][0].set_ylabel("over the distance between classes")
     if len(names) <= _MANY:
-        handles, labels = axes[0][-1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7))
+        _legend(figure, axes[0][-1])
     caption = (
         "Features of training images in two dimensions (the paper's Figure 4), first seed, at most 300 a class. Above "
         "in feature units, each panel at its own scale; below about their middle and divided by the mean distance "
@@ -232,7 +239,7 @@ def _learning(figure: Figure, table: Table) -> tuple[str, str]:
     left.set(xlabel="epoch", ylabel="accuracy")
     right.set(xlabel="epoch", ylabel="mean intra-class spread I", yscale="log")
     _logarithmic(right.yaxis)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(groups), 5))
+    _legend(figure, left)
     caption = (
         "Accuracy and mean intra-class spread by epoch; solid: training images (without augmentation), dashed: test "
         "images. Lines are means over seeds, bands their least and greatest. Spread on a logarithmic scale."
@@ -277,7 +284,7 @@ def _classes(figure: Figure, table: Table) -> tuple[str, str]:
     _logarithmic(ax.xaxis)
     ax.set_yticks(range(len(names)), [_plain(name) for name in names] if len(names) <= 40 else [""] * len(names))
     ax.invert_yaxis()
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(groups), 5))
+    _legend(figure, ax)
     caption = (
         "Spread of each class after the last epoch, every seed a mark; filled: training images, open: test images."
     )

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from sigma2r import BalancedBatchSampler, JointLoss
 from sigma2r.data import load_images
 from sigma2r.data.preprocess import Preprocess
-from sigma2r.losses.registry import build_loss
 from sigma2r.models import build_model
+from sigma2r.studies.losses import build_loss
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import using_threads
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.timing import Ratio, compare
+from sigma2r.paper.page import paper_document
+from sigma2r.paper.studies import STUDIES
 from sigma2r.report import write_report
 from sigma2r.report.document import write_document
-from sigma2r.report.paper import paper_document, read_studies
+from sigma2r.report.folder import read_studies
 from sigma2r.studies.record import Record
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -33,7 +35,7 @@ def within(what: str, build: Callable[[Path], object]) -> Ratio:
 
 def run() -> Iterator[Ratio]:
     """500 records of one comparison; and all committed records with every figure of the paper."""
-    done, scales = read_studies(RESULTS)
+    done, scales, _ = read_studies(RESULTS, STUDIES)
     plain = [r for r in done.values() if r.diverged is None and r.run.dataset == "fashion-mnist" and r.run.epochs == 10]
     plain = [r for r in plain if not r.run.validation_fraction and r.run.lr < 0.1]
     many = many_seeds(plain, 500)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from benchmarks.bare import bare_loop
 from benchmarks.timing import Ratio, Work, compare
+from sigma2r.paper.settings import setting
 from sigma2r.studies.comparison import comparison
 from sigma2r.studies.launch import LocalLauncher
 from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.run import Run
-from sigma2r.studies.settings import setting
 from sigma2r.studies.study import Part, Study
 from sigma2r.studies.where import Where
 
@@ -27,7 +27,7 @@ def runs(epochs: int, seeds: int, threads: int = 1) -> tuple[Run, ...]:
 def study(runs: tuple[Run, ...], jobs: int) -> Work:
     """Train them in a new folder: data, measures, checkpoints, records and all."""
     part = Part(name="all", title="", text="", runs=runs)
-    whole = Study(name="timed", title="", source="", parts=lambda *_: iter([part]), settings={"desk": "", "paper": ""})
+    whole = Study(name="timed", title="", source="", parts=lambda *_: iter([part]), settings={"desk": ""})
 
     def work() -> None:
         with tempfile.TemporaryDirectory() as folder:

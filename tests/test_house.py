@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sigma2r.cli import _described, _underscored, build_parser
+from sigma2r.cli.parser import build_parser, underscored
+from sigma2r.cli.verbs import described
 from sigma2r.studies.comparison import comparison
 from tools.readme_table import filled_in
 
@@ -71,9 +72,9 @@ def test_the_documents_show_commands():
 def test_every_command_of_the_documents_is_understood(command: str):
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     words = [word for word in words if word not in ("--config", "run.yaml", "--print_config")]
-    chosen = build_parser().parse_args([_underscored(word) for word in words])
+    chosen = build_parser().parse_args([underscored(word) for word in words])
     if chosen.verb in ("train", "compare"):
-        run, _ = _described(chosen[chosen.verb])  # refuses names and options that do not exist
+        run = described(chosen[chosen.verb])  # refuses names and options that do not exist
         if chosen.verb == "compare":
             assert list(comparison(run, chosen.compare.losses, chosen.compare.seeds))
 
@@ -160,7 +161,7 @@ def test_every_mutation_finds_its_place_in_the_source():
         assert mutation.apply(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
     assert all((ROOT / name).exists() for names in TESTS.values() for name in names)
     assert {mutation.file.partition("/")[0] for mutation in MUTATIONS} == set(TESTS)
-    from sigma2r.losses import registry
+    from sigma2r.studies import losses as registry
 
     modules = {loss.replace("-", "_") for loss in registry.AUXILIARY_LOSSES}
     assert modules <= {Path(mutation.file).stem for mutation in MUTATIONS}

@@ -26,9 +26,10 @@ LOSSES = (
     "tests/losses/test_sparring.py",
     "tests/metrics",
 )
-REPORT = ("tests/report/test_paired.py", "tests/report/test_studies.py")
+REPORT = ("tests/report/test_paired.py", "tests/report/test_verdicts.py")
 STUDIES = ("tests/studies/test_tuning.py",)
-TESTS = {"losses": LOSSES, "metrics": LOSSES, "report": REPORT, "studies": STUDIES}
+PAPER = ("tests/paper/test_report.py",)
+TESTS = {"losses": LOSSES, "metrics": LOSSES, "paper": PAPER, "report": REPORT, "studies": STUDIES}
 
 
 @dataclass(frozen=True)
@@ -209,14 +210,14 @@ MUTATIONS = [
         ("power without the root", "abs(mean) / spread * math.sqrt(n)", "abs(mean) / spread * n"),
     ),
     *_of(
-        "report/gains.py",
+        "paper/gains.py",
         ("gains of spread over the old", "100 * (b - a) / a", "100 * (b - a) / b"),
         ("gains of accuracy over the old", "100 * (a - b) / a", "100 * (a - b) / b"),
         ("the last instead of the best", "[max(values)] if values", "[values[-1]] if values"),
         ("how many times turned round", "old / new for old, new in pairs", "new / old for old, new in pairs"),
     ),
     *_of(
-        "report/claims.py",
+        "report/verdicts.py",
         ("higher is lower", '(found.verdict == "higher") == self.higher', '(found.verdict == "higher") != self.higher'),
         ("undecided agrees", 'return "undecided"\n        return "agrees"', 'return "agrees"\n        return "agrees"'),
         ("the best of a part speaks", "min(look.stands(found)", "max(look.stands(found)"),

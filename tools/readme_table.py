@@ -11,18 +11,25 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from sigma2r.report.claims import Findings, claims_grid
-from sigma2r.report.document import Grid
+from sigma2r.paper.claims import claims
+from sigma2r.paper.studies import STUDIES
+from sigma2r.report.folder import read_studies
+from sigma2r.report.grid import Grid
 from sigma2r.report.page import results_grid
-from sigma2r.report.paper import read_studies
 from sigma2r.report.study import part_records, study_sections
 from sigma2r.report.tables import loss_groups, make_table
-from sigma2r.studies.catalog import STUDIES
+from sigma2r.report.verdicts import Findings, claims_grid
+from sigma2r.studies.study import Done, Scale
 
 ROOT = Path(__file__).parent.parent
 _PLACE = re.compile(r"(<!-- results/([^>]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 _LONG = ("statistics", "classes", "trials")  # in the page of the report, not in the documents
-_read = cache(read_studies)
+
+
+@cache
+def _read() -> tuple[Done, dict[str, Scale]]:
+    done, scales, _ = read_studies(ROOT / "results", STUDIES)
+    return done, scales
 
 
 def filled_in(text: str) -> str:
@@ -31,9 +38,9 @@ def filled_in(text: str) -> str:
 
 
 def _tables(what: str, *losses: str) -> str:
-    done, scales = _read(ROOT / "results")
+    done, scales = _read()
     if what == "verdicts":
-        return _columns(claims_grid(Findings(done, scales)), *losses).markdown()
+        return _columns(claims_grid(claims(), Findings(done, scales, STUDIES)), *losses).markdown()
     study, scale = STUDIES[what], scales[what]
     if not losses:
         return "\n\n".join(

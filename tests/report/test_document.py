@@ -5,8 +5,9 @@ import io
 
 import pytest
 
-from sigma2r.report.document import Document, Grid, Section, render, write_document
+from sigma2r.report.document import Document, Section, render, write_document
 from sigma2r.report.figures import picture
+from sigma2r.report.grid import Grid
 
 HOSTILE = (
     "a|b",

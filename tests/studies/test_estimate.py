@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from sigma2r.paper.studies import STUDIES
 from sigma2r.studies import estimate as module
-from sigma2r.studies.catalog import find_study
 from sigma2r.studies.estimate import estimate
 from sigma2r.studies.run import Run
 
@@ -38,7 +38,7 @@ def test_fewer_images_take_less_time(clock):
 
 def test_every_study_of_the_paper_can_be_estimated(clock):
     for name in ("table-1", "table-3", "figure-4", "figure-5"):
-        assert estimate(find_study(name).missing("paper", {})).hours > 0
+        assert estimate(STUDIES[name].missing("paper", {})).hours > 0
 
 
 def test_a_kind_is_really_timed():

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from sigma2r.studies.catalog import STUDIES, find_study, read_study
+from sigma2r.studies.catalog import find_study, read_study
 from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.launch import Finished, LocalLauncher, RayLauncher, Started, Task
 from sigma2r.studies.record import Record
@@ -289,40 +289,20 @@ def test_a_choice_among_weights_that_all_diverged_is_refused(tiny_run, tmp_path)
         reproduce(study, "desk", tmp_path, where=QUIET)
 
 
-@pytest.mark.parametrize("name", STUDIES)
-@pytest.mark.parametrize("scale", ["desk", "paper"])
-def test_every_study_knows_its_runs_and_its_settings(name, scale):
-    study = find_study(name)
-    runs = study.runs(scale, {})
-    assert len({run.run_id for run in runs}) == len(runs) > 0
-    assert study.settings[scale]
-    assert study.title
-    names = [part.name for part in study.parts(scale, {})]
-    assert len(set(names)) == len(names)
-    if scale == "paper" and name.startswith("table"):
-        (base, *_) = runs
-        assert (base.epochs, base.lr, base.loss_lr, base.optimizer) == (
-            500 if name == "table-4" else 300,
-            0.4,
-            0.1,
-            "adam",
-        )
-        assert base.batch_size == (1000 if name == "table-4" else 256)
-        assert max(run.init_seed for run in runs) == 9
+def test_a_study_that_does_not_exist_is_told_with_the_nearest(study):
+    with pytest.raises(ValueError, match=r"unknown study 'tinny'; known: tiny. Did you mean tiny"):
+        find_study("tinny", {"tiny": study})
 
 
-def test_a_study_that_does_not_exist_is_told_with_the_nearest():
-    with pytest.raises(ValueError, match=r"table-5.*Did you mean table-\d"):
-        find_study("table-5")
-
-
-def test_a_folder_says_which_study_it_holds(study, tmp_path, monkeypatch):
-    monkeypatch.setitem(STUDIES, "tiny", study)
+def test_a_folder_says_which_study_it_holds(study, tmp_path):
     reproduce(study, "desk", tmp_path, where=QUIET)
-    assert read_study(tmp_path / "tiny") == (study, "desk")
+    assert read_study(tmp_path / "tiny", {"tiny": study}) == (study, "desk")
     (tmp_path / "tiny/study.json").write_text('{"study": "tiny", "scale": "moon"}')
-    with pytest.raises(ValueError, match="desk or paper"):
-        read_study(tmp_path / "tiny")
+    with pytest.raises(ValueError, match="unknown scale of tiny 'moon'; known: desk, paper"):
+        read_study(tmp_path / "tiny", {"tiny": study})
+    (tmp_path / "tiny/study.json").write_text('{"study": 3}')
+    with pytest.raises(ValueError, match="must name a study and its scale"):
+        read_study(tmp_path / "tiny", {"tiny": study})
 
 
 @pytest.mark.parametrize(

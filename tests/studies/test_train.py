@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from sigma2r.losses.registry import LOSSES
-from sigma2r.studies.compare import compare
-from sigma2r.studies.comparison import comparison
+from sigma2r.studies.comparison import AS_DESCRIBED, comparison, comparison_study, run_folder
+from sigma2r.studies.losses import LOSSES
 from sigma2r.studies.record import Record, read_records
+from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.train import train
 from sigma2r.studies.where import Where, find_device
 from sigma2r.training.module import CompactClassifier, TrainingDivergedError
@@ -98,14 +98,15 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(tiny_run, tmp_path, monk
 
 
 def test_a_finished_run_is_read_and_not_trained_again(tiny_run, tmp_path, monkeypatch):
-    runs = list(comparison(tiny_run, ["cross-entropy", "center@0.1"], 1))
-    said = []
-    first = compare(runs, tmp_path, QUIET, say=said.append)
+    losses = ["cross-entropy", "center@0.1"]
+    study = comparison_study(tiny_run, losses, 1)
+    first = reproduce(study, AS_DESCRIBED, tmp_path, where=QUIET)
     monkeypatch.setattr(CompactClassifier, "training_step", None)
-    again = compare(runs, tmp_path, QUIET, say=said.append)
+    again = reproduce(study, AS_DESCRIBED, tmp_path, where=QUIET)
     assert [r.as_dict() for r in again] == [r.as_dict() for r in first]
-    assert ["finished before" in line for line in said] == [False, False, True, True]
-    assert [r.run for r in read_records(tmp_path)] == runs
+    for record in first:
+        assert train(record.run, run_folder(tmp_path / "runs", record.run), QUIET).as_dict() == record.as_dict()
+    assert [r.run for r in read_records(tmp_path)] == list(comparison(tiny_run, losses, 1))
 
 
 def test_a_folder_of_another_run_is_never_overwritten(tiny_run, tmp_path):

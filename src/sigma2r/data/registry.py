@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sigma2r._resolve import is_path
 from sigma2r._suggest import unknown
 from sigma2r.data.augment import Augmentation
 from sigma2r.data.cifar import cifar
@@ -9,6 +10,7 @@ from sigma2r.data.fashion_mnist import fashion_mnist
 from sigma2r.data.folder import FolderImages, folder_images
 from sigma2r.data.fuzzy_rgb import fuzzy_rgb
 from sigma2r.data.images import ImageData
+from sigma2r.data.own import own_images
 
 FOLDER = "folder:"
 DATASETS = {
@@ -30,18 +32,18 @@ _SIDES = {"fashion-mnist": 28, "cifar10": 32, "cifar100": 32}
 
 
 def check_dataset(name: str) -> None:
-    """Refuse a data set that does not exist.
+    """Refuse a data set that does not exist; one by a path is not looked at yet.
 
     Raises:
         ValueError: With the nearest names.
     """
-    if name == FOLDER or (name not in _AUGMENTATIONS and not name.startswith(FOLDER)):
+    if name == FOLDER or not (name in _AUGMENTATIONS or name.startswith(FOLDER) or is_path(name)):
         raise unknown("data set", name, DATASETS)
 
 
 def default_augmentation(name: str) -> Augmentation:
-    """How training images of this data set are changed unless the run says otherwise."""
-    return _AUGMENTATIONS[FOLDER if name.startswith(FOLDER) else name]
+    """How training images of this data set are changed unless the run says otherwise; those by a path are not."""
+    return _AUGMENTATIONS.get(FOLDER if name.startswith(FOLDER) else name, Augmentation())
 
 
 def load_images(
@@ -55,7 +57,7 @@ def load_images(
     """Load a split of a data set.
 
     Args:
-        name: One of :data:`DATASETS`.
+        name: One of :data:`DATASETS`, or the path of one's own: see :func:`sigma2r.data.own.own_images`.
         split: ``"train"`` or ``"test"``.
         data_dir: Folder of the data set's files, where it has some.
         image_size: Pixels a side; default: the data set's own.
@@ -79,4 +81,6 @@ def load_images(
         if name == "fashion-mnist":
             return fashion_mnist(split, data_dir, download)
         return cifar(name, split, data_dir, download)
+    if not name.startswith(FOLDER):
+        return own_images(name, split, data_dir=data_dir, image_size=image_size, download=download)
     return folder_images(Path(name.removeprefix(FOLDER)).expanduser(), split, image_size)

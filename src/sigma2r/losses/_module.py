@@ -47,6 +47,10 @@ class FeatureLoss(nn.Module):
         """The settings, as the pure function takes them."""
         return {name: getattr(self, name) for name in self.settings}
 
+    def class_figures(self) -> dict[str, Tensor]:
+        """What is worth keeping of each class, by name, shape ``(C,)`` each: a trainer records it each epoch."""
+        return {}
+
     def extra_repr(self) -> str:
         """Sizes and settings, for ``print(loss)``."""
         return ", ".join(f"{name}={value!r}" for name, value in self.keywords().items())

@@ -41,6 +41,15 @@ class WarmUp:
         return self.weight * min(1.0, (epoch + 1) / max(self.epochs, 1))
 
 
+def groups_of(loss: nn.Module, *, lr: float) -> list[dict[str, object]]:
+    """A group for each tensor that a module learns, at ``lr`` and without weight decay."""
+    return [
+        {"name": name, "params": [parameter], "lr": lr, "weight_decay": 0.0}
+        for name, parameter in loss.named_parameters()
+        if parameter.requires_grad
+    ]
+
+
 class JointLoss(nn.Module):
     r"""Cross-entropy of the logits plus weighted losses on the features.
 
@@ -184,12 +193,14 @@ class JointLoss(nn.Module):
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
         """The groups of the auxiliary losses for an optimizer; none if they learn nothing.
 
+        A module without ``param_groups`` of its own gives one for each of its parameters, without weight decay.
+
         What a loss learns lowers that loss also where its weight is negative: such groups say ``maximize``.
         """
         groups: list[dict[str, object]] = []
         for loss, weight in zip(self.auxiliaries, self.weights, strict=True):
             own = getattr(loss, "param_groups", None)
-            mine = [] if own is None else cast("list[dict[str, object]]", own(lr=lr))
+            mine = groups_of(loss, lr=lr) if own is None else cast("list[dict[str, object]]", own(lr=lr))
             groups += [{**group, "maximize": True} for group in mine] if weight < 0 else mine
         return groups
 

@@ -378,6 +378,10 @@ class SigmaSquaredRLoss(ClassLoss):
         """K of Eq. 9 for each class, shape ``(C,)``, for plots and diagnosis."""
         return growth_rate(self.growth, ceiling=self.ceiling, eps=self.eps)
 
+    def class_figures(self) -> dict[str, Tensor]:
+        """Growth, and the slope that it stands for."""
+        return {"growth": self.growth.detach(), "growth_rate": self.growth_rate()}
+
     @torch.no_grad()
     def gate(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
         """Beta of Eq. 8 for each sample, shape ``(N,)``, for plots and diagnosis; 0 where ignored."""

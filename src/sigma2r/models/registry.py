@@ -1,8 +1,12 @@
 """The models by the names that a user types: each ``model(images) -> (features, logits)``."""
 
+from typing import Any
+
+from sigma2r._resolve import is_path
 from sigma2r._suggest import unknown
 from sigma2r.losses._checks import check_count
 from sigma2r.models.lenet import LeNet
+from sigma2r.models.own import build_own_model
 from sigma2r.models.resnet18 import ResNet18
 
 MODELS = {
@@ -14,37 +18,43 @@ _LEAST_IMAGE_SIZE = {"lenet": 8, "resnet18": 16}
 
 
 def check_model(name: str) -> None:
-    """Refuse a model that does not exist.
+    """Refuse a model that does not exist; one by a path is not looked at yet.
 
     Raises:
         ValueError: With the nearest names.
     """
-    if name not in MODELS:
+    if name not in MODELS and not is_path(name):
         raise unknown("model", name, MODELS)
 
 
-def default_feature_dim(name: str) -> int:
-    """D of the model as it was published."""
+def default_feature_dim(name: str) -> int | None:
+    """D of the model as it was published; None of a model by a path, which knows it itself."""
     check_model(name)
-    return _FEATURE_DIMS[name]
+    return _FEATURE_DIMS.get(name)
 
 
 def build_model(
     name: str, *, in_channels: int, image_size: int, num_classes: int, feature_dim: int | None = None
-) -> LeNet | ResNet18:
-    """Build a model with weights from torch's global generator.
+) -> Any:
+    """Build a model with weights from torch's global generator: ``model(images) -> (features, logits)``.
 
     Args:
-        name: One of :data:`MODELS`.
+        name: One of :data:`MODELS`, or the path of one's own: see :func:`sigma2r.models.own.build_own_model`.
         in_channels: Channels of the images.
         image_size: Pixels a side.
         num_classes: C.
         feature_dim: D; default: the model's own (84, 512).
 
     Raises:
-        ValueError: If the name is unknown, a count is below 1, or images are too small for the model.
+        ValueError: If the name is unknown, a count is below 1, images are too small for the model, or a model of
+            one's own does not return features and logits.
     """
     dim = default_feature_dim(name) if feature_dim is None else feature_dim
+    if name not in MODELS:
+        return build_own_model(
+            name, in_channels=in_channels, image_size=image_size, num_classes=num_classes, feature_dim=dim
+        )
+    assert dim is not None
     check_count("build_model", in_channels=in_channels, num_classes=num_classes, feature_dim=dim)
     if image_size < _LEAST_IMAGE_SIZE[name]:
         raise ValueError(

@@ -9,15 +9,7 @@ from sigma2r.report.tables import make_tables
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record
 
-__all__ = [
-    "differences",
-    "make_tables",
-    "markdown_table",
-    "print_table",
-    "write_figure_report",
-    "write_folder_report",
-    "write_report",
-]
+__all__ = ["differences", "make_tables", "markdown_table", "or_what_to_install", "print_table", "write_report"]
 
 
 def markdown_table(records: Sequence[Record]) -> str:
@@ -26,7 +18,7 @@ def markdown_table(records: Sequence[Record]) -> str:
     Raises:
         ImportError: In one sentence, if matplotlib or jinja2 is missing.
     """
-    with _or_what_to_install():
+    with or_what_to_install():
         from sigma2r.report import page
     return "\n\n".join(page.results_grid(table, "results").markdown() for table in make_tables(records))
 
@@ -37,35 +29,18 @@ def write_report(records: Sequence[Record], folder: Path) -> Path:
     Raises:
         ImportError: In one sentence, if matplotlib or jinja2 is missing.
     """
-    with _or_what_to_install():
+    with or_what_to_install():
         from sigma2r.report import page
     return page.write_report(records, folder)
 
 
-def write_folder_report(folder: Path, out: Path) -> Path:
-    """Write the report of a study, of all studies or of records; see :func:`sigma2r.report.paper.write_folder_report`.
-
-    Raises:
-        ImportError: In one sentence, if matplotlib or jinja2 is missing.
-    """
-    with _or_what_to_install():
-        from sigma2r.report import paper
-    return paper.write_folder_report(folder, out)
-
-
-def write_figure_report(name: str, out: Path) -> Path:
-    """Write a figure that needs no training; see :func:`sigma2r.report.geometry.write_figure_report`.
-
-    Raises:
-        ImportError: In one sentence, if matplotlib or jinja2 is missing.
-    """
-    with _or_what_to_install():
-        from sigma2r.report import geometry
-    return geometry.write_figure_report(name, out)
-
-
 @contextmanager
-def _or_what_to_install() -> Iterator[None]:
+def or_what_to_install() -> Iterator[None]:
+    """Around imports of what draws and lays out.
+
+    Raises:
+        ImportError: In one sentence, if matplotlib or jinja2 is missing.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

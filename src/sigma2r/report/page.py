@@ -4,11 +4,12 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sigma2r.losses.registry import CROSS_ENTROPY
-from sigma2r.report.document import Document, Grid, Section, write_document
+from sigma2r.report.document import Document, Section, write_document
 from sigma2r.report.figures import make_figures
+from sigma2r.report.grid import Grid
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, Table, class_rows, loss_groups, make_tables
+from sigma2r.studies.losses import CROSS_ENTROPY
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import STARTS, Run
 

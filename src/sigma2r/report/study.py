@@ -1,17 +1,17 @@
-"""The report of a study: its parts, each with results, statistics, differences and what the paper prints."""
+"""The report of a study: its parts, each with results, statistics, differences and what the study adds of its own."""
 
+import shlex
 from collections.abc import Iterator
 from statistics import fmean, stdev
 
-from sigma2r.report.document import Document, Grid, Section
-from sigma2r.report.figures import make_figures
-from sigma2r.report.gains import gains_grid, reading_grid
+from sigma2r.report.document import Document, Section
+from sigma2r.report.figures import Picture, make_figures
+from sigma2r.report.grid import Grid
 from sigma2r.report.page import MEANINGS, differences_grids, diverged_told, environment, results_grid
-from sigma2r.report.tables import COLUMNS, Table, class_rows, loss_groups, make_table
+from sigma2r.report.tables import COLUMNS, Table, loss_groups, make_table
 from sigma2r.studies.record import Record
 from sigma2r.studies.study import Done, Part, Scale, Study
 
-_TABLES = {"table-1": 1, "table-2": 2, "table-3": 3, "table-4": 4}
 STATISTICS = ("loss", "figure", "n", "mean", "standard deviation", "least", "greatest")
 
 
@@ -54,36 +54,34 @@ def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: lis
     text = [part.text, *diverged_told(diverged)]
     if missing:
         text.append(f"{missing} of {len(part.runs)} runs are not done yet.")
-    first = table.records[0]
+    extras = list(study.extras(part, table.records)) if part.shown else []
+    _check_extras(study, extras)
+    grids = _grids(part, table, prefix) if part.shown else (_trials(table, prefix),)
+    pictures = make_figures(table, f"{prefix}-", study.figures) if part.shown else ()
     return Section(
         title=f"{study.title}: {part.title}",
         paragraphs=tuple(text),
-        grids=tuple(_grids(study, part, table, prefix)) if part.shown else (_trials(table, prefix),),
-        pictures=tuple(make_figures(table, f"{prefix}-", study.figures)) if part.shown else (),
-        code=f"sigma2r reproduce {study.name} --scale {scale}" if last else None,
-        notes=(environment(first),) if last else (),
+        grids=(*grids, *(extra for extra in extras if isinstance(extra, Grid))),
+        pictures=(*pictures, *(extra for extra in extras if isinstance(extra, Picture))),
+        code=f"sigma2r reproduce {shlex.quote(study.reference or study.name)} --scale {scale}" if last else None,
+        notes=(environment(table.records[0]),) if last else (),
     )
 
 
-def _grids(study: Study, part: Part, table: Table, prefix: str) -> Iterator[Grid]:
+def _check_extras(study: Study, extras: list[object]) -> None:
+    for extra in extras:
+        if not isinstance(extra, (Grid, Picture)):
+            raise ValueError(
+                f"report: extras of {study.name} must be sigma2r.report.grid.Grid or sigma2r.report.figures.Picture; "
+                f"got {type(extra).__name__}."
+            )
+
+
+def _grids(part: Part, table: Table, prefix: str) -> Iterator[Grid]:
     yield results_grid(table, f"{prefix}-results")
     yield statistics_grid(table, f"{prefix}-statistics")
-    groups = loss_groups(table.records)
-    baseline = part.baseline if part.baseline in groups else None
+    baseline = part.baseline if part.baseline in loss_groups(table.records) else None
     yield from differences_grids(table, f"{prefix}-differences", baseline)
-    if part.name == "equal-weight":
-        yield gains_grid(_TABLES[study.name], table, f"{prefix}-paper")
-    if study.name == "table-1" and part.name == "equal-weight" and "center@0.01" in groups:
-        yield reading_grid(table, f"{prefix}-readings")
-    if study.name in ("table-1", "table-2"):
-        for split in ("train", "test"):
-            yield Grid(
-                name=f"{prefix}-classes-{split}",
-                title=f"Spread of each class, {split}",
-                caption="Eq. 12 for each class after the last epoch, mean ± half the 95 % t interval over seeds.",
-                headings=("class", *groups),
-                rows=tuple(tuple(row) for row in class_rows(table, split)),
-            )
 
 
 def statistics_grid(table: Table, name: str) -> Grid:

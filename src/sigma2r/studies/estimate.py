@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.losses import JointLoss
-from sigma2r.losses.registry import build_loss
 from sigma2r.models import build_model
+from sigma2r.studies.losses import build_loss
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import find_device, using_threads
 
@@ -26,7 +26,7 @@ class _Shape(NamedTuple):
     classes: int
 
 
-_PUBLISHED = {
+_SHAPES = {
     "fuzzy-rgb": _Shape(9_000, 1_500, 3, 32, 3),
     "fashion-mnist": _Shape(60_000, 10_000, 1, 28, 10),
     "cifar10": _Shape(50_000, 10_000, 3, 32, 10),
@@ -51,22 +51,22 @@ class Estimate:
 
 
 def estimate(runs: Iterable[Run], device: str = "auto") -> Estimate:
-    """Time some steps of training and of measuring for each kind of run, on random images of the published number.
+    """Time some steps of training and of measuring for each kind of run, on as many random images as the data set has.
 
     Args:
         runs: Runs on data sets whose size is known by their name.
         device: Where they will run: ``"cpu"``, ``"cuda"`` or ``"auto"``, as for :class:`~sigma2r.studies.where.Where`.
 
     Raises:
-        ValueError: If a run is on a folder of images.
+        ValueError: If a run is on a folder of images, or a data set of one's own.
     """
     runs, where = list(runs), find_device(device)
     timed: dict[tuple[object, ...], tuple[float, float]] = {}
     seconds = 0.0
     for run in runs:
-        if run.dataset not in _PUBLISHED:
+        if run.dataset not in _SHAPES:
             raise ValueError(f"estimate: the size of {run.dataset} is not known before it is read.")
-        shape = _PUBLISHED[run.dataset]
+        shape = _SHAPES[run.dataset]
         kind = (shape, run.model, run.feature_dim, run.batch_size, run.loss, run.threads)
         if kind not in timed:
             with using_threads(run.threads):
@@ -85,14 +85,14 @@ def _time(run: Run, shape: _Shape, device: torch.device) -> tuple[float, float]:
     images = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8).to(device)
     labels = (torch.arange(run.batch_size) % shape.classes).to(device)
     with torch.random.fork_rng(devices=[]):
-        model: nn.Module = build_model(
+        model = build_model(
             run.model,
             in_channels=shape.channels,
             image_size=shape.side,
             num_classes=shape.classes,
             feature_dim=run.feature_dim,
-        ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        loss = build_loss(run.loss, shape.classes, run.feature_dim or 1, run.loss_options)
+        ).to(device, memory_format=torch.channels_last)
+        loss = build_loss(run.loss, shape.classes, model.feature_dim, run.loss_options)
     criterion = None if loss is None or run.layers else JointLoss(loss, run.loss_weight).to(device)
     preprocess = Preprocess(torch.full((shape.channels,), 127.0), torch.full((shape.channels,), 64.0)).to(device)
     groups: list[dict[str, Any]] = [{"params": list(model.parameters())}]

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sigma2r.losses.registry import CROSS_ENTROPY
+from sigma2r.studies.losses import CROSS_ENTROPY
 from sigma2r.studies.run import Run
 
 

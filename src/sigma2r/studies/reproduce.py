@@ -28,7 +28,7 @@ def reproduce(
 
     Args:
         study: What to train.
-        scale: ``"desk"`` or ``"paper"``.
+        scale: One of the study's.
         out: Folder of all studies: runs, which studies share, lie in ``out/runs``.
         records: Folder of records, one folder a study; default ``out``. A run that any study there has a record of is
             not trained again.
@@ -50,6 +50,8 @@ def reproduce(
         missing = [run for run in runs if run.run_id not in kept.done]
         if not missing:
             return [kept.done[run.run_id] for run in runs]
+        for run in missing:
+            run.check_own_code()
         progress = _Progress(len(runs), len(missing), say)
         tasks = [Task(run, run_folder(out / RUNS, run), where) for run in missing]
         for event in launcher(tasks):
@@ -71,7 +73,8 @@ class Kept:
             for path in sorted(folder.glob("*/*.json")):
                 if path.name != STUDY_FILE:
                     self._read(path)
-        write_json(self._folder / STUDY_FILE, {"study": study.name, "scale": scale})
+        if study.reference:
+            write_json(self._folder / STUDY_FILE, {"study": study.reference, "scale": scale})
         while fresh := [
             run
             for run in study.runs(scale, self.done)

@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sigma2r.data import Augmentation, check_dataset, default_augmentation
-from sigma2r.losses.registry import CROSS_ENTROPY, ON_LOGITS, check_loss, has_classes, may_be_raised
-from sigma2r.losses.yardsticks import LABEL_SMOOTHING
+from sigma2r._resolve import is_path, resolve
+from sigma2r.data import FOLDER, Augmentation, check_dataset, default_augmentation
 from sigma2r.models import check_model, default_feature_dim
+from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_loss, check_own_loss, has_classes, may_be_raised
+from sigma2r.studies.yardsticks import LABEL_SMOOTHING
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
 
@@ -23,12 +24,14 @@ class Run:
     differently when they are split.
 
     Args:
-        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100 or folder:PATH (train/ and test/ folders of class folders).
+        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/ folders of class folders) or
+            the path of one's own, package.module:function.
         image_size: Pixels a side that images are scaled to; default: the data set's own.
-        model: lenet or resnet18.
+        model: lenet, resnet18 or the path of one's own, package.module:Name.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
-        loss: cross-entropy, or a loss that is added to it (sigma2r list names them); a weight may follow an @, and
-            options in brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
+        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
+            own); a weight may follow an @, and options in brackets, as in sigma2r@0.01 or
+            git@0.01[push_weight=0.1,negatives=other-class].
         loss_weight: lambda of Eq. 11, the weight of the added loss; of label-smoothing, how much. Below 0 for
             soft-nearest-neighbor, to raise it.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
@@ -97,7 +100,7 @@ class Run:
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
         self._set(layers=tuple(self.layers))
-        if self.layers and has_classes(self.loss):
+        if self.layers and not is_path(self.loss) and has_classes(self.loss):
             raise ValueError(
                 f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "
                 "dimension. Leave layers out."
@@ -122,6 +125,19 @@ class Run:
                 "0.1 sets a tenth of each class aside."
             )
 
+    def check_own_code(self) -> None:
+        """Import what paths name, so that a wrong one is told before anything is trained.
+
+        Reading a description does not: a record from elsewhere runs no code.
+
+        Raises:
+            ValueError: If there is no such thing, or the loss does not take its options.
+        """
+        for kind, name in (("data set", self.dataset), ("model", self.model)):
+            if is_path(name) and not name.startswith(FOLDER):
+                resolve(kind, name)
+        check_own_loss(self.loss, self.loss_options)
+
     def _set(self, **values: object) -> None:
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -141,7 +157,9 @@ class Run:
 
     def _spelled(self, options: dict[str, Any]) -> str:
         listed = ",".join(f"{key}={_spelled(value)}" for key, value in options.items())
-        return f"{self.loss}@{self.loss_weight:g}" + (f"[{listed}]" if listed else "")
+        short = f"{self.loss_weight:g}"
+        weight = short if float(short) == self.loss_weight else repr(self.loss_weight)
+        return f"{self.loss}@{weight}" + (f"[{listed}]" if listed else "")
 
     @property
     def run_id(self) -> str:

@@ -1,34 +1,18 @@
-"""Other comparisons than at equal weight: at equal strength, and each loss at its own best weight.
-
-That weight is chosen from one grid for all, on images set aside from training.
-"""
+"""A comparison of each loss at its own best weight, chosen from one grid for all, on images set aside from training."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sigma2r.losses.registry import may_be_raised
-from sigma2r.studies.comparison import comparison
+from sigma2r.studies.losses import may_be_raised
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Done, Part
 
 GRID = (0.001, 0.01, 0.1, 0.4)
-"""Weights of every loss. At 0.4 the center loss is 40 times as strong as at the paper's 0.01."""
+"""Weights of every loss."""
 
 ASIDE = 0.1
 """The share of each class's training images that a weight is chosen on."""
-
-
-def equal_strength(base: Run, seeds: int) -> Part:
-    """sigma2R at the paper's weight beside a center loss of 40 times that: what sigma2R becomes as growth falls."""
-    return Part(
-        name="equal-strength",
-        title="At equal strength",
-        text="As growth falls, every gate of sigma2R ends near Z / 2 = 20, and 20 times the squared distance is 40 "
-        "times the half of it that the center loss takes. So a center loss at 0.4 is as strong as sigma2R at 0.01; "
-        "what differs between the two is the weighting of samples.",
-        runs=tuple(comparison(base, ("center@0.4", "sigma2r@0.01"), seeds)),
-    )
 
 
 def weights_of(run: Run) -> list[Run]:

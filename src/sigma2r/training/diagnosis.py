@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sigma2r.diagnosis import Watch
-from sigma2r.training.modes import evaluating
+from sigma2r.models.modes import evaluating
 from sigma2r.training.module import CompactClassifier
 
 

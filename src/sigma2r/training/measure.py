@@ -1,6 +1,6 @@
 """What is measured on a split of the data: accuracy, spread within classes, distance between them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sigma2r.data.loaders import Batches
+from sigma2r.data.loaders import Batches, in_order, make_batches
 from sigma2r.data.preprocess import Preprocess
+from sigma2r.data.splits import Split
 from sigma2r.metrics import ClassStatistics, class_statistics, distance_tail
-from sigma2r.training.modes import evaluating
+from sigma2r.models.modes import evaluating
+from sigma2r.training.module import CompactClassifier
 
 _KEPT = 2**27  # numbers of a split's features, beyond which they are computed again
 
@@ -45,6 +47,32 @@ class SplitMeasures:
             scaled = [each / training_inter if training_inter > 0 else float("nan") for each in self.tail]
             figures |= {"tail_99": scaled[0], "tail_max": scaled[1]}
         return figures
+
+
+def measure_splits(
+    module: CompactClassifier,
+    splits: Mapping[str, Split],
+    device: torch.device,
+    batch_size: int,
+    workers: int,
+    *,
+    with_tail: bool,
+) -> dict[str, dict[str, Any]]:
+    """The figures of every split under the model as it is; spreads are divided by a distance of the split ``train``."""
+    measured = {}
+    for name, split in splits.items():
+        rows = in_order(split.indices, batch_size)
+        measured[name] = measure(
+            module.model,
+            module.preprocess,
+            make_batches(split.data, rows, len(rows), device, workers),
+            len(split.data.class_names),
+            device,
+            module.trainer.precision_plugin.forward_context,
+            with_tail,
+        )
+    training_inter = float(measured["train"].statistics.inter_class_distance())
+    return {name: each.figures(training_inter) for name, each in measured.items()}
 
 
 @torch.no_grad()

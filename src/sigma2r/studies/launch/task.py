@@ -1,27 +1,28 @@
 """A run to be trained somewhere, and what is heard of it."""
 
-import datetime
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import chdir, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from sigma2r.studies.record import RECORD_FILE, Record, plain, versions
+from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
-from sigma2r.studies.train import train
-from sigma2r.studies.where import Where, device_name, find_device
-from sigma2r.training.module import TrainingDivergedError
+from sigma2r.studies.train import left_of_diverged, train
+from sigma2r.studies.where import Where
+from sigma2r.training import TrainingDivergedError
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run, its folder, and where it happens."""
+    """A run, its folder, and where it happens; relative paths of all three are those of ``started_in``."""
 
     run: Run
     folder: Path
     where: Where
+    started_in: Path = field(default_factory=Path.cwd)
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,12 @@ class Launcher(Protocol):
 def do(task: Task) -> Record:
     """Train a task. A run that diverges has a record too, which says so: it would do the same again."""
     started = time.perf_counter()
-    try:
-        return train(task.run, task.folder, task.where)
-    except TrainingDivergedError as error:
-        device = find_device(task.where.device)
-        record = Record(
-            run=task.run,
-            class_names=(),
-            counts={},
-            history=(),
-            final={},
-            plane=None,
-            versions=versions(),
-            device={"type": device.type, "name": device_name(device), "threads": task.run.threads},
-            seconds=plain({"total": time.perf_counter() - started}),
-            finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            diverged=str(error),
-        )
-        record.write(task.folder / RECORD_FILE)
-        return record
+    there = chdir(task.started_in) if task.started_in.is_dir() else nullcontext()  # a cluster begins somewhere else
+    with there:
+        try:
+            return train(task.run, task.folder, task.where)
+        except TrainingDivergedError as error:
+            return left_of_diverged(task.run, task.folder, task.where, error, time.perf_counter() - started)
 
 
 def limit_threads(count: int) -> None:

@@ -1,0 +1,48 @@
+"""Calling what a user wrote, with those arguments that it takes; what it raises is told with its place."""
+
+import inspect
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+
+def call_own(path: str, *args: Any, function: Callable[..., Any], **offered: Any) -> Any:
+    """``function(*args, ...)`` with those of ``offered`` that it names, or all if it takes any keyword.
+
+    Args:
+        path: What the user calls it, for the error.
+        args: What it must take.
+        function: What the path names.
+        offered: What it may take.
+
+    Raises:
+        ValueError: In one sentence, whatever it raises.
+
+    Example:
+        >>> call_own("mine", "train", function=lambda split, side: (split, side), side=8, folder=None)
+        ('train', 8)
+    """
+    parameters = parameters_of(function)
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        offered = {p.name: offered[p.name] for p in parameters if p.name in offered}
+    try:
+        return function(*args, **offered)
+    except Exception as error:  # whatever the code of a user raises
+        raise broken(f"{path}: calling it", error) from error
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What a function, or the constructor of a class, takes; a module without one of its own takes nothing."""
+    if getattr(function, "__init__", None) is nn.Module.__init__:
+        return []
+    return list(inspect.signature(function).parameters.values())
+
+
+def broken(doing: str, error: Exception) -> ValueError:
+    """One sentence for what a user's code raised, with the line where it did."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place, told = f"{Path(last.filename).name}, line {last.lineno}", " ".join(str(error).split())
+    return ValueError(f"{doing} raised {type(error).__name__}: {told} ({place}).")

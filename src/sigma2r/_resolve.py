@@ -1,0 +1,103 @@
+"""Things of a user's own by their path: ``package.module:Name``, or ``folder/file.py:Name``."""
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sigma2r._call import broken
+from sigma2r._suggest import unknown
+
+_PATH = re.compile(r"(?P<where>[^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
+
+
+def is_path(name: str) -> bool:
+    """Whether ``name`` is spelled as a path.
+
+    Example:
+        >>> [is_path(name) for name in ("package.module:Name", "my studies/mine.py:STUDY", "center", "a-b:c")]
+        [True, True, False, False]
+    """
+    return _PATH.fullmatch(name) is not None
+
+
+def resolve(kind: str, path: str) -> Any:
+    """The thing that a path names. Its module is imported, so its code runs.
+
+    Modules are looked for where Python looks, and then in the current folder; relative files in the current folder,
+    and then where Python looks. What stands beside a file can be imported by it.
+
+    Args:
+        kind: What is looked for, for the error: ``"loss"``.
+        path: Spelled as :func:`is_path` wants it.
+
+    Raises:
+        ValueError: If there is no such module, file or name, or importing it fails.
+
+    Example:
+        >>> resolve("loss", "sigma2r.losses:CenterLoss").__name__
+        'CenterLoss'
+    """
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise ValueError(
+            f"resolve: a {kind} of one's own is spelled package.module:Name or folder/file.py:Name; got {path!r}."
+        )
+    found: Any = _module(kind, match["where"])
+    for part in match["name"].split("."):
+        if not hasattr(found, part):
+            names = sorted(name for name in vars(found) if not name.startswith("_"))
+            raise unknown(f"{kind} of {match['where']}", part, names)
+        found = getattr(found, part)
+    return found
+
+
+def _module(kind: str, where: str) -> ModuleType:
+    _also_look_in(Path.cwd())
+    try:
+        return _file(where) if where.endswith(".py") else importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{where}.".startswith(f"{error.name}."):
+            raise ValueError(
+                f"resolve: the module of a {kind} must be installed or lie in the current folder; there is no "
+                f"{where}. {Path.cwd()} was looked in as well."
+            ) from None
+        raise broken(f"resolve: importing the {kind} of {where}", error) from error
+    except (FileNotFoundError, SyntaxError) as error:
+        raise ValueError(f"resolve: the file of a {kind} cannot be used: {error}.") from error
+    except Exception as error:  # whatever the code of a user raises
+        raise broken(f"resolve: importing the {kind} of {where}", error) from error
+
+
+def _file(where: str) -> ModuleType:
+    """The module of a file, imported once."""
+    given = Path(where).expanduser()
+    found = next((path for path in (given, *(Path(folder) / given for folder in sys.path)) if path.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"there is no file {where}; {Path.cwd()} was looked in")
+    found = found.resolve()
+    name = f"{found.stem}_{hashlib.sha256(str(found).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, found)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    _also_look_in(found.parent)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _also_look_in(folder: Path) -> None:
+    """Behind all else, so that nothing installed is hidden by a file that happens to lie there."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))

@@ -1,0 +1,71 @@
+"""The command line: ``sigma2r list``, ``train``, ``compare``, ``reproduce``, ``report``.
+
+Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
+"""
+
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+INSTALL = 'pip install "sigma2r[train,report]"'
+_GOES_ON = "the same command goes on after the last finished epoch."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and return its exit code.
+
+    0 if it went well, 1 if it could not be done (said in one line), 2 for a wrong call, 130 after Ctrl-C and 143 after
+    SIGTERM.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        with _stopped_by_sigterm(), warnings.catch_warnings():
+            from sigma2r.cli.parser import build_parser, underscored
+            from sigma2r.cli.verbs import VERBS
+
+            chosen = build_parser().parse_args([underscored(word) for word in words])
+            warnings.showwarning = _warn_in_one_line
+            VERBS[chosen.verb](chosen[chosen.verb])
+    except ImportError as error:
+        return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+    except (ValueError, OSError, RuntimeError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail(f"interrupted; {_GOES_ON}", 128 + signal.SIGINT)
+    except _Terminated:
+        return _fail(f"stopped by SIGTERM; {_GOES_ON}", 128 + signal.SIGTERM)
+    return 0
+
+
+class _Terminated(SystemExit):
+    """The process was asked to end."""
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that files are closed and workers end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may listen
+        return
+
+    def stop(*_: Any) -> None:
+        raise _Terminated(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _warn_in_one_line(message: Any, category: Any, *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def _fail(message: str, code: int = 1) -> int:
+    print(f"sigma2r: {message}", file=sys.stderr)
+    return code

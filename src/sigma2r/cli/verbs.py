@@ -1,0 +1,175 @@
+"""What each verb does with the words that were understood."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from sigma2r._suggest import unknown
+from sigma2r.cli import registry
+from sigma2r.studies.run import Run
+from sigma2r.studies.study import Scale, Study
+from sigma2r.studies.where import Where
+
+
+def list_names(_: Namespace) -> None:
+    """Print all names that can be typed."""
+    from sigma2r.data import DATASETS
+    from sigma2r.models import MODELS
+    from sigma2r.studies.losses import CROSS_ENTROPY, LOSSES
+    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+
+    print("data sets")
+    _print_names(DATASETS)
+    print("models")
+    _print_names(MODELS)
+    print("losses (weight after an @; options by --loss_options.NAME)")
+    _print_names({name: "alone" if name == CROSS_ENTROPY else _added(name) for name in LOSSES})
+    print("yardsticks (losses of others, used alike)")
+    smoothing = {LABEL_SMOOTHING: "cross-entropy with targets smoothed by the weight"}
+    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}})
+    print("studies (sigma2r reproduce NAME)")
+    _print_names({name: f"{study.title} ({study.source})" for name, study in registry.STUDIES.items()})
+    _print_names({name: f"{title} (nothing is trained)" for name, title in registry.COMPUTED.items()})
+    print("one's own: package.module:Name, or file.py:Name, in the place of any of these names")
+
+
+def _added(name: str) -> str:
+    from sigma2r.studies.losses import loss_options
+
+    options = ", ".join(
+        key if value is inspect.Parameter.empty else f"{key}={value!r}" for key, value in loss_options(name).items()
+    )
+    return f"cross-entropy + weight * {name}; {options}"
+
+
+def _print_names(described: Mapping[str, str]) -> None:
+    for name, description in described.items():
+        print(f"  {name:24} {description}")
+
+
+def train_one(chosen: Namespace) -> None:
+    """Train a run, and print its table."""
+    from sigma2r.report import print_table
+    from sigma2r.studies.comparison import file_name
+    from sigma2r.studies.train import train
+
+    run = described(chosen)
+    default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
+    out = chosen.out or default
+    print_table([train(run, out, _where(chosen))])
+    print(f"Record: {out / 'record.json'}")
+
+
+def compare(chosen: Namespace) -> None:
+    """Train the runs of a comparison, print its table and write its report."""
+    from sigma2r.report import print_table, write_report
+    from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
+    from sigma2r.studies.reproduce import reproduce
+
+    run = described(chosen)
+    study = comparison_study(run, chosen.losses, chosen.seeds)
+    out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
+    records = reproduce(study, AS_DESCRIBED, out, where=_where(chosen), launcher=_launcher(chosen))
+    print_table(records)
+    print(f"Report: {write_report(records, out)}")
+
+
+def reproduce_studies(chosen: Namespace) -> None:
+    """Train one study, or all of the paper's, and write reports."""
+    from sigma2r.report import print_table
+    from sigma2r.studies.reproduce import reproduce
+
+    names = registry.names() if chosen.study == "all" else [chosen.study]
+    for name in names:
+        if name in registry.COMPUTED:
+            print(f"Report: {registry.write_computed(name, chosen.out / name)}")
+            continue
+        study = _found(name)
+        scale = study.scale(chosen.scale)
+        launcher = _launcher(chosen)
+        print(f"{study.name}, scale {scale}: {study.settings[scale]}")
+        if scale != study.scale(None):
+            _say_how_long(study, scale, chosen)
+        records = reproduce(study, scale, chosen.out, records=chosen.records, where=_where(chosen), launcher=launcher)
+        print_table(records)
+        kept = (chosen.records or chosen.out) / study.name
+        print(f"Report: {registry.write_folder_report(kept, chosen.out / study.name, [study])}")
+
+
+def _found(name: str) -> Study:
+    from sigma2r._resolve import is_path
+
+    if not is_path(name) and name not in registry.names():
+        raise unknown("study", name, sorted(registry.names()))
+    return registry.find(name)
+
+
+def _say_how_long(study: Study, scale: Scale, chosen: Namespace) -> None:
+    from sigma2r.studies.estimate import estimate
+    from sigma2r.studies.reproduce import Kept
+
+    kept = Kept(chosen.records or chosen.out, study, scale)
+    if runs := study.missing(scale, kept.done):
+        try:
+            told = estimate(runs, chosen.device)
+        except ValueError as error:
+            print(f"How long it will take is not known: {error}")
+            return
+        print(
+            f"About {told.hours:,.0f} hours on this device, one run after another ({told.runs} runs of {told.kinds} "
+            "kinds, each kind timed)."
+        )
+
+
+def report(chosen: Namespace) -> None:
+    """Write the report of a folder; print the table of records that belong to no study."""
+    from sigma2r.report import print_table
+    from sigma2r.studies.record import read_records
+
+    out = chosen.out or chosen.folder
+    page = registry.write_folder_report(chosen.folder, out, [registry.find(name) for name in chosen.study])
+    if not any(chosen.folder.glob("*/study.json")):
+        print_table(read_records(chosen.folder))
+    print(f"Report: {page}")
+
+
+VERBS: dict[str, Callable[[Namespace], None]] = {
+    "list": list_names,
+    "train": train_one,
+    "compare": compare,
+    "reproduce": reproduce_studies,
+    "report": report,
+}
+
+
+def described(chosen: Namespace) -> Run:
+    """The run that the arguments describe."""
+    values = {key: value for key, value in chosen.as_dict().items() if key in _names(Run)}
+    return Run.from_dict(values)
+
+
+def _where(chosen: Namespace) -> Where:
+    return Where(**{key: value for key, value in chosen.as_dict().items() if key in _names(Where)})
+
+
+def _launcher(chosen: Namespace) -> Any:
+    from sigma2r.studies.launch import LocalLauncher, RayLauncher
+
+    if chosen.launcher == "ray":
+        return RayLauncher(chosen.ray_address, chosen.gpus_per_run)
+    return LocalLauncher(chosen.jobs)
+
+
+def _names(description: type) -> set[str]:
+    return {field.name for field in fields(description)}
+
+
+def _short(dataset: str) -> str:
+    """A data set's name as part of a file name: a folder gives its own last name, a path that of its function."""
+    from sigma2r.studies.comparison import file_name
+
+    return file_name(Path(dataset.removeprefix("folder:")).name) or "folder"

@@ -1,0 +1,69 @@
+"""Data sets of a user's own, by the path of a function that loads them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sigma2r._call import call_own
+from sigma2r._resolve import resolve
+from sigma2r.data.folder import FolderImages
+from sigma2r.data.images import ImageData
+
+
+def own_images(
+    path: str, split: str, *, data_dir: Path | None, image_size: int | None, download: bool
+) -> ImageData | FolderImages:
+    """A split as the function that a path names returns it.
+
+    Args:
+        path: ``package.module:name`` of ``name(split) -> ImageData``, called with ``"train"`` and with ``"test"``, and
+            with those of the keywords below that it takes.
+        split: ``"train"`` or ``"test"``.
+        data_dir: As the user says it.
+        image_size: As the user says it.
+        download: As the user says it.
+
+    Raises:
+        ValueError: If there is no such function, or it does not return images with labels and class names.
+    """
+    load = resolve("data set", path)
+    if not callable(load):
+        raise ValueError(f"{path}: a data set must be a function of a split, train or test; got {load!r}.")
+    data = call_own(path, split, function=load, data_dir=data_dir, image_size=image_size, download=download)
+    if not isinstance(data, (ImageData, FolderImages)):
+        raise ValueError(
+            f"{path}: a data set must return sigma2r.data.ImageData(images, labels, class_names); got "
+            f"{type(data).__name__}."
+        )
+    if isinstance(data, ImageData):
+        _check(path, split, data)
+    return data
+
+
+def _check(path: str, split: str, data: ImageData) -> None:
+    images, labels = data.images, data.labels
+    if not _is(images, 4, torch.uint8) or images.shape[2] != images.shape[3]:
+        raise ValueError(
+            f"{path}: images of {split} must be a uint8 tensor of shape (N, channels, side, side); got {_told(images)}."
+        )
+    if not _is(labels, 1, torch.int64) or labels.shape[0] != images.shape[0] or not len(labels):
+        raise ValueError(
+            f"{path}: labels of {split} must be an int64 tensor with one class index for each of the "
+            f"{images.shape[0]} images, of which there must be some; got {_told(labels)}."
+        )
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= len(data.class_names):
+        raise ValueError(
+            f"{path}: labels of {split} must lie in [0, {len(data.class_names)}), the number of class_names; they go "
+            f"from {least} to {most}."
+        )
+
+
+def _is(value: Any, ndim: int, dtype: torch.dtype) -> bool:
+    return isinstance(value, Tensor) and value.ndim == ndim and value.dtype == dtype
+
+
+def _told(value: Any) -> str:
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

@@ -1,0 +1,97 @@
+"""The report of a folder: of a study, of several studies, or of records as they come."""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from sigma2r.report.document import Document, Section
+from sigma2r.report.page import MEANINGS, records_document
+from sigma2r.report.study import study_document, study_sections
+from sigma2r.studies.catalog import Known, read_study
+from sigma2r.studies.record import STUDY_FILE, Record, read_records
+from sigma2r.studies.study import Done, Scale
+
+Several = Callable[[Done, Mapping[str, Scale], Known], Document]
+
+
+def studies_document(
+    done: Done,
+    scales: Mapping[str, Scale],
+    studies: Known,
+    *,
+    title: str = "sigma2r: studies",
+    text: str = "Everything here is built from their records.",
+    before: Iterable[Section] = (),
+    after: Iterable[Section] = (),
+) -> Document:
+    """The report of several studies.
+
+    Args:
+        done: Their records.
+        scales: The scale of each, by its name.
+        studies: The studies themselves, by name.
+        title: Of the page.
+        text: Behind how many runs there are.
+        before: Sections before those of the studies.
+        after: Sections behind them.
+    """
+    sections = (section for name in scales for section in study_sections(studies[name], scales[name], done))
+    return Document(
+        title=title,
+        paragraphs=(f"{len(done)} runs of {len(scales)} studies. {text}",),
+        sections=(*before, *sections, *after, Section(title="What the figures mean", terms=MEANINGS)),
+    )
+
+
+def folder_document(folder: Path, known: Known, several: Several = studies_document) -> Document:
+    """The report of whatever ``folder`` holds.
+
+    Args:
+        folder: A study's records (it holds ``study.json``), a folder of such folders, or any run folders or records.
+        known: Studies by what finds them.
+        several: How the report of several studies is put together.
+
+    Raises:
+        ValueError: If there is no record, or one cannot be read.
+    """
+    if (folder / STUDY_FILE).exists():
+        study, scale = read_study(folder, known)
+        if study is not None:
+            return study_document(study, scale, _records_of(folder))
+        _say_unknown(folder)
+    done, scales, studies = read_studies(folder, known)
+    return several(done, scales, studies) if scales else records_document(read_records(folder))
+
+
+def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Known]:
+    """All records of the studies in ``folder``, the scale of each study and the studies; nothing if there is none.
+
+    Studies stand in the order of ``known``; one that a path names which is not among these is left out, and told.
+
+    Raises:
+        ValueError: If a record cannot be read.
+    """
+    done: dict[str, Record] = {}
+    scales: dict[str, Scale] = {}
+    studies = {}
+    for path in sorted(folder.glob(f"*/{STUDY_FILE}")):
+        study, scale = read_study(path.parent, known)
+        if study is None:
+            _say_unknown(path.parent)
+            continue
+        scales[study.name], studies[study.name] = scale, study
+        done |= _records_of(path.parent)
+    return done, {study.name: scales[study.name] for study in known.values() if study.name in scales}, studies
+
+
+def _records_of(folder: Path) -> dict[str, Record]:
+    paths = (path for path in sorted(folder.glob("*.json")) if path.name != STUDY_FILE)
+    return {record.run_id: record for record in map(Record.read, paths)}
+
+
+def _say_unknown(folder: Path) -> None:
+    warnings.warn(
+        f"report: {folder} holds a study of somebody's own, whose code is not run for what a file says; its own tables "
+        "are left out. Name it to have them: sigma2r report FOLDER --study package.module:STUDY.",
+        stacklevel=3,
+    )

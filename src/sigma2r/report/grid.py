@@ -1,0 +1,106 @@
+"""A table of text, as Markdown, LaTeX and CSV."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LONG = 40  # letters; a longer cell is broken into lines
+_NUMBER = re.compile(r"(> )?[+-]?\d[\d.,e+-]*( ?%| ±.*| to .*)?$|–$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table of text.
+
+    Args:
+        name: File name without ending.
+        title: A heading.
+        caption: What it shows, below it.
+        headings: One for each column.
+        rows: Cells; the first of a row names it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """The table and its caption as Markdown."""
+        rule = ("---:" if numbers else "---" for numbers in self.numeric())
+        lines = [map(_in_markdown, self.headings), rule, *(map(_in_markdown, row) for row in self.rows)]
+        return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", self.caption])
+
+    def latex(self) -> str:
+        """The table as LaTeX, for a document that loads booktabs; columns of long text share its width."""
+        numbers = self.numeric()
+        long = [any(len(cell) > LONG for cell in column) for column in self._columns()]
+        width = rf"p{{{0.8 / max(sum(long), 1):.2f}\linewidth}}"
+        columns = "".join(
+            width if is_long else "r" if holds else "l" for holds, is_long in zip(numbers, long, strict=True)
+        )
+        lines = [
+            r"\begin{table}",
+            rf"\caption{{{_in_latex(self.caption)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            _latex_row(self.headings),
+            r"\midrule",
+            *map(_latex_row, self.rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines)
+
+    def _columns(self) -> list[tuple[str, ...]]:
+        return list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.headings)
+
+    def numeric(self) -> list[bool]:
+        """Which columns are numbers, and so flush right: never the first, which names the row."""
+        return [
+            i > 0 and 2 * sum(bool(_NUMBER.match(cell)) for cell in column) >= sum(bool(cell) for cell in column)
+            for i, column in enumerate(self._columns())
+        ]
+
+    def comma_separated(self) -> str:
+        """The table as CSV (RFC 4180); no cell is a formula to a spreadsheet."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow(map(_in_spreadsheet, self.headings))
+        writer.writerows([_in_spreadsheet(cell) for cell in row] for row in self.rows)
+        return buffer.getvalue()
+
+
+def _lines(cell: str) -> list[str]:
+    return [" ".join(line.split()) for line in cell.splitlines()]
+
+
+def _in_markdown(cell: str) -> str:
+    plain = (line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for line in _lines(cell))
+    return "<br>".join(plain)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "±": r"$\pm$", "–": "--", "σ": r"$\sigma$", "²": r"$^2$",
+}  # fmt: skip
+
+
+def _in_latex(cell: str) -> str:
+    return r"\newline ".join("".join(_LATEX.get(letter, letter) for letter in line) for line in _lines(cell))
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_in_latex, cells)) + r" \\"
+
+
+def _in_spreadsheet(cell: str) -> str:
+    """A cell that begins like a formula, and is no number, is marked as text."""
+    if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not re.fullmatch(r"[+-][\d.,e+-]+( (±|to) [+-]?[\d.]+)?", cell):
+        return "'" + cell
+    return cell

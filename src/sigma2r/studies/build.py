@@ -1,0 +1,82 @@
+"""From a description and its images to what is trained: model, losses, preprocessing."""
+
+import warnings
+from typing import Any
+
+import torch
+
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.data.splits import Split
+from sigma2r.losses import JointLoss, WarmUp
+from sigma2r.models import build_model
+from sigma2r.samplers import BalancedBatchSampler
+from sigma2r.studies.losses import build_loss, has_classes, takes
+from sigma2r.studies.run import Run
+from sigma2r.studies.yardsticks import LABEL_SMOOTHING
+from sigma2r.training import CompactClassifier
+
+
+def build(run: Run, training: Split, sampler: BalancedBatchSampler) -> CompactClassifier:
+    """Everything that learns, with the first weights of the run.
+
+    Args:
+        run: The description.
+        training: The split that it trains on.
+        sampler: Of that split: how many samples of a class its batches hold.
+
+    Raises:
+        ValueError: If model and images, or loss and layers, do not fit together.
+    """
+    preprocess = Preprocess.fitted_to(training.data, training.indices)
+    num_classes = len(training.data.class_names)
+    channels, side, _ = training.data.image_shape
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.init_seed)
+        model = build_model(
+            run.model, in_channels=channels, image_size=side, num_classes=num_classes, feature_dim=run.feature_dim
+        )
+        criterion = _criterion(run, num_classes, model.feature_dim, sampler)
+    assert run.augmentation is not None
+    return CompactClassifier(
+        model.to(memory_format=torch.channels_last),  # convolutions and pooling on the CPU are faster so
+        criterion,
+        preprocess,
+        augmentation=run.augmentation,
+        data_seed=run.data_seed,
+        epochs=run.epochs,
+        optimizer=run.optimizer,
+        lr=run.lr,
+        loss_lr=run.loss_lr,
+        weight_decay=run.weight_decay,
+        layers=run.layers,
+        label_smoothing=run.loss_weight if run.loss == LABEL_SMOOTHING else 0.0,
+    )
+
+
+def _criterion(run: Run, num_classes: int, feature_dim: int, sampler: BalancedBatchSampler) -> JointLoss | None:
+    """The joint loss; None where cross-entropy stands alone."""
+    if run.layers and has_classes(run.loss):
+        raise ValueError(
+            f"Run: layers are for losses that learn nothing for a class; {run.loss} has something for each. Leave "
+            "layers out."
+        )
+    options: dict[str, Any] = dict(run.loss_options)
+    if takes(run.loss, "max_per_class"):  # it spares the search on a GPU its N x N pairs
+        options = {"max_per_class": sampler.max_per_class, **options}
+    built = [build_loss(run.loss, num_classes, feature_dim, options) for _ in run.layers or "1"]
+    auxiliaries = [loss for loss in built if loss is not None]
+    if not auxiliaries:
+        return None
+    _say_if_neighbours_are_few(run, getattr(auxiliaries[0], "neighbors", 0), num_classes)
+    return JointLoss(auxiliaries, [WarmUp(run.loss_weight, run.warmup_epochs)] * len(auxiliaries))
+
+
+def _say_if_neighbours_are_few(run: Run, neighbors: int, num_classes: int) -> None:
+    """A loss that looks at so many classmates of a sample wants one more of each class in a batch."""
+    smallest = run.batch_size // min(num_classes, run.batch_size)
+    if smallest < neighbors + 1:
+        warnings.warn(
+            f"train: batches hold as few as {smallest} samples of a class; the {neighbors} neighbours of {run.loss} "
+            f"want {neighbors + 1}. All that there are stand in. Batch size {num_classes * (neighbors + 1)} would do.",
+            stacklevel=2,
+        )

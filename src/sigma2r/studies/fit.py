@@ -1,0 +1,106 @@
+"""The training of a run, usable without a folder: ``fit(run) -> Fitted``."""
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.data.splits import Split, load_splits
+from sigma2r.losses import JointLoss
+from sigma2r.samplers import BalancedBatchSampler
+from sigma2r.studies.build import build
+from sigma2r.studies.record import Record, plain, versions
+from sigma2r.studies.run import Run
+from sigma2r.studies.where import Where, device_name, find_device, using_threads
+from sigma2r.training import Files, Plan, plane_of
+from sigma2r.training import fit as fit_module
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained run.
+
+    Args:
+        record: What it left.
+        model: ``model(preprocess(images)) -> (features, logits)``.
+        preprocess: From uint8 images to what the model sees.
+        criterion: The joint loss with what it learned; None where cross-entropy stood alone.
+    """
+
+    record: Record
+    model: nn.Module
+    preprocess: Preprocess
+    criterion: JointLoss | None
+
+
+def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fitted:
+    """Load, split, build, train, measure and describe a run.
+
+    Args:
+        run: Everything that decides its numbers.
+        where: Device and data.
+        files: Where checkpoints and logs are kept, and from where an unfinished training goes on; None: nowhere.
+
+    Raises:
+        ValueError: If a name leads nowhere, or data, model and loss do not fit together.
+        TrainingDivergedError: If features stop being finite.
+        OSError: If files cannot be written.
+
+    Example:
+        >>> fitted = fit(Run(dataset="fuzzy-rgb", loss="center@0.1", feature_dim=2, epochs=1, images_per_class=64))
+        >>> fitted.record.counts["train"], fitted.criterion.auxiliary.centers.shape
+        (192, torch.Size([3, 2]))
+    """
+    started, where = time.perf_counter(), where or Where()
+    run.check_own_code()
+    device = find_device(where.device)
+    with using_threads(run.threads):
+        splits = load_splits(
+            run.dataset,
+            data_dir=where.data_dir,
+            image_size=run.image_size,
+            download=where.download,
+            validation_fraction=run.validation_fraction,
+            images_per_class=run.images_per_class,
+            seed=run.data_seed,
+        )
+        sampler = BalancedBatchSampler(splits["train"].labels, run.batch_size, seed=run.data_seed)
+        module = build(run, splits["train"], sampler)
+        plan = Plan(
+            epochs=run.epochs,
+            precision=run.precision,
+            measure_every=run.measure_every,
+            centers_at_means=run.center_init == "class-means",
+            workers=where.workers,
+            diagnose=where.diagnose,
+            progress=where.progress,
+        )
+        history = fit_module(module, splits, sampler, device, plan, files)
+        record = Record(
+            run=run,
+            class_names=tuple(splits["train"].data.class_names),
+            counts=_counts(splits, module.model),
+            history=tuple(plain(history)),
+            final=plain({split: history[-1][split] for split in splits}),
+            plane=plain(plane_of(module, splits["train"], device)),
+            versions=versions(),
+            device={"type": device.type, "name": device_name(device), "threads": run.threads},
+            seconds=_seconds(time.perf_counter() - started, history),
+            finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+    return Fitted(record, module.model, module.preprocess, module.criterion)
+
+
+def _counts(splits: Mapping[str, Split], model: nn.Module) -> dict[str, int]:
+    counts = {name: len(split) for name, split in splits.items()}
+    return {**counts, "parameters": sum(p.numel() for p in model.parameters())}
+
+
+def _seconds(total: float, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    trained, measured = (sum(entry[key] for entry in history) for key in ("train_s", "measure_s"))
+    seconds: dict[str, float] = plain({"total": total, "train": trained, "measure": measured})
+    return seconds

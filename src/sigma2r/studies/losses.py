@@ -1,0 +1,153 @@
+"""The losses by the names that a user types, or by the path of a loss of their own."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from sigma2r._call import call_own, parameters_of
+from sigma2r._resolve import is_path, resolve
+from sigma2r._suggest import unknown
+from sigma2r.losses import (
+    CenterLoss,
+    ContrastiveCenterLoss,
+    ContrastiveLoss,
+    GitLoss,
+    NearestNegativeTripletLoss,
+    SigmaSquaredRLoss,
+    SoftNearestNeighborLoss,
+    TripletCenterLoss,
+)
+from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+
+CROSS_ENTROPY = "cross-entropy"
+
+AUXILIARY_LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "center": CenterLoss,
+    "sigma2r": SigmaSquaredRLoss,
+    "soft-nearest-neighbor": SoftNearestNeighborLoss,
+    "git": partial(GitLoss, center_weight=1.0, push_weight=1.0),  # the two weights relative to that of the loss
+    "contrastive-center": ContrastiveCenterLoss,
+    "triplet-center": TripletCenterLoss,
+    "nearest-negative-triplet": NearestNegativeTripletLoss,
+    "contrastive": ContrastiveLoss,
+}
+
+LOSSES = (CROSS_ENTROPY, *AUXILIARY_LOSSES)
+ON_LOGITS = (CROSS_ENTROPY, LABEL_SMOOTHING)  # nothing is added to the cross-entropy on features
+_ADDED: dict[str, Callable[..., nn.Module]] = {**AUXILIARY_LOSSES, **YARDSTICKS}
+
+_SIZES = ("num_classes", "feature_dim")
+_NOT_OF_A_RUN = {"generator", "ignore_index", "sparse_grad"}  # the trainer seeds, ignores none, and is dense
+
+
+def check_loss(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse a loss that does not exist or does not take these options; one by a path is not looked at yet.
+
+    Raises:
+        ValueError: With the nearest names, or from the loss itself if a value is wrong.
+    """
+    if options.get("reduction") == "none":
+        raise ValueError(f"{name}: a run needs one number for a batch: reduction must be mean or sum; got none.")
+    if not _is_ones_own(name):
+        _check_options(name, options)
+        build_loss(name, 1, 1, options)
+
+
+def check_own_loss(name: str, options: Mapping[str, Any]) -> None:
+    """Import a loss that is named by a path, and refuse options that it does not take; other losses pass.
+
+    Raises:
+        ValueError: If it cannot be imported, is no loss, or does not take these options.
+    """
+    if _is_ones_own(name):
+        _check_options(name, options)
+
+
+def loss_options(name: str) -> dict[str, Any]:
+    """The options of a loss and their defaults: what its constructor takes beside sizes.
+
+    Raises:
+        ValueError: If there is no such loss; the nearest names are suggested.
+    """
+    if name in ON_LOGITS:
+        return {}
+    left_out = {*_SIZES, *_NOT_OF_A_RUN}
+    return {p.name: p.default for p in _parameters(name) if p.name not in left_out and p.kind not in _VARIADIC}
+
+
+def build_loss(name: str, num_classes: int, feature_dim: int, options: Mapping[str, Any]) -> nn.Module | None:
+    """The loss of that name on features, drawn from torch's global generator; None where there is none.
+
+    A loss of one's own is called with ``num_classes`` and ``feature_dim``, if it takes them, and its options.
+
+    Raises:
+        ValueError: If what a path names does not give a module.
+    """
+    if name in ON_LOGITS:
+        return None
+    sizes = dict(zip(_SIZES, (num_classes, feature_dim), strict=True))
+    taken = {p.name for p in _parameters(name)}
+    keywords = {**{key: size for key, size in sizes.items() if key in taken}, **options}
+    if not _is_ones_own(name):
+        return _constructor(name)(**keywords)
+    built = call_own(name, function=_constructor(name), **keywords)
+    if not isinstance(built, nn.Module):
+        raise ValueError(
+            f"{name}: a loss must be a torch.nn.Module, called as loss(features, labels); got {type(built).__name__}."
+        )
+    return built
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether the constructor of a loss has an argument of that name."""
+    return name not in ON_LOGITS and any(p.name == option for p in _parameters(name))
+
+
+def has_classes(name: str) -> bool:
+    """Whether the loss learns something for each class, and so fits one dimension of features alone."""
+    return takes(name, "num_classes")
+
+
+def may_be_raised(name: str) -> bool:
+    """Whether a negative weight of the loss may make sense; of one that is named by a path only it knows."""
+    return _is_ones_own(name) or bool(getattr(_ADDED.get(name), "may_be_raised", False))
+
+
+def _is_ones_own(name: str) -> bool:
+    return name not in _ADDED and name not in ON_LOGITS and is_path(name)
+
+
+def _constructor(name: str) -> Callable[..., nn.Module]:
+    if _is_ones_own(name):
+        found = resolve("loss", name)
+        if not callable(found):
+            raise ValueError(f"{name}: a loss must be a class or a function that returns one; got {found!r}.")
+        return found  # type: ignore[no-any-return]
+    if name not in _ADDED:
+        raise unknown("loss", name, (*LOSSES, LABEL_SMOOTHING, *YARDSTICKS))
+    return _ADDED[name]
+
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _parameters(name: str) -> list[inspect.Parameter]:
+    return parameters_of(_constructor(name))
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    known = loss_options(name)
+    if name not in ON_LOGITS and any(p.kind is p.VAR_KEYWORD for p in _parameters(name)):
+        return  # it takes whatever it is given
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of the loss {name}", option, known)
+    missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in options]
+    if missing:
+        raise ValueError(
+            f"{name}: options without a default must be given; {', '.join(missing)} is missing. Write "
+            f"{name}@WEIGHT[{missing[0]}=VALUE]."
+        )

@@ -1,0 +1,71 @@
+"""Losses of others that a study measures ours against, each by a well-kept implementation."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+LABEL_SMOOTHING = "label-smoothing"
+
+
+class MetricLearningLoss(nn.Module):
+    """A loss of pytorch-metric-learning, called as ``loss(features, labels)``.
+
+    Args:
+        loss: The loss, such as its ``SupConLoss()``.
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> Float[Tensor, ""]:
+        """The loss of a batch."""
+        value: Tensor = self.loss(features, labels)
+        return value
+
+
+def arcface(num_classes: int, feature_dim: int, *, margin: float = 28.6, scale: float = 64.0) -> nn.Module:
+    """Additive angular margin beside the cross-entropy, with class weights of its own.
+
+    Args:
+        num_classes: C.
+        feature_dim: D.
+        margin: In degrees; 28.6 are the 0.5 rad of the source.
+        scale: Of the cosines.
+
+    Raises:
+        ImportError: In one sentence, if pytorch-metric-learning is missing.
+
+    Source: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019. There it replaces the
+    cross-entropy; here it is added with a weight, as all others are (eq. 11 of arXiv 2009.08796).
+    """
+    return MetricLearningLoss(
+        _losses().ArcFaceLoss(num_classes=num_classes, embedding_size=feature_dim, margin=margin, scale=scale)
+    )
+
+
+def supcon(*, temperature: float = 0.1) -> nn.Module:
+    """Supervised contrastive loss of normalised features, beside the cross-entropy.
+
+    Args:
+        temperature: By which cosines are divided.
+
+    Raises:
+        ImportError: In one sentence, if pytorch-metric-learning is missing.
+
+    Source: "Supervised Contrastive Learning", NeurIPS 2020, with one view of each image.
+    """
+    return MetricLearningLoss(_losses().SupConLoss(temperature=temperature))
+
+
+def _losses() -> Any:
+    try:
+        from pytorch_metric_learning import losses
+    except ModuleNotFoundError as error:
+        raise ImportError(f'arcface and supcon need more ({error}): pip install "sigma2r[yardsticks]"') from error
+    return losses
+
+
+YARDSTICKS: dict[str, Callable[..., nn.Module]] = {"arcface": arcface, "supcon": supcon}

@@ -1,0 +1,198 @@
+"""The training of a model that has been built: epochs, measures after them, checkpoints and logs."""
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
+from sigma2r.data.splits import Split
+from sigma2r.samplers import BalancedBatchSampler
+from sigma2r.training.checkpoints import Files, KeepCheckpoints, WholeFiles
+from sigma2r.training.diagnosis import Diagnose
+from sigma2r.training.history import History
+from sigma2r.training.measure import measure_splits
+from sigma2r.training.module import CompactClassifier
+
+_MEASURE_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a model is trained, beside what its module knows.
+
+    Args:
+        epochs: How many.
+        precision: Lightning's name of the arithmetic.
+        measure_every: Measure every so many epochs; 0: after the last alone.
+        centers_at_means: Start class centers at the means of the training features.
+        workers: Processes that decode images which do not fit into memory.
+        diagnose: Watch the added loss every so many steps; 0: not.
+        progress: Show a progress bar; None: if a terminal shows what is printed.
+    """
+
+    epochs: int
+    precision: str = "32-true"
+    measure_every: int = 1
+    centers_at_means: bool = False
+    workers: int = 0
+    diagnose: int = 0
+    progress: bool | None = None
+
+
+def fit(
+    module: CompactClassifier,
+    splits: Mapping[str, Split],
+    sampler: BalancedBatchSampler,
+    device: torch.device,
+    plan: Plan,
+    files: Files | None = None,
+) -> list[dict[str, Any]]:
+    """Train ``module`` on the split ``train``, from the last checkpoint on if there is one.
+
+    Args:
+        module: Model, losses, preprocessing and rates; trained in place, and on ``device`` afterwards.
+        splits: ``train`` and others; all are measured.
+        sampler: Batches of positions within the split ``train``.
+        device: Where.
+        plan: For how long, and how.
+        files: Where checkpoints and logs are kept; None keeps none.
+
+    Returns:
+        The figures of each epoch, as a record's history holds them.
+
+    Raises:
+        TrainingDivergedError: If features stop being finite.
+        KeyboardInterrupt: If the user stops it; SystemExit with 143 if a signal asks the process to end.
+        OSError: If files cannot be written.
+    """
+    history = History(
+        lambda it, last: measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last),
+        plan.measure_every,
+        plan.epochs,
+    )
+    resumed = files is not None and files.last.exists()
+    with _quiet_lightning(), _signals_that_say_what_they_are():
+        trainer = _trainer(history, device, plan, files, len(sampler))
+        module.to(device)
+        if plan.precision == "64-true":
+            module.double()  # Lightning would do so after it has read a checkpoint, and so round what it read
+        if plan.centers_at_means and not resumed:
+            _start_at_class_means(module, splits["train"], device, plan.workers)
+        rows = EpochRows(sampler, splits["train"].indices)
+        batches = make_batches(splits["train"].data, rows, len(sampler), device, plan.workers)
+        trainer.fit(
+            module,
+            datamodule=_EpochSource(module, sampler, batches),
+            ckpt_path=files.last if files is not None and resumed else None,
+            weights_only=True,
+        )
+    module.to(device)
+    assert len(history.entries) == plan.epochs, "a training that is stopped raises"
+    return history.entries
+
+
+def _trainer(history: History, device: torch.device, plan: Plan, files: Files | None, steps: int) -> pl.Trainer:
+    callbacks: list[pl.Callback] = [history]
+    if files is not None:
+        callbacks.append(KeepCheckpoints(files, history))
+    if plan.diagnose:
+        callbacks.append(Diagnose(plan.diagnose))
+    progress = sys.stdout.isatty() if plan.progress is None else plan.progress
+    if progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=20))
+    return pl.Trainer(
+        accelerator=device.type,
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=plan.precision,  # type: ignore[arg-type]
+        max_epochs=plan.epochs,
+        callbacks=callbacks,
+        logger=False if files is None else _loggers(files),
+        plugins=[WholeFiles()],
+        enable_checkpointing=files is not None,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        log_every_n_steps=min(50, steps),
+        reload_dataloaders_every_n_epochs=1,
+    )
+
+
+def _loggers(files: Files) -> list[Any]:
+    attempt = 1 + len(list(files.logs.glob("csv-*")))
+    return [
+        CSVLogger(files.logs.parent, name=files.logs.name, version=f"csv-{attempt}"),  # it would delete an older one
+        TensorBoardLogger(files.logs.parent, name=files.logs.name, version="tensorboard"),
+    ]
+
+
+def _start_at_class_means(module: CompactClassifier, split: Split, device: torch.device, workers: int) -> None:
+    loss = module.criterion.auxiliary if module.criterion is not None else None
+    init_centers = getattr(loss, "init_centers", None)
+    if init_centers is None:
+        return
+    rows = in_order(split.indices, _MEASURE_BATCH)
+    batches: Batches = make_batches(split.data, rows, len(rows), device, workers)
+    with torch.no_grad():
+        parts = [
+            (module.model(module.preprocess(images.to(device)))[0], labels.to(device)) for images, labels in batches
+        ]
+    init_centers(torch.cat([f for f, _ in parts]), torch.cat([y for _, y in parts]))
+
+
+class _EpochSource(pl.LightningDataModule):
+    """Hands Lightning the batches of the epoch that it is in, also after a resume."""
+
+    def __init__(self, module: CompactClassifier, sampler: BalancedBatchSampler, batches: Any) -> None:
+        super().__init__()
+        self.module, self.sampler, self.batches = module, sampler, batches
+
+    def train_dataloader(self) -> Any:
+        """Balanced batches of uint8 images."""
+        self.sampler.set_epoch(self.module.current_epoch)
+        return self.batches
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment and normalise on the device."""
+        images, labels = batch
+        return self.module.augmented(images), labels
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's greetings and tips off the screen; warnings that concern the user still show."""
+    logger = logging.getLogger("pytorch_lightning")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # Lightning calls a function of torch that torch is about to rename.
+            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _signals_that_say_what_they_are() -> Iterator[None]:
+    """Lightning turns Ctrl-C into an exit with 1 and deaf ears for the next, and SIGTERM into an exit with 0."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SIGTERMException:
+        raise SystemExit(128 + signal.SIGTERM) from None
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, before)
+            raise KeyboardInterrupt from None
+        raise

@@ -23,13 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
+        from sigma2r.cli.parser import WrongCallError, build_parser, underscored
+        from sigma2r.cli.verbs import VERBS
+    except ImportError as error:
+        return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+    try:
         with _stopped_by_sigterm(), warnings.catch_warnings():
-            from sigma2r.cli.parser import build_parser, underscored
-            from sigma2r.cli.verbs import VERBS
-
-            chosen = build_parser().parse_args([underscored(word) for word in words])
             warnings.showwarning = _warn_in_one_line
+            chosen = build_parser().parse_args([underscored(word) for word in words])
             VERBS[chosen.verb](chosen[chosen.verb])
+    except WrongCallError as error:
+        return _fail(str(error), 2)
     except ImportError as error:
         return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
     except (ValueError, OSError, RuntimeError) as error:

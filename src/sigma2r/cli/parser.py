@@ -1,7 +1,9 @@
 """The words that the command line understands."""
 
+import re
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser
 
@@ -11,21 +13,75 @@ from sigma2r.studies.where import Where
 _CONFIG_HELP = "YAML file with any of the values below."
 
 
+class WrongCallError(Exception):
+    """Words that no verb understands."""
+
+
+class Parser(ArgumentParser):
+    """Says what is wrong in one sentence, without the usage before it; a flag is spelled out."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **keywords})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            WrongCallError: Always.
+        """
+        told = _in_plain_words(message)
+        if told.startswith("unrecognized arguments: --"):
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            near = get_close_matches(told.split()[2].partition("=")[0], flags, n=2, cutoff=0.6)
+            told += f". Did you mean {' or '.join(near)}?" if near else ""
+        end = "" if told.endswith(("?", ".")) else "."
+        raise WrongCallError(f"{told}{end} {self.prog.replace(' [options]', '')} --help explains.") from ex
+
+
+def _in_plain_words(message: str) -> str:
+    """What the parser says, without Python's names of types, and without the content of a file."""
+    told = " ".join(message.split())
+    if told.startswith(("Unexpected config", "Problems parsing config", "Unable to parse config")):
+        return "the file of --config must be YAML with values that this command takes, as --print_config writes it"
+    told = re.sub(r"^Parser key \"([\w.]+)\": ", r"\1: ", told)
+    kinds = [_KINDS.get(kind, kind) for kind in dict.fromkeys(re.findall(r"Expected a <class '(\w+)'>", told))]
+    given = re.search(r"(?:Got value|Given value): (.*)$", told)
+    if literal := re.search(r"Expected a typing.Literal\[([^\]]*)\]", told):
+        kinds = [f"one of {literal[1].replace(chr(39), '')}"]
+    if nested := re.search(r"NestedArg\(key='([\w.]+)', val=(.*?)\)", told):
+        return f"{told.partition(':')[0]}.{nested[1]} does not take {nested[2].strip(chr(39))}"
+    if kinds and given:
+        return f"{told.partition(':')[0]} must be {' or '.join(kinds)}; got {given[1]}"
+    return told
+
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "NoneType": "null",
+    "str": "text",
+    "dict": "a mapping, {key: value}",
+    "tuple": "a list, [value, ...]",
+    "list": "a list, [value, ...]",
+}
+
+
 def build_parser() -> ArgumentParser:
     """The parser of all verbs."""
-    parser = ArgumentParser(prog="sigma2r", description="Train networks whose features are compact within each class.")
+    parser = Parser(prog="sigma2r", description="Train networks whose features are compact within each class.")
     verbs = parser.add_subcommands(dest="verb")
 
-    verbs.add_subcommand("list", ArgumentParser(), help="Data sets, models, losses with their options, and studies.")
+    verbs.add_subcommand("list", Parser(), help="Data sets, models, losses with their options, and studies.")
 
-    one = ArgumentParser()
+    one = Parser()
     one.add_argument("--config", action="config", help=_CONFIG_HELP)
     one.add_class_arguments(Run)
     one.add_argument("--out", type=Path | None, help="The run's folder; default runs/<data set>-<loss>-<id>.")
     one.add_class_arguments(Where)
     verbs.add_subcommand("train", one, help="Train one run and leave its record.")
 
-    many = ArgumentParser()
+    many = Parser()
     many.add_argument("--config", action="config", help=_CONFIG_HELP)
     many.add_argument(
         "--losses",
@@ -41,7 +97,7 @@ def build_parser() -> ArgumentParser:
     many.add_class_arguments(Where)
     verbs.add_subcommand("compare", many, help="Train several losses and seeds; print a table, write a report.")
 
-    again = ArgumentParser()
+    again = Parser()
     again.add_argument(
         "study", type=str, help="A study that sigma2r list names, all of these, or one's own: package.module:STUDY."
     )
@@ -52,7 +108,7 @@ def build_parser() -> ArgumentParser:
     again.add_class_arguments(Where)
     verbs.add_subcommand("reproduce", again, help="Train the runs of a study and write its report.")
 
-    told = ArgumentParser()
+    told = Parser()
     told.add_argument("folder", type=Path, help="A folder of run folders or of records.")
     told.add_argument("--out", type=Path | None, help="Where to write the report; default the same folder.")
     told.add_argument("--study", type=str, nargs="+", default=[], help="Studies of one's own that it holds.")

@@ -70,8 +70,8 @@ def compare(chosen: Namespace) -> None:
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
-    run = described(chosen)
-    study = comparison_study(run, chosen.losses, chosen.seeds)
+    run = described(chosen, layers=[])
+    study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     records = reproduce(study, AS_DESCRIBED, out, where=_where(chosen), launcher=_launcher(chosen))
     print_table(records)
@@ -146,10 +146,10 @@ VERBS: dict[str, Callable[[Namespace], None]] = {
 }
 
 
-def described(chosen: Namespace) -> Run:
-    """The run that the arguments describe."""
+def described(chosen: Namespace, **instead: Any) -> Run:
+    """The run that the arguments describe, with some of them replaced."""
     values = {key: value for key, value in chosen.as_dict().items() if key in _names(Run)}
-    return Run.from_dict(values)
+    return Run.from_dict({**values, **instead})
 
 
 def _where(chosen: Namespace) -> Where:

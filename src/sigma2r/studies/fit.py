@@ -13,9 +13,9 @@ from sigma2r.data.splits import Split, load_splits
 from sigma2r.losses import JointLoss
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.studies.build import build
-from sigma2r.studies.record import Record, plain, versions
+from sigma2r.studies.record import Record, describe_device, plain, versions
 from sigma2r.studies.run import Run
-from sigma2r.studies.where import Where, device_name, find_device, using_threads
+from sigma2r.studies.where import Where, find_device, using_threads
 from sigma2r.training import Files, Plan, plane_of
 from sigma2r.training import fit as fit_module
 
@@ -58,6 +58,8 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fit
     started, where = time.perf_counter(), where or Where()
     run.check_own_code()
     device = find_device(where.device)
+    if run.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16 without the record saying so
+        raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
     with using_threads(run.threads):
         splits = load_splits(
             run.dataset,
@@ -72,6 +74,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fit
         module = build(run, splits["train"], sampler)
         plan = Plan(
             epochs=run.epochs,
+            of=run.run_id,
             precision=run.precision,
             measure_every=run.measure_every,
             centers_at_means=run.center_init == "class-means",
@@ -88,7 +91,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fit
             final=plain({split: history[-1][split] for split in splits}),
             plane=plain(plane_of(module, splits["train"], device)),
             versions=versions(),
-            device={"type": device.type, "name": device_name(device), "threads": run.threads},
+            device=describe_device(device, run.threads),
             seconds=_seconds(time.perf_counter() - started, history),
             finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )

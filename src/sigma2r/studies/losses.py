@@ -101,6 +101,11 @@ def build_loss(name: str, num_classes: int, feature_dim: int, options: Mapping[s
     return built
 
 
+def is_known(name: str) -> bool:
+    """Whether a loss is one of ours or a yardstick, and not named by a path or mistyped."""
+    return name in _ADDED or name in ON_LOGITS
+
+
 def takes(name: str, option: str) -> bool:
     """Whether the constructor of a loss has an argument of that name."""
     return name not in ON_LOGITS and any(p.name == option for p in _parameters(name))
@@ -117,7 +122,7 @@ def may_be_raised(name: str) -> bool:
 
 
 def _is_ones_own(name: str) -> bool:
-    return name not in _ADDED and name not in ON_LOGITS and is_path(name)
+    return not is_known(name) and is_path(name)
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:

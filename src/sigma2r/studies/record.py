@@ -2,17 +2,19 @@
 
 import json
 import math
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from sigma2r._files import write_whole
 from sigma2r.studies.losses import CROSS_ENTROPY
 from sigma2r.studies.run import Run
+from sigma2r.studies.where import device_name
 
 
 class DamagedFileError(ValueError):
@@ -89,14 +91,6 @@ class Record:
             raise DamagedFileError(f"Record: {path} lacks or has an unknown part: {error}.") from error
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be used, so that nothing is lost; its new name."""
-    aside = next(
-        candidate for number in count(1) if not (candidate := path.with_name(f"{path.name}.broken-{number}")).exists()
-    )
-    return path.replace(aside)
-
-
 def read_records(folder: Path) -> list[Record]:
     """All records below ``folder`` (run folders, or a flat folder of records), by loss, weight and seed.
 
@@ -129,14 +123,8 @@ def _order(record: Record) -> tuple[object, ...]:
 
 
 def write_json(path: Path, values: object) -> None:
-    """Write JSON through a temporary file and a rename, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write JSON whole or not at all."""
+    write_whole(path, (json.dumps(values, indent=1, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
@@ -170,6 +158,14 @@ def plain(values: Any) -> Any:
     if isinstance(values, dict):
         return {key: plain(value) for key, value in values.items()}
     return [plain(value) for value in values] if isinstance(values, (list, tuple)) else values
+
+
+def describe_device(device: torch.device, threads: int) -> dict[str, Any]:
+    """What computes, as far as numbers may depend on it: sums come out differently with other instructions."""
+    described = {"type": device.type, "name": device_name(device), "threads": threads}
+    if device.type == "cpu":
+        described["instructions"] = torch.backends.cpu.get_cpu_capability()
+    return described
 
 
 def versions() -> dict[str, str]:

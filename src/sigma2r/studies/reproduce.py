@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sigma2r._files import set_aside
 from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
-from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, set_aside, write_json
+from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, write_json
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
 from sigma2r.studies.where import Where

@@ -5,25 +5,24 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
 from filelock import FileLock, Timeout
 
+from sigma2r._files import is_part, set_aside
 from sigma2r.studies.fit import fit
 from sigma2r.studies.record import (
     RECORD_FILE,
     DamagedFileError,
     Record,
+    describe_device,
     plain,
     read_json,
-    set_aside,
     versions,
     write_json,
 )
 from sigma2r.studies.run import Run
-from sigma2r.studies.where import Where, device_name, find_device
-from sigma2r.training import Files
+from sigma2r.studies.where import Where, find_device
+from sigma2r.training import Files, UnusableCheckpointError
 
 RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
@@ -36,28 +35,42 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
 
     The folder holds ``run.json`` (the description), ``checkpoints/`` (last, and best if there is a validation
     split), ``logs/`` (CSV and TensorBoard) and, at the end, ``record.json``. An unfinished run goes on after its
-    last finished epoch.
+    last finished epoch; what it cannot go on from is set aside under another name, and told.
 
     Raises:
-        ValueError: If ``out`` belongs to another run, or the data cannot be used.
+        ValueError: If ``out`` belongs to another run, or the data cannot be used; the folder is then as it was.
         TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
         OSError: If the folder cannot be written to.
     """
+    _refuse_foreign(run, out)
     with _alone(out):
-        record = _finished(run, out)
+        _refuse_foreign(run, out)  # it may have changed since
+        record = _finished(out)
         if record is not None:
             return record
-        _claim(run, out)
         files = Files(out / CHECKPOINTS / "last.ckpt", out / CHECKPOINTS / "best.ckpt", out / LOGS)
-        _set_aside_if_damaged(files.last)
-        record = fit(run, where, files).record
+        _sweep(out)
+        with _claimed(run, out, files):
+            record = _fit(run, where, files)
         record.write(out / RECORD_FILE)
         return record
 
 
+def _fit(run: Run, where: Where | None, files: Files) -> Record:
+    try:
+        return fit(run, where, files).record
+    except UnusableCheckpointError as error:
+        aside = set_aside(files.last)
+        warnings.warn(
+            f"train: the checkpoint {files.last} cannot be gone on from: {error}. Set aside as {aside.name}; the run "
+            "starts over.",
+            stacklevel=3,
+        )
+        return fit(run, where, files).record
+
+
 def left_of_diverged(run: Run, out: Path, where: Where, error: Exception, seconds: float) -> Record:
     """Leave a record that says where a run broke, so that it is not trained again."""
-    device = find_device(where.device)
     record = Record(
         run=run,
         class_names=(),
@@ -66,7 +79,7 @@ def left_of_diverged(run: Run, out: Path, where: Where, error: Exception, second
         final={},
         plane=None,
         versions=versions(),
-        device={"type": device.type, "name": device_name(device), "threads": run.threads},
+        device=describe_device(find_device(where.device), run.threads),
         seconds=plain({"total": seconds}),
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         diverged=str(error),
@@ -77,7 +90,12 @@ def left_of_diverged(run: Run, out: Path, where: Where, error: Exception, second
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder; a process that dies lets go of it."""
+    """Keep other processes out of a run's folder; a process that dies lets go of it.
+
+    A folder that was made for it and holds nothing else goes away again.
+    """
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    new = not (out / LOCK).exists()
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / LOCK)
     try:
@@ -90,32 +108,49 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if new and {path.name for path in out.iterdir()} <= {LOCK}:
+            (out / LOCK).unlink(missing_ok=True)
         lock.release()
+        for folder in made:
+            if any(folder.iterdir()):
+                break
+            folder.rmdir()
 
 
-def _finished(run: Run, out: Path) -> Record | None:
+def _finished(out: Path) -> Record | None:
     """The record that is there already."""
     if not (out / RECORD_FILE).exists():
         return None
     try:
-        record = Record.read(out / RECORD_FILE)
+        return Record.read(out / RECORD_FILE)
     except DamagedFileError as error:
         aside = set_aside(out / RECORD_FILE)
         warnings.warn(f"{error} Set aside as {aside.name}; the run goes on from its checkpoint.", stacklevel=3)
         return None
-    _refuse_other(out, record.run, run)
-    return record
 
 
-def _claim(run: Run, out: Path) -> None:
-    """Leave the description in a folder that is new or this run's."""
-    if (out / RUN_FILE).exists():
-        _refuse_other(out, Run.from_dict(read_json(out / RUN_FILE)), run)
-    elif any(path.name != LOCK for path in out.iterdir()):
+def _refuse_foreign(run: Run, out: Path) -> None:
+    """Refuse a folder that is not this run's, or not a run's, before anything in it is touched."""
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise ValueError(f"train: the run's folder must be a folder; {out} is a file. Choose another --out.")
+    for name in (RECORD_FILE, RUN_FILE):
+        if (there := _described(out / name)) is not None:
+            return _refuse_other(out, there, run)
+    if not (out / RUN_FILE).exists() and any(path.name != LOCK and not is_part(path) for path in out.iterdir()):
         raise ValueError(
             f"train: the run's folder must be new or hold the same run; {out} holds other files. Choose another --out."
         )
-    write_json(out / RUN_FILE, run.as_dict())
+    return None
+
+
+def _described(path: Path) -> Run | None:
+    """The run that a file is of; None where there is no such file, or it is damaged."""
+    try:
+        return Record.read(path).run if path.name == RECORD_FILE else Run.from_dict(read_json(path))
+    except (FileNotFoundError, DamagedFileError):
+        return None
 
 
 def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
@@ -128,17 +163,23 @@ def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
     )
 
 
-def _set_aside_if_damaged(checkpoint: Path) -> None:
-    """Rename a checkpoint that cannot be loaded: the run then starts over, and the file is still there."""
-    if not checkpoint.exists():
-        return
+@contextmanager
+def _claimed(run: Run, out: Path, files: Files) -> Iterator[None]:
+    """Leave the description in the folder; take it away again if the run is refused before it begins."""
+    claimed = (out / RUN_FILE).exists()
+    if claimed and _described(out / RUN_FILE) is None:
+        aside = set_aside(out / RUN_FILE)
+        warnings.warn(f"train: {out / RUN_FILE} is damaged. Set aside as {aside.name}.", stacklevel=5)
+    write_json(out / RUN_FILE, run.as_dict())
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError, KeyError, ValueError) as error:
-        aside = set_aside(checkpoint)
-        said = str(error).partition("\n")[0]
-        warnings.warn(
-            f"train: the checkpoint {checkpoint} cannot be loaded ({said}). Set aside as {aside.name}; the run starts "
-            "over.",
-            stacklevel=2,
-        )
+        yield
+    except BaseException:
+        if not claimed and not files.logs.exists():
+            (out / RUN_FILE).unlink()
+        raise
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a kill left of files that were being written; nobody else writes here."""
+    for path in [*out.glob(".*.part"), *(out / CHECKPOINTS).glob(".*.part")]:
+        path.unlink()

@@ -29,6 +29,13 @@ class Where:
     diagnose: int = 0
     progress: bool | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense; whether the device is there is asked where it is needed."""
+        for name in ("workers", "diagnose"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"Where: {name} must be a whole number of at least 0; got {value!r}.")
+
 
 def find_device(name: str) -> torch.device:
     """The device that ``name`` means here.
@@ -43,6 +50,8 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error
+    if device.type not in ("cpu", "cuda", "mps") or (device.type != "cuda" and device.index is not None):
+        raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"train: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
     if device.type == "mps" and not torch.backends.mps.is_available():

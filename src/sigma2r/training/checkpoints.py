@@ -1,16 +1,22 @@
 """Checkpoints that are whole or not there: the last epoch's, and the best by validation."""
 
-import os
+import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
+from torch import Tensor
 
+from sigma2r._files import write_whole
 from sigma2r.training.history import History
+from sigma2r.training.module import CompactClassifier
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,10 @@ class Files:
     logs: Path
 
 
+class UnusableCheckpointError(ValueError):
+    """The checkpoint that a training would go on from is damaged, or is not of this training."""
+
+
 class WholeFiles(TorchCheckpointIO):
     """Writes beside the old file, waits for the disk, and renames: a power cut leaves the old or the new."""
 
@@ -37,17 +47,7 @@ class WholeFiles(TorchCheckpointIO):
         Raises:
             OSError: If the folder cannot be written to; an older file at ``path`` is then still whole.
         """
-        final = Path(path)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        part = final.with_name(f".{final.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(final)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(Path(path), partial(torch.save, checkpoint))
 
 
 class KeepCheckpoints(Checkpoint):
@@ -70,3 +70,80 @@ class KeepCheckpoints(Checkpoint):
         if self.history.best_epoch() == trainer.current_epoch + 1:
             trainer.save_checkpoint(self.files.best)
         trainer.save_checkpoint(self.files.last)
+
+
+def check_checkpoint(path: Path, module: CompactClassifier, history: History) -> None:
+    """Refuse a checkpoint from which this training cannot go on exactly.
+
+    Its bytes must be those that were written (a zip file knows its checksums), and it must hold what this training
+    wrote: weights of these shapes, the optimizer of these groups, one entry of history for each epoch.
+
+    Raises:
+        UnusableCheckpointError: Saying why.
+    """
+    checkpoint = _read(path)
+    state = _part(path, checkpoint, "state_dict", dict)
+    wanted = {name: value.shape for name, value in module.state_dict().items()}
+    found = {name: getattr(value, "shape", None) for name, value in state.items()}
+    if found != wanted:
+        odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+        raise UnusableCheckpointError(f"it holds weights of another shape or name: {', '.join(map(str, odd[:3]))}")
+    entries = _part(path, _part(path, checkpoint, "callbacks", dict), history.state_key, dict).get("entries")
+    told = isinstance(entries, list) and [entry.get("epoch") for entry in entries if isinstance(entry, dict)]
+    epochs = checkpoint.get("epoch")
+    if told != list(range(1, len(told or ()) + 1)) or epochs != len(told or ()) - 1 or len(told or ()) > history.epochs:
+        raise UnusableCheckpointError(f"its history must have an entry for each of its epochs; it ends after {epochs}")
+    of = checkpoint["callbacks"][history.state_key].get("of")
+    if of != history.of:
+        raise UnusableCheckpointError(f"it is of the training {of}, and not of {history.of}")
+    try:
+        reached = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    except (KeyError, TypeError):
+        reached = None
+    if reached != epochs + 1:
+        raise UnusableCheckpointError(f"its loop must have ended {epochs + 1} epochs; it has ended {reached}")
+    _check_optimizer(_part(path, checkpoint, "optimizer_states", list), module)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:  # what torch says then is how to load it unsafely
+        raise UnusableCheckpointError("it holds something else than tensors and numbers") from None
+    except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, ValueError, NotImplementedError) as error:
+        said = str(error).partition("\n")[0]
+        raise UnusableCheckpointError(f"it cannot be loaded ({said})") from error
+    if damaged is not None:
+        raise UnusableCheckpointError(f"its content is not what was written: the checksum of {damaged} differs")
+    if not isinstance(checkpoint, dict):
+        raise UnusableCheckpointError(f"it holds a {type(checkpoint).__name__} and no checkpoint")
+    return checkpoint
+
+
+def _part(path: Path, values: Mapping[str, Any], name: str, kind: type) -> Any:
+    if not isinstance(values.get(name), kind):
+        raise UnusableCheckpointError(f"its part {name} is missing")
+    return values[name]
+
+
+def _check_optimizer(states: list[Any], module: CompactClassifier) -> None:
+    groups = module.configure_optimizers().param_groups
+    try:
+        (state,) = states
+        sizes = [len(group["params"]) for group in state["param_groups"]]
+        own = [parameter for group in groups for parameter in group["params"]]
+        kept = state["state"].items()
+        fits = sizes == [len(group["params"]) for group in groups] and all(
+            _alike(values.values(), own[index]) for index, values in kept
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        fits = False
+    if not fits:
+        raise UnusableCheckpointError("its optimizer holds other groups or shapes")
+
+
+def _alike(values: Iterable[Any], parameter: Tensor) -> bool:
+    """Whether what an optimizer remembers of a parameter has its shape; counts of steps have none."""
+    return all(value.shape == parameter.shape for value in values if isinstance(value, Tensor) and value.ndim)

@@ -20,12 +20,14 @@ class History(pl.Callback):
         measure: Returns the figures of each split by its name; told whether this is the last time.
         every: Measure every so many epochs; 0: after the last alone.
         epochs: How many epochs there will be.
+        of: What is trained, so that no other training goes on from its checkpoint.
     """
 
-    def __init__(self, measure: Measure, every: int, epochs: int) -> None:
+    def __init__(self, measure: Measure, every: int, epochs: int, of: str = "") -> None:
         self.measure = measure
         self.every = every
         self.epochs = epochs
+        self.of = of
         self.entries: list[dict[str, Any]] = []
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
@@ -81,7 +83,7 @@ class History(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        return {"entries": self.entries}
+        return {"entries": self.entries, "of": self.of}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a checkpoint ended."""

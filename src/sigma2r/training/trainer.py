@@ -18,7 +18,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
 from sigma2r.data.splits import Split
 from sigma2r.samplers import BalancedBatchSampler
-from sigma2r.training.checkpoints import Files, KeepCheckpoints, WholeFiles
+from sigma2r.training.checkpoints import Files, KeepCheckpoints, WholeFiles, check_checkpoint
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.history import History
 from sigma2r.training.measure import measure_splits
@@ -33,6 +33,7 @@ class Plan:
 
     Args:
         epochs: How many.
+        of: What is trained: a checkpoint of something else is refused.
         precision: Lightning's name of the arithmetic.
         measure_every: Measure every so many epochs; 0: after the last alone.
         centers_at_means: Start class centers at the means of the training features.
@@ -42,6 +43,7 @@ class Plan:
     """
 
     epochs: int
+    of: str = ""
     precision: str = "32-true"
     measure_every: int = 1
     centers_at_means: bool = False
@@ -72,6 +74,7 @@ def fit(
         The figures of each epoch, as a record's history holds them.
 
     Raises:
+        UnusableCheckpointError: If the last checkpoint cannot be gone on from; it is left as it is.
         TrainingDivergedError: If features stop being finite.
         KeyboardInterrupt: If the user stops it; SystemExit with 143 if a signal asks the process to end.
         OSError: If files cannot be written.
@@ -80,6 +83,7 @@ def fit(
         lambda it, last: measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last),
         plan.measure_every,
         plan.epochs,
+        plan.of,
     )
     resumed = files is not None and files.last.exists()
     with _quiet_lightning(), _signals_that_say_what_they_are():
@@ -87,6 +91,8 @@ def fit(
         module.to(device)
         if plan.precision == "64-true":
             module.double()  # Lightning would do so after it has read a checkpoint, and so round what it read
+        if files is not None and resumed:
+            check_checkpoint(files.last, module, history)
         if plan.centers_at_means and not resumed:
             _start_at_class_means(module, splits["train"], device, plan.workers)
         rows = EpochRows(sampler, splits["train"].indices)

@@ -1,0 +1,61 @@
+"""Files that are whole or not there, and files that cannot be used but must not be lost."""
+
+import os
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+_PART = ".part"
+
+
+def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
+    """Write a file so that readers, a kill or a power cut find the old one or the new one.
+
+    It is written beside the old one, synced and renamed; the file's folder is made if it is not there.
+
+    Args:
+        path: The file.
+        content: What it holds, or what writes that into an open file.
+
+    Raises:
+        OSError: If the folder cannot be written to; an older file at ``path`` is then still whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    try:
+        with part.open("wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk know the new name too, where a system can do that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is what a kill left of one that was being written."""
+    return path.name.startswith(".") and path.name.endswith(_PART)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used, so that nothing is lost; its new name."""
+    aside = next(
+        candidate for number in count(1) if not (candidate := path.with_name(f"{path.name}.broken-{number}")).exists()
+    )
+    return path.replace(aside)

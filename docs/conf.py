@@ -56,8 +56,11 @@ def after_napoleon(app: Sphinx, what: str, name: str, obj: object, options: obje
 def readable_defaults(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Write a default that is made anew each time so that Sphinx can parse it."""
-    return (signature.replace("<factory>", "...") if signature else signature), returns
+    """Write a default that is made anew each time so that Sphinx can parse it, and a number without its bounds."""
+    if signature:
+        signature = re.sub(r"~?(?:typing\.)?Annotated\[(\w+), '[^']*'\]", r"\1", signature)
+        signature = signature.replace("<factory>", "...")
+    return signature, returns
 
 
 def find_elsewhere(

@@ -174,3 +174,43 @@ def test_averages_that_stand_still_are_told():
     assert "centers never moved in 5 observations" in told[0]
     assert "training mode" in told[0]
     assert figures["never_moved"] == 3
+
+
+def test_a_batch_of_lists_or_arrays_has_the_figures_of_its_tensors():
+    loss, features = SigmaSquaredRLoss(3, 4), torch.randn(24, 4)
+    expected = diagnose(loss, features, LABELS)
+    for x, y in ((features.tolist(), LABELS.tolist()), (features.numpy(), LABELS.numpy()), (features, LABELS.numpy())):
+        assert diagnose(loss, x, y).as_dict() == pytest.approx(expected.as_dict())
+        assert Watch(loss).observe(x, y) == pytest.approx(Watch(loss).observe(features, LABELS))
+    assert Watch(loss).observe(features.numpy()) == Watch(loss).observe(features)
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (
+            lambda loss, x, y: diagnose(x, y, loss),
+            r"diagnose: loss must be an nn\.Module; got .* \(24, 4\) .* The order is ",
+        ),
+        (
+            lambda loss, x, y: diagnose(loss, y, x),
+            r"diagnose: features and labels are exchanged, .* \(24,\) and \(24, 4\)",
+        ),
+        (
+            lambda loss, x, y: diagnose(loss, (x, x), y),
+            r"diagnose: features must be .* Does the network return several",
+        ),
+        (
+            lambda loss, x, y: diagnose(loss, x, y[:5]),
+            r"diagnose: labels must hold one class index per row .* got \(5,\)",
+        ),
+        (lambda loss, x, y: diagnose(loss, x[0], y), r"diagnose: features must be a matrix"),
+        (lambda loss, x, y: Watch(loss).observe(y, x), r"Watch: features and labels are exchanged"),
+        (lambda loss, x, y: Watch(loss).observe(x[0]), r"Watch: features must be a matrix"),
+        (lambda loss, x, y: Watch(x), r"Watch: loss must be a Module; got a torch\.Tensor"),
+        (lambda loss, x, y: Watch(loss, patience="long"), r"Watch: patience must be a whole number .*; got 'long'\.$"),
+    ],
+)
+def test_figures_of_nothing_sensible_are_refused(look, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        look(CenterLoss(3, 4), torch.randn(24, 4), LABELS)

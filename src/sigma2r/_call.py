@@ -38,7 +38,7 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """What a function, or the constructor of a class, takes; a module without one of its own takes nothing."""
     if getattr(function, "__init__", None) is nn.Module.__init__:
         return []
-    return list(inspect.signature(function).parameters.values())
+    return list(inspect.signature(function, eval_str=True).parameters.values())
 
 
 def broken(doing: str, error: Exception) -> ValueError:

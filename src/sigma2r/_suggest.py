@@ -12,6 +12,16 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> ValueError:
         unknown model 'lenett'; known: lenet, resnet18. Did you mean lenet?
     """
     names = list(known)
-    near = get_close_matches(got, names, n=2, cutoff=0.6)
-    meant = f" Did you mean {' or '.join(near)}?" if near else ""
-    return ValueError(f"unknown {kind} {got!r}; known: {', '.join(names)}.{meant}")
+    return ValueError(f"unknown {kind} {got!r}; known: {', '.join(names)}.{near(got, names)}")
+
+
+def near(got: str, known: Iterable[str]) -> str:
+    """`` Did you mean lenet?`` where a known name is near, else nothing; capitals do not count.
+
+    Example:
+        >>> near("Adam", ["adam", "sgd"]), near("rmsprop", ["adam", "sgd"])
+        (' Did you mean adam?', '')
+    """
+    by_lower = {name.lower(): name for name in known}
+    found = get_close_matches(str(got).lower(), by_lower, n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(by_lower[name] for name in found)}?" if found else ""

@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from sigma2r._arrays import as_tensor
+from sigma2r._shown import shown
+from sigma2r._values import Count, checked
 from sigma2r.losses import CenterLoss, SigmaSquaredRLoss
-from sigma2r.losses._checks import check_count
+from sigma2r.losses._checks import check_features, check_measured
 from sigma2r.losses._module import FeatureLoss
 
 _NEAR = 0.01  # of Z: a gate so near to closed or to open counts as saturated
@@ -60,11 +63,19 @@ def diagnose(loss: nn.Module, features: Tensor, labels: Tensor) -> Diagnosis:
         features: Shape ``(N, D)``, N at least 1.
         labels: Class indices, shape ``(N,)``; rows that the loss ignores do not count.
 
+    Raises:
+        ValueError: If ``loss`` is no module, or shapes, dtypes or labels do not fit.
+
     Example:
         >>> loss = SigmaSquaredRLoss(num_classes=1, feature_dim=1)
         >>> diagnose(loss, torch.tensor([[3.0], [-3.0]]), torch.tensor([0, 0]))
         Diagnosis(feature_norm=3.0, feature_std=3.0, mean_gate=20.0, closed_gates=0.0, open_gates=0.0)
     """
+    if not isinstance(loss, nn.Module):
+        raise ValueError(
+            f"diagnose: loss must be an nn.Module; got {shown(loss)}. The order is diagnose(loss, features, labels)."
+        )
+    features, labels = check_measured("diagnose", features, labels)
     counted = torch.ones_like(labels, dtype=torch.bool)
     for ignored in {part.ignore_index for part in loss.modules() if isinstance(part, FeatureLoss)}:
         counted &= labels != ignored
@@ -97,8 +108,8 @@ class Watch:
             tenth of their start.
     """
 
-    def __init__(self, loss: nn.Module, *, patience: int = 5) -> None:
-        check_count("Watch", patience=patience)
+    @checked
+    def __init__(self, loss: nn.Module, *, patience: Count = 5) -> None:
         self.loss = loss
         self.patience = patience
         self.observations = 0
@@ -138,7 +149,15 @@ class Watch:
             ``drift``: mean distance of a center from its start; ``step``: the same from the last observation; both
             in feature units. ``never_had_gradient`` and ``never_moved``: numbers of centers. With labels the
             figures of :func:`diagnose` too.
+
+        Raises:
+            ValueError: If shapes, dtypes or labels do not fit.
         """
+        if features is not None and labels is not None:
+            features, labels = check_measured("Watch", features, labels)
+        elif features is not None:
+            features = as_tensor("Watch", "features", features)
+            check_features("Watch", features)
         self.observations += 1
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
         starved, moved, total = 0, False, 0

@@ -210,6 +210,9 @@ def test_a_class_larger_than_promised_is_refused_where_it_can_be_counted():
     with refusal(message.replace("class 2", "class 90"), "sigma_squared_r_gate"):
         more = make_batch([90, 0, 90, 90, 1], num_classes=100)
         functional.sigma_squared_r_gate(*(more[name] for name in INPUTS), max_per_class=2)
+    with refusal(message, "sigma_squared_r_loss"):  # rows that are ignored are many, and of no class
+        ignored = make_batch([2, 2, 2, *[-100] * 9], num_classes=3)
+        functional.sigma_squared_r_loss(*(ignored[name] for name in INPUTS), max_per_class=2)
     assert functional.sigma_squared_r_loss(*inputs, max_per_class=3) == functional.sigma_squared_r_loss(*inputs)
 
 
@@ -235,9 +238,13 @@ def test_values_are_read_on_the_cpu_always_and_elsewhere_only_on_demand():
         (
             lambda: CenterLoss(3, 2, center_update="ema"),
             "CenterLoss",
-            r"center_update must be 'gradient' or 'average'; got 'ema'\.$",
+            r"center_update must be \"gradient\" or \"average\"; got 'ema'\.$",
         ),
-        (lambda: CenterLoss(3, 2, compat="keras"), "CenterLoss", r"compat must be None, 'caffe', .*; got 'keras'\.$"),
+        (
+            lambda: CenterLoss(3, 2, compat="keras"),
+            "CenterLoss",
+            r"compat must be None, \"caffe\", .* or \"facenet\"; got 'keras'\.$",
+        ),
         (
             lambda: GitLoss(3, 2, center_weight=-1.0, push_weight=1.0),
             "GitLoss",

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from sigma2r import intra_class_spread
-from sigma2r.metrics import IntraClassSpread, class_statistics, inter_class_distance, intra_inter_ratio
+from sigma2r.metrics import (
+    IntraClassSpread,
+    class_statistics,
+    distance_tail,
+    inter_class_distance,
+    intra_inter_ratio,
+)
+from tests.test_arrays import Column
 
 
 def reference_means(features, labels, num_classes):
@@ -159,3 +166,64 @@ def test_bad_input_is_refused():
         IntraClassSpread(2, 3).update(torch.zeros(2, 4), torch.tensor([0, 1]))
     with pytest.raises(AttributeError, match="no attribute 'InterClass'"):
         sys.modules["sigma2r.metrics"].InterClass  # noqa: B018 (the look-up is what is tested)
+
+
+@pytest.mark.message
+def test_measures_take_lists_arrays_and_columns():
+    features, labels = torch.randn(9, 3), torch.arange(9) % 3
+    spread, ratio = intra_class_spread(features, labels, 3), intra_inter_ratio(features, labels, 3)
+    statistics = class_statistics(features, labels, 3)
+    for form in (torch.Tensor.tolist, torch.Tensor.numpy, lambda tensor: Column(tensor.numpy())):
+        x, y = form(features), form(labels)
+        assert_close(intra_class_spread(x, y, 3), spread)
+        assert_close(intra_inter_ratio(x, y, 3), ratio)
+        assert_close(statistics.distances(x, y), statistics.distances(features, labels))
+        assert_close(IntraClassSpread(3, 3)(x, y), spread)
+        assert_close(distance_tail(form(features[:, 0].abs())), distance_tail(features[:, 0].abs()), check_dtype=False)
+    for num_classes in (3.0, labels.max() + 1, labels.numpy().max() + 1):
+        assert_close(intra_class_spread(features, labels, num_classes), spread)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (
+            lambda x, y: intra_class_spread(y, x, 3),
+            r"class_statistics: features and labels are exchanged, .* \(9,\) and",
+        ),
+        (lambda x, y: intra_class_spread(y.tolist(), x.numpy(), 3), r"class_statistics: features and labels are exch"),
+        (lambda x, y: IntraClassSpread(3, 3)(y, x), r"IntraClassSpread: features and labels are exchanged"),
+        (
+            lambda x, y: class_statistics(x, y, 3).distances(y, x),
+            r"ClassStatistics.distances: features and labels are ex",
+        ),
+        (lambda x, y: intra_class_spread(x, 3, y), r"class_statistics: num_classes must be a whole .* of shape \(9,\)"),
+        (
+            lambda x, y: intra_class_spread(x, y, "3"),
+            r"class_statistics: num_classes must be a whole number .* got '3'\.",
+        ),
+        (lambda x, y: IntraClassSpread("3", 3), r"IntraClassSpread: num_classes must be a whole number .*; got '3'\.$"),
+        (
+            lambda x, y: intra_class_spread((x, x), y, 3),
+            r"class_statistics: features must be .* network return several",
+        ),
+        (lambda x, y: intra_class_spread(x, ["a"] * 9, 3), r"class_statistics: labels must be numbers, not texts"),
+        (
+            lambda x, y: intra_class_spread(x.view(9, 3, 1).numpy(), y, 3),
+            r".* mean torch\.tensor\(features\)\.flatten\(1",
+        ),
+        (
+            lambda x, y: intra_class_spread(x, y - 1, 3),
+            r".* -1 to 1\. Rows that have no class are left out beforehand\.$",
+        ),
+        (lambda x, y: distance_tail(["a"]), r"distance_tail: distances must be numbers, not texts"),
+        (
+            lambda x, y: distance_tail(x[:, 0], "most"),
+            r"distance_tail: share must be a number and lie in .*; got 'most'",
+        ),
+    ],
+)
+def test_measures_recognise_what_came_before_they_advise(measure, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        measure(torch.randn(9, 3), torch.arange(9) % 3)

@@ -44,8 +44,8 @@ def test_options_are_the_constructors_keywords_with_their_defaults():
         "max_per_class": None, "normalize": False, "reduction": "mean", "center_std": 1.0,
         "fixed_growth": None,
     }  # fmt: skip
-    registry.check_loss("sigma2r", {"spread": "rms"})
-    registry.check_loss("cross-entropy", {})
+    registry.own_options("sigma2r", {"spread": "rms"})
+    registry.own_options("cross-entropy", {})
 
 
 @pytest.mark.message
@@ -53,10 +53,10 @@ def test_an_unknown_loss_or_option_is_refused_with_the_nearest_names():
     with pytest.raises(ValueError, match=r"sigma2.*Did you mean.*sigma2r"):
         registry.loss_options("sigma2")
     with pytest.raises(ValueError, match=r"neighbours.*Did you mean.*neighbors"):
-        registry.check_loss("sigma2r", {"neighbours": 5})
+        registry.own_options("sigma2r", {"neighbours": 5})
     with pytest.raises(ValueError, match=r"^SigmaSquaredRLoss: neighbors must be"):
-        registry.check_loss("sigma2r", {"neighbors": 0})
+        registry.own_options("sigma2r", {"neighbors": 0})
     with pytest.raises(ValueError, match=r"^center: a run needs one number for a batch"):
-        registry.check_loss("center", {"reduction": "none"})
+        registry.own_options("center", {"reduction": "none"})
     with pytest.raises(ValueError, match=r"margin"):
-        registry.check_loss("cross-entropy", {"margin": 1.0})
+        registry.own_options("cross-entropy", {"margin": 1.0})

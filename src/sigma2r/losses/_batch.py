@@ -5,7 +5,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sigma2r.losses._checks import check_centers, check_features, check_labels_and_ignored, check_weights
+from sigma2r.losses._checks import (
+    ABSENT,
+    check_centers,
+    check_features,
+    check_flag,
+    check_labels_and_ignored,
+    check_order,
+    check_weights,
+    check_whole,
+)
 from sigma2r.losses._precision import working_dtype
 
 IGNORE_INDEX = -100
@@ -26,9 +35,9 @@ def prepare(
     who: str,
     features: Tensor,
     labels: Tensor,
-    centers: Tensor | None,
+    centers: Tensor = ABSENT,
     *,
-    growth: Tensor | None = None,
+    growth: Tensor = ABSENT,
     weights: Tensor | None = None,
     ignore_index: int = IGNORE_INDEX,
     normalize: bool = False,
@@ -38,17 +47,24 @@ def prepare(
     Raises:
         ValueError: If shapes, dtypes or labels do not fit.
     """
-    check_features(who, features)
-    num_classes = None
-    if centers is not None:
-        check_centers(who, centers, growth)
-        check_features(who, features, centers.shape[1])
-        num_classes = centers.shape[0]
-    if weights is not None:
-        check_weights(who, features, weights)
-    labels, kept = check_labels_and_ignored(who, features, labels, num_classes, ignore_index)
-    learned = [tensor for tensor in (centers, growth) if tensor is not None]
-    features = features.to(working_dtype(features, *learned))
+    check_flag(who, normalize=normalize)
+    check_whole(who, ignore_index=ignore_index)
+    learned = {} if centers is ABSENT else {"centers": centers}
+    if growth is not ABSENT:
+        learned["growth"] = growth
+    num_classes = feature_dim = None
+    try:
+        if learned:
+            check_centers(who, **learned)
+            num_classes, feature_dim = centers.shape
+        check_features(who, features, feature_dim, num_classes)
+        if weights is not None:
+            check_weights(who, features, weights, num_classes)
+        labels, kept = check_labels_and_ignored(who, features, labels, num_classes, ignore_index)
+    except ValueError:
+        check_order(who, features=features, labels=labels, **learned)
+        raise
+    features = features.to(working_dtype(features, *learned.values()))
     if kept is not None:
         kept = kept.to(features.device)
         features = features.masked_fill(~kept.unsqueeze(1), 0.0)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sigma2r.losses._checks import check_count, check_features, check_labels, check_not_negative
+from sigma2r.losses._checks import check_count, check_measured, check_not_negative
 
 
 def new_centers(
@@ -12,11 +12,18 @@ def new_centers(
     """Centers (C, D) drawn from N(0, ``std``²); 0 starts them at the origin.
 
     Raises:
-        ValueError: If a count is below 1 or ``std`` is negative.
+        ValueError: If a count is below 1, ``std`` is negative, or memory does not hold so many.
     """
     check_count(who, num_classes=num_classes, feature_dim=feature_dim)
     check_not_negative(who, center_std=std)
-    return nn.Parameter(std * torch.randn(num_classes, feature_dim, generator=generator))
+    try:
+        return nn.Parameter(std * torch.randn(num_classes, feature_dim, generator=generator))
+    except RuntimeError as error:
+        if not any(word in str(error) for word in ("memory", "overflow")):
+            raise
+        raise ValueError(
+            f"{who}: num_classes * feature_dim numbers must fit into memory; got {num_classes} * {feature_dim}."
+        ) from error
 
 
 def rows_of(table: Tensor, labels: Tensor, sparse_grad: bool = False) -> Tensor:
@@ -37,8 +44,8 @@ def move_to_class_means(who: str, centers: Tensor, features: Tensor, labels: Ten
     Raises:
         ValueError: If features or labels do not fit, or a class mean is not finite.
     """
-    check_features(who, features, centers.shape[1])
-    labels = check_labels(who, features, labels, centers.shape[0]).to(centers.device)
+    features, labels = check_measured(who, features, labels, *centers.shape)
+    labels = labels.to(centers.device)
     wide = torch.float64 if centers.device.type != "mps" else torch.float32
     sums = torch.zeros_like(centers, dtype=wide).index_add_(0, labels, features.to(centers.device, wide))
     count = torch.bincount(labels, minlength=centers.shape[0]).unsqueeze(1)

@@ -5,12 +5,48 @@ them costs nothing, on the CPU; on an accelerator only inside :func:`check_value
 waits for the device. Compiled code never looks at values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from sigma2r._arrays import as_tensor, is_array, one_of_several, spelled_as_tensor
+from sigma2r._shown import shown
+from sigma2r.losses._advice import as_indices, as_matrix, as_whole, fit_together, other_order
+from sigma2r.losses._settings import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_not_negative,
+    check_positive,
+    check_whole,
+)
+
+__all__ = [
+    "ABSENT",
+    "check_centers",
+    "check_choice",
+    "check_count",
+    "check_features",
+    "check_flag",
+    "check_labels",
+    "check_labels_and_ignored",
+    "check_measured",
+    "check_not_negative",
+    "check_order",
+    "check_positive",
+    "check_tensor",
+    "check_values",
+    "check_weights",
+    "check_whole",
+    "class_indices",
+    "values_are_readable",
+]
+
+ABSENT: Any = object()  # an argument that a loss does not have; None would be a caller's mistake
 
 _values_everywhere: ContextVar[bool] = ContextVar("sigma2r_check_values", default=False)
 
@@ -39,26 +75,83 @@ def values_are_readable(tensor: Tensor) -> bool:
     return not torch.compiler.is_compiling() and (tensor.device.type == "cpu" or _values_everywhere.get())
 
 
-def check_features(who: str, features: Tensor, feature_dim: int | None = None) -> None:
+def check_tensor(who: str, name: str, value: object) -> None:
+    """Refuse what is no tensor: through an array or a list no gradient runs.
+
+    Raises:
+        ValueError: As above, with what came.
+    """
+    if isinstance(value, Tensor):
+        return
+    remedy = one_of_several(value)
+    if not remedy and (is_array(value) or isinstance(value, (tuple, list))):
+        remedy = f" No gradient runs through that; for the value alone give {spelled_as_tensor(name, value)}."
+    elif isinstance(value, Mapping) and value:
+        remedy = f" Did you mean {name}[{next(iter(value))!r}]?"
+    raise ValueError(f"{who}: {name} must be a tensor; got {shown(value)}.{remedy}")
+
+
+def check_order(who: str, **given: Any) -> None:
+    """Refuse tensors that would fit in another order: asked where they do not fit as they are.
+
+    Raises:
+        ValueError: Naming those that were exchanged.
+    """
+    if found := other_order(fit_together, given):
+        raise ValueError(f"{who}: {found}")
+
+
+def check_features(
+    who: str,
+    features: Tensor,
+    feature_dim: int | None = None,
+    num_classes: int | None = None,
+    spelled: str = "features",
+) -> None:
     """Refuse features that are not a floating-point matrix (N, D), or not of the D that was promised.
+
+    Args:
+        who: The name that the messages begin with.
+        features: The batch.
+        feature_dim: D, where it is known.
+        num_classes: C, where it is known: logits are then told from features.
+        spelled: The expression that a remedy goes on from.
 
     Raises:
         ValueError: As above; the message names ``who``.
     """
+    check_tensor(who, "features", features)
     if features.ndim != 2:
         raise ValueError(
             f"{who}: features must be a matrix with one row per sample, shape (N, D); got shape "
-            f"{tuple(features.shape)}. Did you mean features.flatten(1)?"
+            f"{tuple(features.shape)}.{as_matrix(spelled, features, feature_dim)}"
         )
     if not features.is_floating_point():
-        raise ValueError(
-            f"{who}: features must be floating-point; got {features.dtype}. Did you mean features.float()?"
-        )
+        real = "" if features.is_complex() else f" Did you mean {spelled}.float()?"
+        raise ValueError(f"{who}: features must be floating-point; got {features.dtype}.{real}")
     if feature_dim is not None and features.shape[1] != feature_dim:
+        logits = "Are these the logits? Else build" if features.shape[1] == num_classes else "Build"
         raise ValueError(
             f"{who}: features must have the {feature_dim} dimensions of the centers, shape (N, {feature_dim}); "
-            f"got shape {tuple(features.shape)}. Build the loss with feature_dim={features.shape[1]}?"
+            f"got shape {tuple(features.shape)}. {logits} the loss with feature_dim={features.shape[1]}?"
         )
+
+
+def check_measured(
+    who: str, features: Any, labels: Any, num_classes: int | None = None, feature_dim: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Features and labels of a measure as tensors: arrays serve as well, because no gradient runs through it.
+
+    Raises:
+        ValueError: As :func:`check_features` and :func:`check_labels` do.
+    """
+    try:
+        rows = as_tensor(who, "features", features)
+        check_features(who, rows, feature_dim, num_classes, spelled_as_tensor("features", features))
+        return rows, check_labels(who, rows, labels, num_classes)
+    except ValueError:
+        check_order(who, features=features, labels=labels)
+        raise
 
 
 def check_labels(who: str, features: Tensor, labels: Tensor, num_classes: int | None = None) -> Tensor:
@@ -89,20 +182,8 @@ def check_labels_and_ignored(
     Raises:
         ValueError: If shape, dtype or range is wrong.
     """
-    num_samples = features.shape[0]
-    if labels.shape != (num_samples,):
-        squeezable = labels.numel() == num_samples and labels.ndim > 1
-        remedy = "labels.squeeze(1)" if squeezable else "labels.argmax(1)" if labels.ndim == 2 else ""
-        raise ValueError(
-            f"{who}: labels must hold one class index per row of features, shape ({num_samples},); got "
-            f"{tuple(labels.shape)}." + (f" Did you mean {remedy}?" if remedy else "")
-        )
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(
-            f"{who}: labels must be integer class indices; got {labels.dtype}. Did you mean labels.long()?"
-        )
-    labels = labels.long()
-    if not num_samples:
+    labels = class_indices(who, "labels", labels, features.shape[0], num_classes)
+    if not labels.shape[0]:
         return labels, None
     if not values_are_readable(labels):
         kept = None if ignore_index is None else labels != ignore_index
@@ -114,71 +195,74 @@ def check_labels_and_ignored(
             inside = labels[kept]
             low, high = (int(end) for end in inside.aminmax()) if inside.shape[0] else (0, 0)
         if num_classes is not None and (low < 0 or high >= num_classes):
+            remedy = "Do they start at 1, or was num_classes set too small?"
+            if low < 0:
+                out = "are left out beforehand" if ignore_index is None else f"are labelled ignore_index={ignore_index}"
+                remedy = f"Rows that have no class {out}."
             raise ValueError(
                 f"{who}: labels must lie in [0, {num_classes}), one index for each of the {num_classes} classes; "
-                f"got values from {low} to {high}. Do they start at 1, or was num_classes set too small?"
+                f"got values from {low} to {high}. {remedy}"
             )
     return (labels, None) if kept is None else (labels.masked_fill(~kept, 0), kept)
 
 
-def check_weights(who: str, features: Tensor, weights: Tensor) -> None:
-    """Refuse weights that are not one number per sample.
+def class_indices(who: str, name: str, labels: Any, num_samples: int, num_classes: int | None = None) -> Tensor:
+    """Labels as int64, (N,), where shape and dtype are those of class indices; their values are not looked at.
+
+    Args:
+        who: The name that the messages begin with.
+        name: What the labels are called there.
+        labels: A tensor, or what :func:`sigma2r._arrays.as_tensor` takes.
+        num_samples: N.
+        num_classes: C, where it is known.
 
     Raises:
         ValueError: As above.
     """
-    if weights.shape != features.shape[:1] or weights.is_complex() or weights.dtype == torch.bool:
+    indices = as_tensor(who, name, labels)
+    if indices.shape != (num_samples,):
+        raise ValueError(
+            f"{who}: {name} must hold one class index per row of features, shape ({num_samples},); got "
+            f"{tuple(indices.shape)}.{as_indices(spelled_as_tensor(name, labels), indices, num_samples, num_classes)}"
+        )
+    if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
+        remedy = as_whole(spelled_as_tensor(name, labels), indices, values_are_readable(indices))
+        raise ValueError(f"{who}: {name} must be integer class indices; got {indices.dtype}.{remedy}")
+    return indices.long()
+
+
+def check_weights(who: str, features: Tensor, weights: Any, num_classes: int | None = None) -> Tensor:
+    """Refuse weights that are not one number per sample; return them as a tensor.
+
+    Raises:
+        ValueError: As above.
+    """
+    numbers = as_tensor(who, "weights", weights)
+    if numbers.shape != features.shape[:1] or numbers.is_complex() or numbers.dtype == torch.bool:
+        of_classes = " Weights of classes? Then weights[labels]." if numbers.shape == (num_classes,) else ""
         raise ValueError(
             f"{who}: weights must hold one number per row of features, shape ({features.shape[0]},); got shape "
-            f"{tuple(weights.shape)} and {weights.dtype}."
+            f"{tuple(numbers.shape)} and {numbers.dtype}.{of_classes}"
         )
+    return numbers
 
 
-def check_centers(who: str, centers: Tensor, growth: Tensor | None = None) -> None:
+def check_centers(who: str, centers: Tensor, growth: Tensor = ABSENT) -> None:
     """Refuse centers that are not a floating-point matrix (C, D), or growth that is not (C,).
 
     Raises:
         ValueError: As above.
     """
+    check_tensor(who, "centers", centers)
     if centers.ndim != 2 or not centers.is_floating_point():
         raise ValueError(
             f"{who}: centers must be floating-point with one row per class, shape (C, D); got shape "
             f"{tuple(centers.shape)} and {centers.dtype}."
         )
-    if growth is not None and growth.shape != centers.shape[:1]:
+    if growth is ABSENT:
+        return
+    check_tensor(who, "growth", growth)
+    if growth.shape != centers.shape[:1]:
         raise ValueError(
             f"{who}: growth must hold one rate per class, shape ({centers.shape[0]},); got {tuple(growth.shape)}."
         )
-
-
-def check_positive(who: str, **values: float) -> None:
-    """Refuse hyper-parameters that must be above zero and are not.
-
-    Raises:
-        ValueError: Naming the first that is not positive and finite.
-    """
-    for name, value in values.items():
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{who}: {name} must be positive and finite; got {value!r}.")
-
-
-def check_not_negative(who: str, **values: float) -> None:
-    """Refuse hyper-parameters that must be at least zero and are not.
-
-    Raises:
-        ValueError: Naming the first that is negative or not finite.
-    """
-    for name, value in values.items():
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"{who}: {name} must be a finite number of at least 0; got {value!r}.")
-
-
-def check_count(who: str, **values: int) -> None:
-    """Refuse counts that are not whole numbers of at least 1.
-
-    Raises:
-        ValueError: Naming the first that is not.
-    """
-    for name, value in values.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 1 <= value < float("inf") or value % 1:
-            raise ValueError(f"{who}: {name} must be a whole number of at least 1; got {value!r}.")

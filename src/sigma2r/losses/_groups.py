@@ -67,6 +67,7 @@ def group_by_class(
     """
     if max_per_class is not None:
         check_count(who, max_per_class=max_per_class)
+        max_per_class = int(max_per_class)
     num_samples, readable = labels.shape[0], values_are_readable(labels)
     if not num_samples:
         return ClassGroups(labels, labels, None, None)
@@ -90,7 +91,7 @@ def group_by_class(
         if max_per_class is not None and width > max_per_class:
             raise ValueError(
                 f"{who}: no class may have more than max_per_class={max_per_class} samples in a batch; class "
-                f"{int(ordered[first[counts.argmax()]])} has {width}. Give max_per_class={width}, or leave it out."
+                f"{int(ordered[first[wanted.argmax()]])} has {width}. Give max_per_class={width}, or leave it out."
             )
     if width is None or not padding_pays(num_samples, num_groups, width, feature_dim, neighbors):
         return ClassGroups(group, counts, None, None, least)

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sigma2r._values import Count, NotNegative, checked, converted
 from sigma2r.losses._centers import move_to_class_means, new_centers
-from sigma2r.losses._checks import check_count
 from sigma2r.losses._classes import grow, keep_rows
-from sigma2r.losses._reduction import Reduction, check_reduction
+from sigma2r.losses._reduction import Reduction
 
 
 class FeatureLoss(nn.Module):
@@ -25,9 +25,9 @@ class FeatureLoss(nn.Module):
     may_be_raised: ClassVar[bool] = False
     """Whether a :class:`JointLoss` may weigh it negatively, to raise it."""
 
+    @checked
     def __init__(self, *, ignore_index: int, normalize: bool, reduction: Reduction) -> None:
         super().__init__()
-        check_reduction(type(self).__name__, reduction)
         self.ignore_index = ignore_index
         self.normalize = normalize
         self.reduction: Reduction = reduction
@@ -64,15 +64,16 @@ class ClassLoss(FeatureLoss):
 
     centers: nn.Parameter
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        feature_dim: int,
+        num_classes: Count,
+        feature_dim: Count,
         *,
         ignore_index: int,
         normalize: bool,
         reduction: Reduction,
-        center_std: float,
+        center_std: NotNegative,
         generator: torch.Generator | None,
     ) -> None:
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
@@ -122,7 +123,7 @@ class ClassLoss(FeatureLoss):
         Raises:
             ValueError: If ``count`` is below 1.
         """
-        check_count(type(self).__name__, count=count)
+        count = converted(type(self).__name__, "count", Count, count)
         for name, parameter in self.named_parameters(recurse=False):
             grow(parameter, self.new_rows(name, parameter, count, generator), optimizer)
 

@@ -15,8 +15,11 @@ def working_dtype(*tensors: Tensor) -> torch.dtype:
 
 
 def without_autocast(tensor: Tensor) -> torch.autocast:
-    """A context in which autocast does not lower the precision of what happens on ``tensor``'s device."""
-    return torch.autocast(tensor.device.type, enabled=False)
+    """A context in which autocast does not lower the precision of what happens on ``tensor``'s device.
+
+    What is no tensor is refused inside, by the checks.
+    """
+    return torch.autocast(tensor.device.type if isinstance(tensor, Tensor) else "cpu", enabled=False)
 
 
 def inner_products(a: Tensor, b: Tensor) -> Tensor:

@@ -5,7 +5,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from sigma2r._arrays import as_tensor
+from sigma2r.losses._checks import check_choice
+
 Reduction = Literal["none", "mean", "sum"]
+_REDUCTIONS = get_args(Reduction)
 
 
 def check_reduction(who: str, reduction: str) -> None:
@@ -14,8 +18,7 @@ def check_reduction(who: str, reduction: str) -> None:
     Raises:
         ValueError: If ``reduction`` is not ``"none"``, ``"mean"`` or ``"sum"``.
     """
-    if reduction not in get_args(Reduction):
-        raise ValueError(f'{who}: reduction must be "none", "mean" or "sum"; got {reduction!r}.')
+    check_choice(who, "reduction", reduction, _REDUCTIONS)
 
 
 def reduce(
@@ -34,7 +37,7 @@ def reduce(
     if has_value is not None:
         values = torch.where(has_value, values, 0.0)
     if weights is not None:
-        weights = weights.to(values)
+        weights = as_tensor("reduce", "weights", weights).to(values)
         values = values * weights
     if reduction == "none":
         return values

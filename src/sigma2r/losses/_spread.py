@@ -14,9 +14,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from sigma2r.losses._checks import check_choice
 from sigma2r.losses._groups import ClassGroups
 
 Spread = Literal["distance-std", "std", "rms"]
+_SPREADS = get_args(Spread)
 
 # Features are multiplied by this power of two before they are squared, so that pairs twice as far apart as the
 # farthest sample that still has a finite loss do not overflow. What vanishes below instead, a sigma of less than
@@ -30,8 +32,7 @@ def check_spread(who: str, spread: str) -> None:
     Raises:
         ValueError: If ``spread`` is not ``"distance-std"``, ``"std"`` or ``"rms"``.
     """
-    if spread not in get_args(Spread):
-        raise ValueError(f'{who}: spread must be "distance-std", "std" or "rms"; got {spread!r}.')
+    check_choice(who, "spread", spread, _SPREADS)
 
 
 def fewest_neighbours(spread: Spread) -> int:
@@ -69,7 +70,7 @@ def spread_excess(features: Tensor, squared: Tensor, groups: ClassGroups, neighb
     norms = _diagonal(products).clone()
     pairwise = products.mul_(-2).add_(norms.unsqueeze(2)).add_(norms.unsqueeze(1))  # down to rounding below 0
 
-    k = min(neighbors, block.shape[1])
+    k = min(int(neighbors), block.shape[1])
     others = pairwise.clone() if spread == "std" else pairwise  # std looks at the pairs again
     if strangers is not None:
         others.masked_fill_(strangers, torch.inf)

@@ -9,14 +9,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sigma2r._values import Count, NotNegative, Share, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
+from sigma2r.losses._checks import check_choice, check_flag
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
 
 CenterUpdate = Literal["gradient", "average"]
 Compat = Literal["caffe", "pytorch-center-loss", "pytorch-ood", "facenet"]
+_COMPATS = (None, *get_args(Compat))
 
 
 def center_loss(
@@ -67,7 +70,8 @@ def center_loss(
     re-implementations differ by a factor: without the half, 2; divided by all N C distances, 2 / C; by N D, 2 / D.
     """
     who = "center_loss"
-    _check_choice(who, "compat", compat, (None, *get_args(Compat)))
+    check_flag(who, sparse_grad=sparse_grad)
+    check_choice(who, "compat", compat, _COMPATS)
     check_reduction(who, reduction)
     with without_autocast(features):
         x, y, kept = prepare(
@@ -77,12 +81,6 @@ def center_loss(
         factor = {"pytorch-center-loss": 1.0, "pytorch-ood": 1 / centers.shape[0], "facenet": 1 / centers.shape[1]}
         each = factor.get(compat or "", 0.5) * torch.linalg.vecdot(offset, offset)
         return reduce(each, reduction, kept, weights)
-
-
-def _check_choice(who: str, name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        listed = ", ".join(repr(choice) for choice in choices[:-1])
-        raise ValueError(f"{who}: {name} must be {listed} or {choices[-1]!r}; got {value!r}.")
 
 
 @torch.no_grad()
@@ -146,26 +144,22 @@ class CenterLoss(ClassLoss):
     function = staticmethod(center_loss)
     settings = ("ignore_index", "normalize", "sparse_grad", "compat", "reduction")
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        feature_dim: int,
+        num_classes: Count,
+        feature_dim: Count,
         *,
         center_update: CenterUpdate = "gradient",
-        alpha: float = 0.5,
+        alpha: Share = 0.5,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         sparse_grad: bool = False,
         compat: Compat | None = None,
         reduction: Reduction = "mean",
-        center_std: float = 1.0,
+        center_std: NotNegative = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        who = "CenterLoss"
-        _check_choice(who, "center_update", center_update, get_args(CenterUpdate))
-        _check_choice(who, "compat", compat, (None, *get_args(Compat)))
-        if not 0 < alpha <= 1:
-            raise ValueError(f"{who}: alpha must lie in (0, 1]; got {alpha!r}.")
         super().__init__(
             num_classes,
             feature_dim,

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sigma2r._values import NotNegative, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._checks import check_not_negative
 from sigma2r.losses._module import FeatureLoss
@@ -59,9 +60,7 @@ def contrastive_loss(
     check_not_negative(who, margin=margin)
     check_reduction(who, reduction)
     with without_autocast(features):
-        x, y, kept = prepare(
-            who, features, labels, None, weights=weights, ignore_index=ignore_index, normalize=normalize
-        )
+        x, y, kept = prepare(who, features, labels, weights=weights, ignore_index=ignore_index, normalize=normalize)
         pairs = pairs_of(x, y, kept)
         distance = pairs.distance()
         each = torch.where(pairs.same, distance, torch.where(pairs.other, (margin - distance).clamp_min(0), 0.0))
@@ -85,14 +84,14 @@ class ContrastiveLoss(FeatureLoss):
     function = staticmethod(contrastive_loss)
     settings = ("margin", "ignore_index", "normalize", "reduction")
 
+    @checked
     def __init__(
         self,
         *,
-        margin: float = 1.0,
+        margin: NotNegative = 1.0,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
-        check_not_negative("ContrastiveLoss", margin=margin)
         self.margin = margin

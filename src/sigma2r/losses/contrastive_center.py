@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sigma2r._values import Count, NotNegative, Positive, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
-from sigma2r.losses._checks import check_positive
+from sigma2r.losses._checks import check_flag, check_positive
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
@@ -65,6 +66,7 @@ def contrastive_center_loss(
     """
     who = "contrastive_center_loss"
     check_positive(who, delta=delta)
+    check_flag(who, per_class=per_class)
     check_reduction(who, reduction)
     with without_autocast(features):
         x, y, kept = prepare(
@@ -123,20 +125,20 @@ class ContrastiveCenterLoss(ClassLoss):
     function = staticmethod(contrastive_center_loss)
     settings = ("delta", "per_class", "ignore_index", "normalize", "reduction")
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        feature_dim: int,
+        num_classes: Count,
+        feature_dim: Count,
         *,
-        delta: float = 1.0,
+        delta: Positive = 1.0,
         per_class: bool = False,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         reduction: Reduction = "mean",
-        center_std: float = 1.0,
+        center_std: NotNegative = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_positive("ContrastiveCenterLoss", delta=delta)
         super().__init__(
             num_classes,
             feature_dim,

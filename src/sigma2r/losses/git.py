@@ -9,14 +9,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sigma2r._values import Count, NotNegative, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
-from sigma2r.losses._checks import check_not_negative
+from sigma2r.losses._checks import check_choice, check_not_negative
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import inner_products, without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
 
 Negatives = Literal["all", "other-class"]
+_NEGATIVES = get_args(Negatives)
 
 
 def git_loss(
@@ -72,7 +74,8 @@ def git_loss(
     time: no factor leads from one to the other.
     """
     who = "git_loss"
-    _check_settings(who, center_weight, push_weight, negatives)
+    check_not_negative(who, center_weight=center_weight, push_weight=push_weight)
+    check_choice(who, "negatives", negatives, _NEGATIVES)
     check_reduction(who, reduction)
     with without_autocast(features):
         x, y, kept = prepare(
@@ -115,12 +118,6 @@ def _squared_distances(points: Tensor, centers: Tensor) -> Tensor:
     return (scaled * scale * scale).clamp_max(torch.finfo(points.dtype).max)
 
 
-def _check_settings(who: str, center_weight: float, push_weight: float, negatives: str) -> None:
-    check_not_negative(who, center_weight=center_weight, push_weight=push_weight)
-    if negatives not in get_args(Negatives):
-        raise ValueError(f'{who}: negatives must be "all" or "other-class"; got {negatives!r}.')
-
-
 class GitLoss(ClassLoss):
     """:func:`git_loss` with learned centers, moved by the gradient.
 
@@ -140,21 +137,21 @@ class GitLoss(ClassLoss):
     function = staticmethod(git_loss)
     settings = ("center_weight", "push_weight", "negatives", "ignore_index", "normalize", "reduction")
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        feature_dim: int,
+        num_classes: Count,
+        feature_dim: Count,
         *,
-        center_weight: float,
-        push_weight: float,
+        center_weight: NotNegative,
+        push_weight: NotNegative,
         negatives: Negatives = "all",
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         reduction: Reduction = "mean",
-        center_std: float = 1.0,
+        center_std: NotNegative = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        _check_settings("GitLoss", center_weight, push_weight, negatives)
         super().__init__(
             num_classes,
             feature_dim,

@@ -3,17 +3,27 @@ r"""The joint objective of Eq. 11: a classification loss, and beside it losses o
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
+from sigma2r._arrays import as_tensor
+from sigma2r._values import Natural, checked, converted
 from sigma2r.losses._batch import IGNORE_INDEX
 from sigma2r.losses._checks import check_weights, values_are_readable
+from sigma2r.losses._joint_inputs import (
+    check_logits,
+    check_order,
+    losses_of,
+    one_each,
+    target_of,
+    weight_of,
+    weights_of,
+)
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import reduce
 
@@ -28,6 +38,9 @@ class WarmUp:
         weight: Where it ends.
         epochs: How many epochs it takes; with 0 or 1 it is constant.
 
+    Raises:
+        ValueError: If the weight is not finite, or ``epochs`` no whole number of at least 0.
+
     Example:
         >>> [WarmUp(0.4, epochs=4)(epoch) for epoch in (0, 1, 3, 9)]
         [0.1, 0.2, 0.4, 0.4]
@@ -35,6 +48,11 @@ class WarmUp:
 
     weight: float
     epochs: int
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        object.__setattr__(self, "weight", converted("WarmUp", "weight", float, self.weight))
+        object.__setattr__(self, "epochs", converted("WarmUp", "epochs", Natural, self.epochs))
 
     def __call__(self, epoch: int) -> float:
         """The weight in an epoch, counted from 0."""
@@ -63,8 +81,8 @@ class JointLoss(nn.Module):
         ignore_index: Rows with this label have no cross-entropy; the same as that of the losses.
 
     Raises:
-        ValueError: If a weight is negative (and the loss is not to be raised) or not finite, or there are not as
-            many weights as losses.
+        ValueError: If a loss is no module, a weight is negative (and the loss is not to be raised) or not finite, or
+            there are not as many weights as losses.
 
     Example:
         >>> import torch
@@ -77,6 +95,7 @@ class JointLoss(nn.Module):
     Source: arXiv 2009.08796, eq. 11.
     """
 
+    @checked
     def __init__(
         self,
         auxiliary: nn.Module | Sequence[nn.Module],
@@ -85,8 +104,7 @@ class JointLoss(nn.Module):
         ignore_index: int = IGNORE_INDEX,
     ) -> None:
         super().__init__()
-        losses = [auxiliary] if isinstance(auxiliary, nn.Module) else list(auxiliary)
-        weights = list(weight) if isinstance(weight, Sequence) else [weight]
+        losses, weights = losses_of(auxiliary), weights_of(weight)
         if not losses or len(losses) != len(weights):
             raise ValueError(
                 f"JointLoss: there must be at least one auxiliary loss, and a weight for each; got {len(losses)} and "
@@ -115,18 +133,15 @@ class JointLoss(nn.Module):
             ValueError: If a weight is negative or not finite.
         """
         weights = [schedule(epoch) if callable(schedule) else schedule for schedule in self.schedules]
-        for loss, weight in zip(self.auxiliaries, weights, strict=True):
-            least = -math.inf if getattr(loss, "may_be_raised", False) else 0
-            if not (least <= weight < math.inf and weight > -math.inf):
-                raise ValueError(f"JointLoss: weight must be a finite number of at least 0; got {weight!r}.")
-        self.weights = weights
+        self.weights = [weight_of(loss, weight) for loss, weight in zip(self.auxiliaries, weights, strict=True)]
 
     def forward(
         self,
         features: Float[Tensor, "N D"] | Sequence[Tensor],
         logits: Float[Tensor, "N C"],
-        labels: Int[Tensor, " N"],
+        labels: Int[Tensor, " N"] | Float[Tensor, "N C"],
         *,
+        targets: Real[Tensor, "..."] | None = None,
         weights: Float[Tensor, " N"] | None = None,
     ) -> Tensor:
         """The joint loss of a batch, a scalar.
@@ -135,39 +150,49 @@ class JointLoss(nn.Module):
             features: What the auxiliary losses see, shape ``(N, D)``: one for all, or a sequence with one for each
                 loss, as from several layers of a :class:`sigma2r.FeatureTap`.
             logits: Shape ``(N, C)``.
-            labels: Class indices in ``[0, C)``, shape ``(N,)``.
+            labels: Class indices in ``[0, C)``, shape ``(N,)``. Shares of classes, ``(N, C)``, are taken by the
+                cross-entropy and refused by losses that want a class.
+            targets: What the cross-entropy is taken against instead of ``labels``, which are then those of the
+                auxiliary losses alone: shares of classes, shape ``(N, C)``, as mixup and label smoothing make them,
+                or class indices, shape ``(N,)``. A mixed image may be labelled ``ignore_index``: the auxiliary losses
+                then leave it out.
             weights: A factor for each sample, shape ``(N,)``.
 
         Raises:
-            ValueError: If logits do not have one row per sample, or a loss refuses its input.
+            ValueError: If logits do not have one row per sample, arguments were exchanged, or a loss refuses its
+                input.
         """
-        return self.total(*self.terms(features, logits, labels, weights=weights))
+        return self.total(*self.terms(features, logits, labels, targets=targets, weights=weights))
 
     def terms(
         self,
         features: Float[Tensor, "N D"] | Sequence[Tensor],
         logits: Float[Tensor, "N C"],
-        labels: Int[Tensor, " N"],
+        labels: Int[Tensor, " N"] | Float[Tensor, "N C"],
         *,
+        targets: Real[Tensor, "..."] | None = None,
         weights: Float[Tensor, " N"] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Cross-entropy, and each auxiliary loss before its weight, for logs."""
-        seen = [features] * len(self.auxiliaries) if isinstance(features, Tensor) else list(features)
-        if len(seen) != len(self.auxiliaries):
+        name = "labels" if targets is None else "targets"
+        try:
+            seen = one_each(features, logits, len(self.auxiliaries))
+            check_logits(seen[0], logits)
+            target = target_of(name, labels if targets is None else targets, logits)
+            known = as_tensor("JointLoss", "labels", labels)
+            factors = None if weights is None else check_weights("JointLoss", logits, weights, logits.shape[1])
+            keywords = {} if factors is None else {"weights": factors}
+            auxiliary = [loss(each, known, **keywords) for loss, each in zip(self.auxiliaries, seen, strict=True)]
+        except ValueError:
+            check_order(features, logits, labels, self.auxiliaries)
+            raise
+        try:
+            return self._cross_entropy(logits, target, factors), auxiliary
+        except IndexError as error:  # torch's, which has looked at the labels
             raise ValueError(
-                f"JointLoss: features must be one tensor, or one for each of the {len(self.auxiliaries)} auxiliary "
-                f"losses; got {len(seen)}."
-            )
-        num_samples = seen[0].shape[0]
-        if logits.ndim != 2 or logits.shape[0] != num_samples:
-            raise ValueError(
-                f"JointLoss: logits must have one row per row of features, shape ({num_samples}, C); got "
-                f"{tuple(logits.shape)}. The order is loss(features, logits, labels)."
-            )
-        keywords = {} if weights is None else {"weights": weights}
-        pairs = zip(self.auxiliaries, seen, strict=True)
-        auxiliary = [loss(each, labels, **keywords) for loss, each in pairs]
-        return self._cross_entropy(logits, labels.long(), weights), auxiliary
+                f"JointLoss: {name} must lie in [0, {logits.shape[1]}), one index for each column of logits, or be "
+                f"ignore_index={self.ignore_index}; torch says: {error}"
+            ) from None
 
     def total(self, cross_entropy: Tensor, auxiliary: Sequence[Tensor]) -> Tensor:
         """The weighted sum of :meth:`terms`."""
@@ -176,12 +201,14 @@ class JointLoss(nn.Module):
             total = total + weight * value
         return total
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    def _cross_entropy(self, logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         """The mean over rows that are not ignored; 0, and in the graph, where there is none."""
         with without_autocast(logits):
             logits = logits.to(working_dtype(logits))
+            if target.ndim == 2:
+                return reduce(F.cross_entropy(logits, target.to(logits), reduction="none"), "mean", None, weights)
+            labels = target.to(logits.device)
             if weights is not None:
-                check_weights("JointLoss", logits, weights)
                 each = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="none")
                 return reduce(each, "mean", labels != self.ignore_index, weights)
             if values_are_readable(labels):  # torch's mean of nothing is NaN: looked at where that is free

@@ -3,16 +3,16 @@ r"""σ²R loss: a center loss whose error is inflated or deflated for each sampl
 Axes: N samples in the batch, C classes, D feature dimensions. n is ``neighbors``, Z is ``ceiling``.
 """
 
-import math
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sigma2r._values import Count, NotNegative, Positive, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
-from sigma2r.losses._checks import check_count, check_positive
+from sigma2r.losses._checks import check_count, check_flag, check_positive
 from sigma2r.losses._groups import ClassGroups, group_by_class
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
@@ -74,7 +74,7 @@ def sigma_squared_r_gate(
     Source: arXiv 2009.08796, eq. 8.
     """
     who = "sigma_squared_r_gate"
-    _check_settings(who, neighbors, ceiling, eps, spread)
+    _check_settings(who, neighbors, ceiling, eps, spread, through_spread)
     with without_autocast(features):
         x, y, kept = prepare(
             who, features, labels, centers, growth=growth, ignore_index=ignore_index, normalize=normalize
@@ -153,7 +153,8 @@ def sigma_squared_r_loss(
     the gradient runs through it; both readings here are ours, chosen by experiment.
     """
     who = "sigma_squared_r_loss"
-    _check_settings(who, neighbors, ceiling, eps, spread)
+    _check_settings(who, neighbors, ceiling, eps, spread, through_spread)
+    check_flag(who, sparse_grad=sparse_grad)
     check_reduction(who, reduction)
     with without_autocast(features):
         x, y, kept = prepare(
@@ -178,10 +179,11 @@ def sigma_squared_r_loss(
         return reduce(each, reduction, kept, weights)
 
 
-def _check_settings(who: str, neighbors: int, ceiling: float, eps: float, spread: Spread) -> None:
+def _check_settings(who: str, neighbors: int, ceiling: float, eps: float, spread: Spread, through_spread: bool) -> None:
     check_count(who, neighbors=neighbors)
     check_positive(who, ceiling=ceiling, eps=eps)
     check_spread(who, spread)
+    check_flag(who, through_spread=through_spread)
 
 
 def _search(
@@ -320,31 +322,26 @@ class SigmaSquaredRLoss(ClassLoss):
         "reduction",
     )
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        feature_dim: int,
+        num_classes: Count,
+        feature_dim: Count,
         *,
-        neighbors: int = 7,
-        ceiling: float = 40.0,
-        eps: float = 1e-3,
+        neighbors: Count = 7,
+        ceiling: Positive = 40.0,
+        eps: Positive = 1e-3,
         spread: Spread = "distance-std",
         through_spread: bool = False,
-        max_per_class: int | None = None,
+        max_per_class: Count | None = None,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         sparse_grad: bool = False,
         reduction: Reduction = "mean",
-        center_std: float = 1.0,
+        center_std: NotNegative = 1.0,
         fixed_growth: float | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        who = "SigmaSquaredRLoss"
-        _check_settings(who, neighbors, ceiling, eps, spread)
-        if fixed_growth is not None and not math.isfinite(fixed_growth):
-            raise ValueError(f"{who}: fixed_growth must be a finite number, or None to learn it; got {fixed_growth!r}.")
-        if max_per_class is not None:
-            check_count(who, max_per_class=max_per_class)
         super().__init__(
             num_classes,
             feature_dim,

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sigma2r._values import Positive, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._checks import check_positive
 from sigma2r.losses._module import FeatureLoss
@@ -69,9 +70,7 @@ def soft_nearest_neighbor_loss(
         raise ValueError(f"{who}: temperature must be one number; got shape {tuple(temperature.shape)}.")
     check_reduction(who, reduction)
     with without_autocast(features):
-        x, y, kept = prepare(
-            who, features, labels, None, weights=weights, ignore_index=ignore_index, normalize=normalize
-        )
+        x, y, kept = prepare(who, features, labels, weights=weights, ignore_index=ignore_index, normalize=normalize)
         pairs = pairs_of(x, y, kept, least_scale=1.0)  # squares that vanish leave the nearness 1
         has_same, has_other = pairs.same.any(1), pairs.other.any(1)
         # All of a row less the same number: nothing changes, and only what is farther than the nearest can overflow.
@@ -112,17 +111,17 @@ class SoftNearestNeighborLoss(FeatureLoss):
     settings = ("ignore_index", "normalize", "reduction")
     may_be_raised = True
 
+    @checked
     def __init__(
         self,
         *,
-        temperature: float = 1.0,
+        temperature: Positive = 1.0,
         learn_temperature: bool = False,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(ignore_index=ignore_index, normalize=normalize, reduction=reduction)
-        check_positive("SoftNearestNeighborLoss", temperature=temperature)
         self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature))) if learn_temperature else None
         self._temperature = temperature
 

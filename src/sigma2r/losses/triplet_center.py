@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sigma2r._values import Count, NotNegative, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
 from sigma2r.losses._checks import check_not_negative
@@ -120,19 +121,19 @@ class TripletCenterLoss(ClassLoss):
     function = staticmethod(triplet_center_loss)
     settings = ("margin", "ignore_index", "normalize", "reduction")
 
+    @checked
     def __init__(
         self,
-        num_classes: int,
-        feature_dim: int,
+        num_classes: Count,
+        feature_dim: Count,
         *,
-        margin: float = 5.0,
+        margin: NotNegative = 5.0,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         reduction: Reduction = "mean",
-        center_std: float = 1.0,
+        center_std: NotNegative = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_not_negative("TripletCenterLoss", margin=margin)
         super().__init__(
             num_classes,
             feature_dim,

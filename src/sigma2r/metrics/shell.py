@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from sigma2r.losses._checks import check_count, check_features
-from sigma2r.metrics.spread import ClassStatistics, class_statistics
+from sigma2r._values import Count, checked
+from sigma2r.losses._checks import check_measured
+from sigma2r.metrics.spread import ClassStatistics, counted
 
 
 class IntraClassSpread(Metric):
@@ -35,9 +36,9 @@ class IntraClassSpread(Metric):
 
     moments: Tensor
 
-    def __init__(self, num_classes: int, feature_dim: int) -> None:
+    @checked
+    def __init__(self, num_classes: Count, feature_dim: Count) -> None:
         super().__init__()
-        check_count("IntraClassSpread", num_classes=num_classes, feature_dim=feature_dim)
         self.num_classes = num_classes
         self.feature_dim = feature_dim
         # One tensor, so that processes exchange and merge it as a whole: count, scatter, mean.
@@ -45,8 +46,8 @@ class IntraClassSpread(Metric):
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Take in a batch."""
-        check_features("IntraClassSpread", preds, self.feature_dim)
-        part = _pack(class_statistics(preds, target, self.num_classes)).to(self.moments.device)
+        features, labels = check_measured("IntraClassSpread", preds, target, self.num_classes, self.feature_dim)
+        part = _pack(counted(features, labels, self.num_classes)).to(self.moments.device)
         self.moments = _merge_stacked(torch.stack([self.moments, part]))
 
     @property

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sigma2r.losses._checks import check_count, check_features, check_labels
+from sigma2r._arrays import as_tensor
+from sigma2r._values import Count, Share, converted
+from sigma2r.losses._checks import check_measured
 
 _CHUNK = 2**24  # numbers held at once when class means are paired
 
@@ -63,8 +65,7 @@ class ClassStatistics:
             ValueError: If shapes, dtypes or labels do not fit.
         """
         who = "ClassStatistics.distances"
-        check_features(who, features, self.mean.shape[1])
-        labels = check_labels(who, features, labels, self.mean.shape[0])
+        features, labels = check_measured(who, features, labels, *self.mean.shape)
         features, labels = features.detach().to(self.mean.device).double(), labels.to(self.mean.device)
         apart = features - self.mean.index_select(0, labels)
         squared: Tensor = torch.linalg.vecdot(apart, apart)
@@ -87,9 +88,12 @@ def class_statistics(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], 
         ValueError: If shapes, dtypes or labels do not fit.
     """
     who = "class_statistics"
-    check_features(who, features)
-    check_count(who, num_classes=num_classes)
-    labels = check_labels(who, features, labels, num_classes)
+    num_classes = converted(who, "num_classes", Count, num_classes)
+    return counted(*check_measured(who, features, labels, num_classes), num_classes)
+
+
+def counted(features: Tensor, labels: Tensor, num_classes: int) -> ClassStatistics:
+    """:func:`class_statistics` of what was checked."""
     device = torch.device("cpu") if features.device.type == "mps" else features.device
     features, labels = features.detach().to(device).double(), labels.to(device)
     count = torch.zeros(num_classes, dtype=torch.int64, device=device)
@@ -160,9 +164,9 @@ def distance_tail(distances: Float[Tensor, " N"], share: float = 0.99) -> tuple[
         >>> distance_tail(torch.arange(1.0, 201.0))
         (tensor(198.), tensor(200.))
     """
+    distances = as_tensor("distance_tail", "distances", distances)
+    share = converted("distance_tail", "share", Share, share)
     if distances.ndim != 1 or not distances.shape[0]:
         raise ValueError(f"distance_tail: distances must have shape (N,) with N > 0; got {tuple(distances.shape)}.")
-    if not 0 < share <= 1:
-        raise ValueError(f"distance_tail: share must lie in (0, 1]; got {share!r}.")
     rank = math.ceil(share * distances.shape[0] - 1e-9)  # 0.07 * 100 is a little more than 7
     return distances.kthvalue(rank).values, distances.amax()

@@ -10,6 +10,7 @@ from torch import nn
 from sigma2r._call import call_own, parameters_of
 from sigma2r._resolve import is_path, resolve
 from sigma2r._suggest import unknown
+from sigma2r._values import converted
 from sigma2r.losses import (
     CenterLoss,
     ContrastiveCenterLoss,
@@ -43,17 +44,33 @@ _SIZES = ("num_classes", "feature_dim")
 _NOT_OF_A_RUN = {"generator", "ignore_index", "sparse_grad"}  # the trainer seeds, ignores none, and is dense
 
 
-def check_loss(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse a loss that does not exist or does not take these options; one by a path is not looked at yet.
+def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a loss as its constructor wants them, without those at their default.
+
+    A text stands for a number or a truth value where one is wanted, as on a command line, so that ``neighbors=7.0``,
+    ``neighbors=7`` and nothing are one description. The options of a loss by a path are what they are: its code is not
+    looked at.
 
     Raises:
-        ValueError: With the nearest names, or from the loss itself if a value is wrong.
+        ValueError: If there is no such loss, it does not take an option, or a value is wrong.
     """
     if options.get("reduction") == "none":
         raise ValueError(f"{name}: a run needs one number for a batch: reduction must be mean or sum; got none.")
-    if not _is_ones_own(name):
-        _check_options(name, options)
-        build_loss(name, 1, 1, options)
+    if _is_ones_own(name):
+        return dict(options)
+    _check_options(name, options)
+    wanted = {} if name in ON_LOGITS else {p.name: p for p in _parameters(name)}
+    taken = {key: _converted(name, wanted[key], value) for key, value in options.items()}
+    build_loss(name, 1, 1, taken)
+    return {key: value for key, value in taken.items() if not _same(value, wanted[key].default)}
+
+
+def _converted(name: str, parameter: inspect.Parameter, value: Any) -> Any:
+    return converted(name, parameter.name, parameter.annotation, value, from_text=True)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and value == default
 
 
 def check_own_loss(name: str, options: Mapping[str, Any]) -> None:

@@ -4,13 +4,16 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from sigma2r._resolve import is_path, resolve
+from sigma2r._suggest import unknown
+from sigma2r._values import Count, Natural, NotNegative, Rule, converted
 from sigma2r.data import FOLDER, Augmentation, check_dataset, default_augmentation
 from sigma2r.models import check_model, default_feature_dim
-from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_loss, check_own_loss, has_classes, may_be_raised
+from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_own_loss, has_classes, may_be_raised, own_options
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "64-true"]
@@ -87,43 +90,30 @@ class Run:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Split ``loss@weight``, fill in what the data set and the model decide, and refuse what is wrong."""
+        """Convert what was given, fill in what the data set and the model decide, and refuse what is wrong."""
+        self._set(**{key: converted("Run", key, kind, getattr(self, key)) for key, kind in _WANTED.items()})
         name, weight, options = _parts(self.loss)
-        self._set(loss=name, loss_options={**self.loss_options, **options})
-        if weight is not None:
-            self._set(loss_weight=weight)
+        self._set(loss=name, loss_weight=self.loss_weight if weight is None else weight)
         check_dataset(self.dataset)
         check_model(self.model)
-        check_loss(self.loss, self.loss_options)
+        self._set(loss_options=own_options(name, {**self.loss_options, **options}), layers=tuple(self.layers))
         if self.loss in ON_LOGITS:
             self._set(warmup_epochs=0, center_init="normal", layers=())
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
-        self._set(layers=tuple(self.layers))
         if self.layers and not is_path(self.loss) and has_classes(self.loss):
             raise ValueError(
                 f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "
                 "dimension. Leave layers out."
             )
-        for key in _RATES:
-            self._set(**{key: float(getattr(self, key))})
         if self.feature_dim is None:
             self._set(feature_dim=default_feature_dim(self.model))
         if self.augmentation is None:
             self._set(augmentation=default_augmentation(self.dataset))
-        for key, least in _LEAST.items():
-            value = getattr(self, key)
-            if key == "loss_weight" and may_be_raised(self.loss):
-                value = abs(value)
-            if value is not None and not least <= value < float("inf"):
-                raise ValueError(f"Run: {key} must be at least {least}; got {value!r}.")
+        if self.loss_weight < 0 and not may_be_raised(self.loss):
+            raise ValueError(f"Run: loss_weight must be a finite number of at least 0; got {self.loss_weight!r}.")
         if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
             raise ValueError(f"Run: label-smoothing must lie in [0, 1); got {self.loss_weight!r}.")
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(
-                f"Run: validation_fraction must lie in [0, 1); got {self.validation_fraction!r}. "
-                "0.1 sets a tenth of each class aside."
-            )
 
     def check_own_code(self) -> None:
         """Import what paths name, so that a wrong one is told before anything is trained.
@@ -175,29 +165,53 @@ class Run:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Run":
-        """The description that :meth:`as_dict` wrote."""
+    def from_dict(cls, values: Mapping[str, Any]) -> "Run":
+        """The description that :meth:`as_dict` wrote.
+
+        Raises:
+            ValueError: If it is no mapping, a field is unknown, or a value makes no sense.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"Run: a description must be a mapping of its fields; got {type(values).__name__}.")
+        for key in values:
+            if key not in _DEFAULTS:
+                raise unknown("field of a run", str(key), _DEFAULTS)
         augmentation = values.get("augmentation")
-        return cls(**{**values, "augmentation": None if augmentation is None else Augmentation(**augmentation)})
+        if isinstance(augmentation, Mapping):
+            augmentation = Augmentation.from_dict(augmentation)
+        return cls(**{**values, "augmentation": augmentation})
 
 
 STARTS = ("layers", "warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
-_RATES = ("loss_weight", "lr", "loss_lr", "weight_decay", "validation_fraction")
-_LEAST = {
-    "image_size": 1,
-    "feature_dim": 1,
-    "loss_weight": 0,
-    "warmup_epochs": 0,
-    "images_per_class": 1,
-    "epochs": 1,
-    "batch_size": 1,
-    "lr": 0,
-    "loss_lr": 0,
-    "weight_decay": 0,
-    "measure_every": 0,
-    "init_seed": 0,
-    "data_seed": 0,
-    "threads": 1,
+_IMAGE_SIDE = Rule("be a whole number from 1 to 16384", lambda value: 1 <= value <= 16384 and value % 1 == 0)
+_SEED = Rule("be a whole number from 0 to 10**12", lambda value: 0 <= value <= 10**12 and value % 1 == 0)
+_THREADS = Rule("be a whole number from 1 to 1024", lambda value: 1 <= value <= 1024 and value % 1 == 0)
+_PROPER_SHARE = Rule("lie in [0, 1); 0.1 sets a tenth of each class aside", lambda value: 0 <= value < 1)
+_WANTED: dict[str, Any] = {
+    "dataset": str,
+    "image_size": Annotated[int, _IMAGE_SIDE] | None,
+    "model": str,
+    "feature_dim": Count | None,
+    "loss": str,
+    "loss_weight": float,
+    "loss_options": dict[str, Any],
+    "layers": tuple[str, ...] | list[str],
+    "warmup_epochs": Natural,
+    "center_init": Literal["normal", "class-means"],
+    "images_per_class": Count | None,
+    "epochs": Count,
+    "batch_size": Count,
+    "optimizer": Literal["adam", "sgd"],
+    "lr": NotNegative,
+    "loss_lr": NotNegative,
+    "weight_decay": NotNegative,
+    "precision": Precision,
+    "augmentation": Augmentation | None,
+    "validation_fraction": Annotated[float, _PROPER_SHARE],
+    "measure_every": Natural,
+    "init_seed": Annotated[int, _SEED],
+    "data_seed": Annotated[int, _SEED],
+    "threads": Annotated[int, _THREADS],
 }
 _DEFAULTS = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in dataclasses.fields(Run)}
 
@@ -221,7 +235,7 @@ def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:
             raise ValueError(f"Run: options of a loss are spelled OPTION=VALUE; got {item!r} in {spelled!r}.")
         options[key.strip()] = _value(value.strip())
     try:
-        return match["name"], None if weight is None else float(weight), options
+        return match["name"], None if weight is None else converted("Run", "loss_weight", float, float(weight)), options
     except ValueError:
         raise ValueError(
             f"Run: the weight after the @ must be a number, as in sigma2r@0.01; got {spelled!r}."

@@ -43,6 +43,33 @@ class Augmentation:
                 raise ValueError(f"Augmentation: {name} must lie in [0, {most:g}]; got {value!r}.")
 
 
+def describe_augmentation(augmentation: Augmentation) -> str:
+    """What happens to training images, in a sentence to read before training starts.
+
+    Example:
+        >>> print(describe_augmentation(Augmentation(crop=4, horizontal_flip=0.5)))
+        Training images are shifted by up to 4 pixels and flipped left to right with probability 0.5. Where a mirror image means something else, as an arrow does, add --augmentation.horizontal_flip 0.
+    """  # noqa: E501 - the sentence is one line
+    done, warned = [], []
+    if augmentation.crop:
+        done.append(f"shifted by up to {augmentation.crop} pixel{'s' * (augmentation.crop > 1)}")
+    if augmentation.rotation:
+        done.append(f"turned by up to {augmentation.rotation:g} degrees")
+    for name, way in (("horizontal_flip", "left to right"), ("vertical_flip", "upside down")):
+        if probability := getattr(augmentation, name):
+            done.append(f"flipped {way} with probability {probability:g}")
+            warned.append(f"--augmentation.{name} 0")
+    if not done:
+        return "Training images are not augmented."
+    listed = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
+    if not warned:
+        return f"Training images are {listed}, and not flipped."
+    return (
+        f"Training images are {listed}. Where a mirror image means something else, as an arrow does, add "
+        f"{' '.join(warned)}."
+    )
+
+
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Change each image of a batch in its own random way.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sigma2r.data import Augmentation, check_dataset, default_augmentation
+from sigma2r.data.pixels import as_pixel_range
 from sigma2r.losses.registry import CROSS_ENTROPY, ON_LOGITS, check_loss, has_classes, may_be_raised
 from sigma2r.losses.yardsticks import LABEL_SMOOTHING
 from sigma2r.models import check_model, default_feature_dim
@@ -25,6 +26,9 @@ class Run:
     Args:
         dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100 or folder:PATH (train/ and test/ folders of class folders).
         image_size: Pixels a side that images are scaled to; default: the data set's own.
+        gray: Of a folder: images to one channel (true) or to RGB (false); default: gray if all are.
+        pixel_range: Of a folder: the values of black and of white, for gray images of more than 8 bits.
+        missing_classes: Of a folder: allow classes without test images.
         model: lenet or resnet18.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
         loss: cross-entropy, or a loss that is added to it (sigma2r list names them); a weight may follow an @, and
@@ -60,6 +64,9 @@ class Run:
 
     dataset: str = "fuzzy-rgb"
     image_size: int | None = None
+    gray: bool | None = None
+    pixel_range: tuple[float, float] | None = None
+    missing_classes: bool = False
     model: str = "lenet"
     feature_dim: int | None = None
     loss: str = "sigma2r"
@@ -97,6 +104,7 @@ class Run:
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
         self._set(layers=tuple(self.layers))
+        self._set(pixel_range=as_pixel_range(self.pixel_range))
         if self.layers and has_classes(self.loss):
             raise ValueError(
                 f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "

@@ -114,10 +114,7 @@ class _Training:
         self.started = time.perf_counter()
         self.run, self.out, self.where = run, out, where
         self.device = find_device(where.device)
-        self.data = {
-            split: _images(run.dataset, split, where.data_dir, run.image_size, where.download)
-            for split in ("train", "test")
-        }
+        self.data = {split: _images(run, split, where) for split in ("train", "test")}
         training = self.data["train"]
         self.num_classes = len(training.class_names)
         indices, aside = split_off(training.labels, run.validation_fraction, run.data_seed)
@@ -351,11 +348,18 @@ def _set_aside_if_damaged(checkpoint: Path) -> None:
         )
 
 
-def _images(
-    dataset: str, split: str, data_dir: Path | None, image_size: int | None, download: bool
-) -> ImageData | FolderImages:
-    load = load_images if dataset.startswith(FOLDER) else _images_once  # a folder may change between two runs
-    return load(dataset, split, data_dir=data_dir, image_size=image_size, download=download)
+def _images(run: Run, split: str, where: Where) -> ImageData | FolderImages:
+    load = load_images if run.dataset.startswith(FOLDER) else _images_once  # a folder may change between two runs
+    return load(
+        run.dataset,
+        split,
+        data_dir=where.data_dir,
+        image_size=run.image_size,
+        download=where.download,
+        gray=run.gray,
+        pixel_range=run.pixel_range,
+        missing_classes=run.missing_classes,
+    )
 
 
 _images_once = lru_cache(maxsize=4)(load_images)

@@ -141,9 +141,7 @@ def test_linked_folders_are_followed_once(tmp_path):
     (root / "train/cat/aa").symlink_to(tmp_path / "store")  # by its name before what it leads to
     (root / "train/cat/a").symlink_to(tmp_path / "store/more")
     (root / "train/dog/cats").symlink_to("../cat")
-    with pytest.warns(
-        UserWarning, match=r": 2 names .* - folders that are read already under another name: 2 "
-    ) as told:
+    with pytest.warns(UserWarning, match=r": 2 names .* - folders that are read already .*: 2 \(") as told:
         data = loaded(root)
     assert len(told) == 1
     assert data.labels.tolist() == [0] * 5 + [1] * 3

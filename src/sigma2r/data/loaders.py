@@ -90,7 +90,10 @@ class _DiskBatches(DataLoader[Any]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         for batch in super().__iter__():
             if isinstance(batch, ValueError):
-                raise batch
+                try:
+                    raise batch
+                finally:
+                    del batch  # it knows this frame: together they would keep the workers alive
             yield batch
 
 

@@ -24,7 +24,7 @@ from sigma2r.data.names import (
 from sigma2r.data.pixels import image_endings, read_pixels
 from sigma2r.data.unpack import Metered, unpacked
 
-_LARGEST_HEADER = 2**20
+_LARGEST_HEADER = 2**18  # with the entries about it, such as a long name
 _LARGEST_FILE = 8 * 2**20
 _LARGEST_SET = 4 * 2**30  # unpacked
 _MOST_PIXELS = 2**30  # bytes of a split, decoded

@@ -1,10 +1,12 @@
 """Augmentation against pixel-by-pixel references."""
 
+import math
+
 import pytest
 import torch
 from torch.testing import assert_close
 
-from sigma2r.data import Augmentation, augment
+from sigma2r.data import Augmentation, augment, describe_augmentation
 
 
 def pad_and_crop(image, crop, dx, dy):
@@ -89,6 +91,80 @@ def test_rotation_with_shift_and_flips_agrees_with_moving_pixels_where_the_angle
     )
     assert_close(turned, moved, rtol=1e-6, atol=1e-6)
     assert not torch.equal(moved, images)
+
+
+def seen_from(image, place_x, place_y):
+    """The image at a place between its pixels, bilinearly, black outside."""
+    channels, height, width = image.shape
+    value = torch.zeros(channels, dtype=image.dtype)
+    left, top = int(place_x // 1), int(place_y // 1)
+    for y, x in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
+        if 0 <= y < height and 0 <= x < width:
+            value += (1 - abs(place_x - x)) * (1 - abs(place_y - y)) * image[:, y, x]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("flips", "crop"),
+    [((1.0, 0.0), 0), ((0.0, 1.0), 0), ((1.0, 1.0), 0), ((0.5, 0.0), 2), ((0.5, 0.5), 2)],
+    ids=["left-right", "up-down", "both", "the desk's own setting", "all"],
+)
+def test_rotation_with_flips_and_shifts_agrees_with_a_loop_over_pixels(flips, crop, generator):
+    images = torch.rand(6, 2, 6, 9, dtype=torch.float64, generator=generator)
+    height, width = images.shape[2:]
+    asked = Augmentation(crop=crop, rotation=50.0, horizontal_flip=flips[0], vertical_flip=flips[1])
+    changed = augment(images, asked, torch.Generator().manual_seed(5))
+    twin = torch.Generator().manual_seed(5)  # the order of the choices: shifts, angles, flips
+    shift_x, shift_y = (torch.randint(-crop, crop + 1, (6,), generator=twin).tolist() for _ in "xy")
+    angles = (torch.pi * 50 / 180 * (2 * torch.rand(6, generator=twin) - 1)).tolist()
+    flip_x, flip_y = ((torch.rand(6, generator=twin) < share).tolist() for share in flips)
+    expected = torch.zeros_like(images)
+    for i, angle in enumerate(angles):
+        cos, sin = math.cos(angle), math.sin(angle)
+        for y in range(height):
+            for x in range(width):
+                # Pixels from the middle: mirrored first, then turned, then moved.
+                across = (x - (width - 1) / 2) * (-1 if flip_x[i] else 1)
+                down = (y - (height - 1) / 2) * (-1 if flip_y[i] else 1)
+                place_x = cos * across - sin * down + shift_x[i] + (width - 1) / 2
+                place_y = sin * across + cos * down + shift_y[i] + (height - 1) / 2
+                expected[i, :, y, x] = seen_from(images[i], place_x, place_y)
+    assert_close(changed, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_generator_that_goes_on_gives_other_changes_each_time():
+    images = torch.rand(9, 3, 8, 8)
+    for asked in (Augmentation(crop=2), Augmentation(rotation=15.0), Augmentation(horizontal_flip=0.5)):
+        going_on = torch.Generator().manual_seed(1)
+        first, second = augment(images, asked, going_on), augment(images, asked, going_on)
+        assert not torch.equal(first, second)
+        assert not torch.equal(first, images)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "Training images are not augmented."),
+        ({"crop": 1}, "Training images are shifted by up to 1 pixel, and not flipped."),
+        (
+            {"crop": 4, "rotation": 10.0},
+            "Training images are shifted by up to 4 pixels and turned by up to 10 degrees, and not flipped.",
+        ),
+        (
+            {"horizontal_flip": 0.5},
+            "Training images are flipped left to right with probability 0.5. Where a mirror image means something "
+            "else, as an arrow does, add --augmentation.horizontal_flip 0.",
+        ),
+        (
+            {"rotation": 2.5, "horizontal_flip": 0.25, "vertical_flip": 1.0},
+            "Training images are turned by up to 2.5 degrees, flipped left to right with probability 0.25 and flipped "
+            "upside down with probability 1. Where a mirror image means something else, as an arrow does, add "
+            "--augmentation.horizontal_flip 0 --augmentation.vertical_flip 0.",
+        ),
+    ],
+)
+def test_what_happens_to_training_images_is_one_sentence(values, said):
+    assert describe_augmentation(Augmentation(**values)) == said
 
 
 def test_each_image_has_its_own_angle_within_the_range():

@@ -216,6 +216,12 @@ def test_every_data_set_has_an_augmentation():
     assert default_augmentation("fuzzy-rgb").rotation == 0
 
 
+def test_images_of_a_folder_are_not_flipped_unless_asked():
+    asked = default_augmentation("folder:arrows")
+    assert asked.horizontal_flip == asked.vertical_flip == 0
+    assert default_augmentation("fashion-mnist").horizontal_flip == 0.5
+
+
 def test_real_cifar_images_are_read_from_a_folder_tree(tmp_path):
     archive = Path(os.environ.get("SIGMA2R_TEST_DATA", ".")) / "cifar10-20k.tar.xz"
     require("cifar10-20k.tar.xz in the folder that SIGMA2R_TEST_DATA names", archive.is_file())

@@ -1,13 +1,17 @@
 """Batches on the device, batches from disk, validation splits, normalisation."""
 
+import contextlib
+import multiprocessing
+
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from sigma2r import BalancedBatchSampler
-from sigma2r.data import Augmentation, ImageData
+from sigma2r.data import Augmentation, ImageData, augment
 from sigma2r.data.folder import folder_images
-from sigma2r.data.loaders import EpochRows, in_order, make_batches, split_off
+from sigma2r.data.loaders import EpochRows, at_most, in_order, make_batches, split_off
 from sigma2r.data.preprocess import Preprocess
 from tests.data.test_datasets import write_images
 
@@ -47,6 +51,109 @@ def test_a_split_takes_its_share_of_each_class_and_leaves_one(fraction):
     counts = torch.bincount(labels[aside], minlength=3).tolist()
     assert counts == [min(round(fraction * n), n - 1) for n in (50, 10, 1)]
     assert torch.equal(split_off(labels, fraction, seed=1)[1], aside)
+
+
+def test_a_split_is_drawn_at_random_in_every_class():
+    labels = torch.arange(3).repeat_interleave(200)
+    kept, aside = split_off(labels, 0.25, seed=0)
+    for k in range(3):
+        places = aside[labels[aside] == k] - 200 * k
+        assert len(places) == 50
+        for low in range(0, 200, 50):  # from each quarter of the class some 12.5
+            assert 3 <= int(((low <= places) & (places < low + 50)).sum()) <= 25
+    assert not set(kept.tolist()) & set(aside.tolist())
+    assert not torch.equal(split_off(labels, 0.25, seed=1)[1], aside)
+    together = at_most(labels, kept, 40, seed=0)
+    assert torch.bincount(labels[together]).tolist() == [40] * 3
+    assert set(together.tolist()) <= set(kept.tolist())
+    assert (together[:40] > 50).sum() > 10
+    assert not torch.equal(at_most(labels, kept, 40, seed=1), together)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_normalisation_is_that_of_the_images_named_and_of_no_others(tmp_path, on_disk):
+    root = write_images(tmp_path, count=4)
+    data = folder_images(root, "train", in_memory_bytes=1 if on_disk else 2**30)
+    indices = torch.tensor([1, 2, 6])
+    chosen = folder_images(root, "train").images[indices].double()
+    preprocess = Preprocess.fitted_to(data, indices)
+    assert_close(preprocess.mean.flatten().double(), chosen.mean((0, 2, 3)))
+    assert_close(preprocess.std.flatten().double(), chosen.std((0, 2, 3), correction=0).clamp_min(1e-3))
+    others = Preprocess.fitted_to(data, torch.arange(8))
+    assert not torch.equal(others.mean, preprocess.mean)
+
+
+def test_normalisation_of_very_many_images_on_disk_samples_them_evenly(tmp_path, monkeypatch):
+    data = folder_images(write_images(tmp_path, count=9), "train", in_memory_bytes=1)
+    monkeypatch.setattr("sigma2r.data.preprocess._SAMPLE", 6)
+    looked_at = []
+    read = type(data).__getitem__
+    monkeypatch.setattr(type(data), "__getitem__", lambda self, i: (looked_at.append(i), read(self, i))[1])
+    Preprocess.fitted_to(data, torch.arange(18))
+    assert looked_at == [0, 3, 6, 9, 12, 15]
+
+
+def test_one_image_of_one_colour_can_be_normalised():
+    data = ImageData(torch.full((1, 1, 4, 4), 7, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64), ("only",))
+    assert torch.isfinite(Preprocess.fitted_to(data, torch.arange(1))(data.images)).all()
+
+
+def test_training_images_are_augmented_only_where_a_generator_is_given(generator):
+    images = torch.randint(0, 256, (20, 3, 6, 6), generator=generator, dtype=torch.uint8)
+    preprocess = Preprocess(torch.zeros(3), torch.ones(3))
+    asked = Augmentation(crop=2, rotation=10.0, horizontal_flip=0.5)
+    changed = preprocess(images, asked, torch.Generator().manual_seed(3))
+    assert_close(changed, augment(images.float(), asked, torch.Generator().manual_seed(3)))
+    assert not torch.equal(changed, images.float())
+    assert torch.equal(preprocess(images), images.float())
+    assert torch.equal(preprocess(images, asked), images.float())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_cannot_be_read_is_one_sentence_from_a_worker_too(tmp_path, workers):
+    root = write_images(tmp_path, count=4)
+    data = folder_images(root, "train", in_memory_bytes=1)
+    (root / "train/dog/1.png").write_bytes(b"no image")
+    batches = make_batches(data, in_order(torch.arange(8), 2), 4, CPU, workers=workers)
+    read = iter(batches)
+    assert next(read)[0].shape == (2, 3, 8, 8)
+    assert next(read)[1].tolist() == [0, 0]
+    with pytest.raises(ValueError, match=r"^folder: .*dog/1.png must be a readable image: [^\n]*$"):
+        next(read)
+
+
+@pytest.mark.parametrize("harm", ["gone", "size"])
+def test_an_image_that_has_changed_since_is_one_sentence_from_a_worker(tmp_path, harm):
+    root = write_images(tmp_path, count=4)
+    data = folder_images(root, "train", in_memory_bytes=1)
+    path = root / "train/dog/1.png"
+    path.unlink()
+    if harm == "size":
+        Image.new("RGB", (9, 9)).save(path)
+    with pytest.raises(ValueError, match=r"^folder: .*dog/1.png must (be a readable image|have the size)[^\n]*$"):
+        list(make_batches(data, in_order(torch.arange(8), 4), 2, CPU, workers=1))
+
+
+def test_after_an_error_no_worker_stays(tmp_path):
+    root = write_images(tmp_path, count=4)
+    data = folder_images(root, "train", in_memory_bytes=1)
+    (root / "train/cat/0.png").write_bytes(b"no image")
+    batches = make_batches(data, in_order(torch.arange(8), 2), 4, CPU, workers=1)
+    with contextlib.suppress(ValueError):
+        list(batches)
+    assert multiprocessing.active_children()
+    del batches
+    assert not multiprocessing.active_children()
+
+
+def test_workers_read_epoch_after_epoch(tmp_path):
+    data = folder_images(write_images(tmp_path, count=4), "train", in_memory_bytes=1)
+    batches = make_batches(data, in_order(torch.arange(8), 4), 2, CPU, workers=1)
+    assert len(batches) == 2
+    epochs = [list(batches) for _ in range(2)]
+    assert [labels.tolist() for _, labels in epochs[1]] == [[0] * 4, [1] * 4]
+    assert torch.equal(epochs[0][1][0], epochs[1][1][0])
+    assert epochs[0][0][0].dtype == torch.uint8
 
 
 def test_normalised_training_images_have_mean_0_and_deviation_1(generator):

@@ -4,11 +4,16 @@ The paper (section 5.1) names random cropping, random rotation and vertical/hori
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from sigma2r._suggest import unknown
+from sigma2r._values import Rule, converted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +36,59 @@ class Augmentation:
     vertical_flip: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        for name, most in (
-            ("crop", math.inf),
-            ("rotation", 180.0),
-            ("horizontal_flip", 1.0),
-            ("vertical_flip", 1.0),
-        ):
-            value = getattr(self, name)
-            if not 0 <= value <= most or (name == "crop" and (int(value) != value)):
-                raise ValueError(f"Augmentation: {name} must lie in [0, {most:g}]; got {value!r}.")
+        """Convert what was given, and refuse what makes no sense."""
+        for name, wanted in _WANTED.items():
+            object.__setattr__(self, name, converted("Augmentation", name, wanted, getattr(self, name)))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Augmentation":
+        """The settings by their names.
+
+        Raises:
+            ValueError: If one is unknown, or makes no sense.
+        """
+        for name in values:
+            if name not in _WANTED:
+                raise unknown("setting of augmentation", str(name), _WANTED)
+        return cls(**values)
+
+
+_PIXELS = Rule("be a whole number of at least 0", lambda value: 0 <= value <= 16384 and value % 1 == 0)
+_DEGREES = Rule("lie in [0, 180]", lambda value: 0 <= value <= 180)
+_PROBABILITY = Rule("lie in [0, 1]", lambda value: 0 <= value <= 1)
+_WANTED: dict[str, Any] = {
+    "crop": Annotated[int, _PIXELS],
+    "rotation": Annotated[float, _DEGREES],
+    "horizontal_flip": Annotated[float, _PROBABILITY],
+    "vertical_flip": Annotated[float, _PROBABILITY],
+}
+
+
+def describe_augmentation(augmentation: Augmentation) -> str:
+    """What happens to training images, in a sentence to read before training starts.
+
+    Example:
+        >>> print(describe_augmentation(Augmentation(crop=4, horizontal_flip=0.5)))
+        Training images are shifted by up to 4 pixels and flipped left to right with probability 0.5. Where a mirror image means something else, as an arrow does, add --augmentation.horizontal_flip 0.
+    """  # noqa: E501 - the sentence is one line
+    done, warned = [], []
+    if augmentation.crop:
+        done.append(f"shifted by up to {augmentation.crop} pixel{'s' * (augmentation.crop > 1)}")
+    if augmentation.rotation:
+        done.append(f"turned by up to {augmentation.rotation:g} degrees")
+    for name, way in (("horizontal_flip", "left to right"), ("vertical_flip", "upside down")):
+        if probability := getattr(augmentation, name):
+            done.append(f"flipped {way} with probability {probability:g}")
+            warned.append(f"--augmentation.{name} 0")
+    if not done:
+        return "Training images are not augmented."
+    listed = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
+    if not warned:
+        return f"Training images are {listed}, and not flipped."
+    return (
+        f"Training images are {listed}. Where a mirror image means something else, as an arrow does, add "
+        f"{' '.join(warned)}."
+    )
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:

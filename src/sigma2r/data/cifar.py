@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
     if found.name == source.base_folder:
         return _torchvisions(found, source, name, split)
     if found.is_dir():
-        tree = folder_images(found, split, _SIZE)
+        tree = folder_images(found, split, _SIZE, gray=False)
         return tree if isinstance(tree, ImageData) else tree.load()
     return packed_images(found, split, _SIZE)
 
@@ -71,7 +72,14 @@ def _find(root: Path, name: str) -> Path | None:
         return root / name
     if not root.is_dir():
         return None
-    packed = sorted(p for p in root.iterdir() if p.name.endswith(_TAR_ENDINGS) and _is_named(p.name, name))
+    packed = sorted(
+        p for p in root.iterdir() if p.name.endswith(_TAR_ENDINGS) and _is_named(p.name, name) and p.is_file()
+    )
+    if len(packed) > 1:
+        warnings.warn(
+            f"{name}: {root} holds {len(packed)} packed trees; {packed[0].name} is read, the first by name.",
+            stacklevel=3,
+        )
     return packed[0] if packed else None
 
 
@@ -100,14 +108,14 @@ def _unpickled(path: Path, checksum: str, name: str) -> Any:
     """What one of torchvision's files holds, once its checksum is right; it can name nothing but arrays."""
     if not path.is_file():
         raise ValueError(f"{name}: {path} must be there; it is not. Was the archive unpacked in full?")
-    content = path.read_bytes()
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    with path.open("rb") as file:  # of whatever size, it is not read into memory before its checksum is right
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != checksum:
         raise ValueError(
             f"{name}: {path} must have the MD5 {checksum} of the published file; it has {found}. Was it cut off? "
             "Fetch it again."
         )
-    return _Arrays(io.BytesIO(content), encoding="latin1").load()
+    return _Arrays(io.BytesIO(path.read_bytes()), encoding="latin1").load()
 
 
 def _latin1(text: str, encoding: str) -> bytes:

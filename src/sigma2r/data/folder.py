@@ -1,22 +1,22 @@
 """A folder tree of images: PATH/train/CLASS/... and PATH/test/CLASS/..., read by Pillow."""
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from sigma2r.data.images import ImageData
-
-if TYPE_CHECKING:
-    from PIL import Image
+from sigma2r.data.names import shown
+from sigma2r.data.pixels import PixelRange, as_pixel_range, image_endings, read_pixels
+from sigma2r.data.survey import Firsts, are_gray
+from sigma2r.data.tree import ImageTree, read_tree, split_folder
 
 IN_MEMORY_BYTES = 4 * 2**30
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 class FolderImages(Dataset[tuple[Tensor, Tensor]]):
@@ -28,6 +28,7 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         class_names: One name for each class.
         image_shape: Channels, height and width that images are brought to.
         rescale: Whether an image of another size is scaled; otherwise it is refused.
+        pixel_range: Values of black and of white, for gray images of more than 8 bits.
     """
 
     def __init__(
@@ -37,25 +38,31 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         class_names: tuple[str, ...],
         image_shape: tuple[int, int, int],
         rescale: bool,
+        pixel_range: PixelRange | None = None,
     ) -> None:
         self.paths = list(paths)
         self.labels = labels
         self.class_names = class_names
         self.image_shape = image_shape
         self.rescale = rescale
+        self.pixel_range = pixel_range
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return read_image(self.paths[index], self.image_shape, self.rescale), self.labels[index]
+        return self._pixels(index), self.labels[index]
+
+    def _pixels(self, index: int) -> Tensor:
+        path = self.paths[index]
+        return read_pixels(path, shown(path), self.image_shape, rescale=self.rescale, pixel_range=self.pixel_range)
 
     def load(self) -> ImageData:
         """All images decoded into memory, by as many threads as there are cores."""
         images = torch.empty(len(self), *self.image_shape, dtype=torch.uint8)
 
         def decode(index: int) -> None:
-            images[index] = read_image(self.paths[index], self.image_shape, self.rescale)
+            images[index] = self._pixels(index)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in pool.map(decode, range(len(self)), chunksize=64):
@@ -64,109 +71,103 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
 
 
 def folder_images(
-    root: Path, split: str, image_size: int | None = None, in_memory_bytes: int = IN_MEMORY_BYTES
+    root: Path,
+    split: str,
+    image_size: int | None = None,
+    in_memory_bytes: int = IN_MEMORY_BYTES,
+    *,
+    gray: bool | None = None,
+    pixel_range: PixelRange | None = None,
+    missing_classes: bool = False,
 ) -> ImageData | FolderImages:
     """Read a split of a folder tree; what would not fit into ``in_memory_bytes`` stays on disk.
 
     Args:
-        root: The folder that holds ``train`` and ``test``.
+        root: The folder that holds ``train`` and ``test`` (or ``val``, ``valid``, ``validation`` in its place).
         split: Which of them.
         image_size: Pixels a side that every image is scaled to; needed unless all are square and of one size.
         in_memory_bytes: The most bytes of pixels to hold.
+        gray: Whether images have one channel; default: if every image of both splits is gray.
+        pixel_range: Values of black and of white, for gray images of more than 8 bits.
+        missing_classes: Whether a class may have no images in this split, if it is not the training split.
 
     Returns:
-        RGB images, or images of one channel if the first image of each class is gray. Classes are in the order
-        of their names.
+        RGB images, or images of one channel. Classes are in the order of their names.
 
     Raises:
         ValueError: If a folder is missing, has no classes or no images, train and test disagree on the classes,
-            or an image cannot be read or has another size and none was asked for (named; where images stay on disk,
-            once it is read).
+            links lead in a circle, or an image cannot be read, needs a range, or has another size and none was asked
+            for (named; where images stay on disk, once it is read).
     """
-    classes = _classes(root, "train")
-    if split != "train" and _classes(root, split) != classes:
-        differing = ", ".join(sorted(set(classes) ^ set(_classes(root, split))))
-        raise ValueError(
-            f"folder: {root / split} must have the classes of {root / 'train'}; they differ in: {differing}."
-        )
-    paths, labels = [], []
-    for label, name in enumerate(classes):
-        found = sorted(p for p in (root / split / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not found:
-            raise ValueError(
-                f"folder: each class must have images; {root / split / name} has none. Known endings: "
-                f"{', '.join(sorted(SUFFIXES))}."
-            )
-        paths += found
-        labels += [label] * len(found)
-    firsts = [next(p for p in sorted((root / "train" / name).rglob("*")) if p.suffix.lower() in SUFFIXES)
-              for name in classes]  # fmt: skip
-    shape = _shape(root, firsts, image_size)
-    images = FolderImages(paths, torch.tensor(labels), tuple(classes), shape, rescale=image_size is not None)
+    pixel_range = as_pixel_range(pixel_range)
+    training = read_tree(split_folder(root, "train")[0])
+    tree = training if split == "train" else _other_split(root, split, training, missing_classes)
+    tree.passed_over.say(f"folder: in {shown(tree.folder)}")
+    _refuse_empty(training)
+    firsts = Firsts.of(root, [paths[0] for paths in training.images.values()])
+    firsts.check_range(pixel_range)
+    if split == "train":
+        firsts.say_what_is_lost(pixel_range)
+    if gray is None:
+        gray = are_gray(_both_splits(root, training, tree))
+    height, width = firsts.size() if image_size is None else (image_size, image_size)
+    shape = (1 if gray else 3, height, width)
+    classes = [tree.images.get(name, []) for name in training.images]
+    images = FolderImages(
+        [path for paths in classes for path in paths],
+        torch.tensor([label for label, paths in enumerate(classes) for _ in paths]),
+        tuple(training.images),
+        shape,
+        rescale=image_size is not None,
+        pixel_range=pixel_range,
+    )
     fits = len(images) * shape[0] * shape[1] * shape[2] <= in_memory_bytes
     return images.load() if fits else images
 
 
-def read_image(path: Path, shape: tuple[int, int, int], rescale: bool) -> Tensor:
-    """One image as uint8 (ch, H, W); one of another size is scaled or refused.
+def _other_split(root: Path, split: str, training: ImageTree, missing_classes: bool) -> ImageTree:
+    """The tree of a split other than train, once its classes are those of train."""
+    folder, unread = split_folder(root, split)
+    if folder.name != split:
+        warnings.warn(f"folder: {shown(root)} has no {split}/; {folder.name}/ is taken for it.", stacklevel=3)
+    for name in unread:
+        warnings.warn(
+            f"folder: {shown(root)} has {split}/ and {name}/; {name}/ is not read. Images for validation come from "
+            "train/, by --validation_fraction.",
+            stacklevel=3,
+        )
+    tree = read_tree(folder)
+    unknown, missing = set(tree.images) - set(training.images), set(training.images) - set(tree.images)
+    if unknown or (missing and not missing_classes):
+        raise ValueError(
+            f"folder: {shown(folder)} must have the classes of {shown(training.folder)}; they differ in: "
+            f"{', '.join(map(shown, sorted(unknown | missing)))}."
+            + ("" if unknown else " --missing_classes true allows classes without images there.")
+        )
+    if not missing_classes or not any(tree.images.values()):
+        _refuse_empty(tree)
+    return tree
 
-    Raises:
-        ValueError: Naming the file, if it is not an image that Pillow can read, or of another size.
-    """
-    return decode(path, str(path), shape, rescale)
 
-
-def decode(source: Path | BinaryIO, name: str, shape: tuple[int, int, int], rescale: bool) -> Tensor:
-    """:func:`read_image` from a path or an open file; ``name`` is what errors call it."""
-    from PIL.Image import Resampling
-
-    channels, height, width = shape
-    image = _open(source, name).convert("L" if channels == 1 else "RGB")
-    if image.size != (width, height):
-        if not rescale:
+def _refuse_empty(tree: ImageTree) -> None:
+    """A class without images is a mistake, such as a folder of other files."""
+    for name, paths in tree.images.items():
+        if not paths:
+            beside = f" Passed over in {shown(tree.folder)} - {tree.passed_over}." if tree.passed_over.counts else ""
             raise ValueError(
-                f"folder: {name} must have the size of the other images, {width} x {height}; it has "
-                f"{image.width} x {image.height}. --image-size {height} scales all alike."
+                f"folder: each class must have images; {shown(tree.folder / name)} has none.{beside} Images end in "
+                f".jpg, .png, .tif, .webp or another of the {len(image_endings())} endings that Pillow reads."
             )
-        image = image.resize((width, height), Resampling.BILINEAR)
-    return (
-        torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
-    )
 
 
-def _open(source: Path | BinaryIO, name: str) -> "Image.Image":
-    from PIL import Image
-
-    try:
-        image = Image.open(source)
-        image.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"folder: {name} must be a readable image: {error}. Repair it or take it out.") from error
-    return image
-
-
-def _classes(root: Path, split: str) -> list[str]:
-    folder = root / split
-    if not folder.is_dir():
-        raise ValueError(
-            f"folder: {root} must hold train/ and test/ with a folder for each class; {split}/ is missing."
-        )
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not names:
-        raise ValueError(f"folder: {folder} must hold a folder for each class; it holds none.")
-    return names
-
-
-def _shape(root: Path, firsts: Sequence[Path], image_size: int | None) -> tuple[int, int, int]:
-    images = [_open(path, str(path)) for path in firsts]
-    channels = 1 if all(image.mode in ("1", "L") for image in images) else 3
-    if image_size is not None:
-        return channels, image_size, image_size
-    sizes = {image.size for image in images}
-    width, height = images[0].size
-    if len(sizes) > 1 or width != height:
-        raise ValueError(
-            f"folder: images of {root} must be square and of one size, or --image-size must say what to scale them to; "
-            f"got {', '.join(f'{w} x {h}' for w, h in sorted(sizes)[:4])}. Try --image-size 32."
-        )
-    return channels, height, width
+def _both_splits(root: Path, training: ImageTree, tree: ImageTree) -> Iterator[Path]:
+    """The images of train, then those of the other split, which is looked for no sooner."""
+    for paths in training.images.values():
+        yield from paths
+    if tree is training:
+        try:
+            tree = read_tree(split_folder(root, "test")[0])
+        except ValueError:  # said when that split is asked for
+            return
+    for paths in tree.images.values():
+        yield from paths

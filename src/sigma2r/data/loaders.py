@@ -1,10 +1,11 @@
 """From a data set and a sampler to batches: on the device where the images fit, by workers where they do not."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
@@ -63,14 +64,51 @@ class _Rows(Sampler[list[int]]):
         return (row.tolist() for row in self.rows)
 
 
+class _Told(Dataset[Any]):
+    """Whole batches of images on disk; what cannot be read is handed over as the error, not raised."""
+
+    def __init__(self, data: FolderImages) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitems__(self, rows: list[int]) -> Any:
+        try:
+            return default_collate([self.data[row] for row in rows])
+        except ValueError as error:
+            return error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+class _DiskBatches(DataLoader[Any]):
+    """Raises here what a worker was told: one sentence, without the worker's traceback around it."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, ValueError):
+                try:
+                    raise batch
+                finally:
+                    del batch  # it knows this frame: together they would keep the workers alive
+            yield batch
+
+
 def make_batches(
     data: ImageData | FolderImages, rows: Iterable[Tensor], num_batches: int, device: torch.device, workers: int
 ) -> Batches:
-    """Batches of (images (B, ch, H, W) uint8, labels (B,) int64), from ``rows`` of image numbers."""
+    """Batches of (images (B, ch, H, W) uint8, labels (B,) int64), from ``rows`` of image numbers.
+
+    Iterating raises ValueError, naming the file, if an image on disk cannot be read.
+    """
     if isinstance(data, ImageData):
         return DeviceBatches(data, rows, num_batches, device)
-    return DataLoader(
-        data,
+    return _DiskBatches(
+        _Told(data),
+        collate_fn=_as_it_is,
         batch_sampler=_Rows(rows, num_batches),
         num_workers=workers,
         pin_memory=device.type == "cuda",

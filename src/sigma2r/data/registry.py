@@ -11,6 +11,7 @@ from sigma2r.data.folder import FolderImages, folder_images
 from sigma2r.data.fuzzy_rgb import fuzzy_rgb
 from sigma2r.data.images import ImageData
 from sigma2r.data.own import own_images
+from sigma2r.data.pixels import PixelRange
 
 FOLDER = "folder:"
 DATASETS = {
@@ -26,7 +27,7 @@ _AUGMENTATIONS = {
     "fashion-mnist": Augmentation(crop=2, rotation=10.0, horizontal_flip=0.5),
     "cifar10": Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
     "cifar100": Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
-    FOLDER: Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5),
+    FOLDER: Augmentation(crop=4, rotation=10.0),  # no flip: in letters, arrows or scans left is not right
 }
 _SIDES = {"fashion-mnist": 28, "cifar10": 32, "cifar100": 32}
 
@@ -53,6 +54,9 @@ def load_images(
     data_dir: Path | None = None,
     image_size: int | None = None,
     download: bool = False,
+    gray: bool | None = None,
+    pixel_range: PixelRange | None = None,
+    missing_classes: bool = False,
 ) -> ImageData | FolderImages:
     """Load a split of a data set.
 
@@ -62,15 +66,23 @@ def load_images(
         data_dir: Folder of the data set's files, where it has some.
         image_size: Pixels a side; default: the data set's own.
         download: Fetch the files if they are nowhere.
+        gray: Of a folder: whether images have one channel; default: if all are gray.
+        pixel_range: Of a folder: values of black and of white, for gray images of more than 8 bits.
+        missing_classes: Of a folder: whether classes may have no test images.
 
     Returns:
         Images in memory, or images that stay on disk if there are too many. Both have ``labels``,
         ``class_names`` and ``image_shape``.
 
     Raises:
-        ValueError: If the name is unknown, or files are missing or damaged.
+        ValueError: If the name is unknown, files are missing or damaged, or what concerns a folder is given for
+            another data set.
     """
     check_dataset(name)
+    if not name.startswith(FOLDER):
+        given = {"gray": gray, "pixel_range": pixel_range, "missing_classes": missing_classes or None}
+        for key in (key for key, value in given.items() if value is not None):
+            raise ValueError(f"{name}: {key} is for folder:PATH; images of {name} are used as they are. Leave it out.")
     if name == "fuzzy-rgb":
         return fuzzy_rgb(split, image_size or 32)
     if name in _SIDES:
@@ -83,4 +95,11 @@ def load_images(
         return cifar(name, split, data_dir, download)
     if not name.startswith(FOLDER):
         return own_images(name, split, data_dir=data_dir, image_size=image_size, download=download)
-    return folder_images(Path(name.removeprefix(FOLDER)).expanduser(), split, image_size)
+    return folder_images(
+        Path(name.removeprefix(FOLDER)).expanduser(),
+        split,
+        image_size,
+        gray=gray,
+        pixel_range=pixel_range,
+        missing_classes=missing_classes,
+    )

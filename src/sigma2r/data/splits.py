@@ -12,6 +12,7 @@ from sigma2r._resolve import is_path
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
 from sigma2r.data.loaders import at_most, split_off
+from sigma2r.data.pixels import PixelRange
 from sigma2r.data.registry import FOLDER, load_images
 
 
@@ -42,6 +43,9 @@ def load_splits(
     data_dir: Path | None = None,
     image_size: int | None = None,
     download: bool = False,
+    gray: bool | None = None,
+    pixel_range: PixelRange | None = None,
+    missing_classes: bool = False,
     validation_fraction: float = 0.0,
     images_per_class: int | None = None,
     seed: int = 0,
@@ -53,6 +57,9 @@ def load_splits(
         data_dir: Folder of the data set's files.
         image_size: Pixels a side.
         download: Fetch the files if they are nowhere.
+        gray: Of a folder: whether images have one channel.
+        pixel_range: Of a folder: values of black and of white.
+        missing_classes: Of a folder: whether classes may have no test images.
         validation_fraction: Share of each class's training images that is set aside.
         images_per_class: Train on no more of a class than these.
         seed: Decides which are set aside and which are used.
@@ -62,7 +69,17 @@ def load_splits(
     """
     load = load_images if dataset.startswith(FOLDER) or is_path(dataset) else _load_once
     training, test = (
-        load(dataset, split, data_dir=data_dir, image_size=image_size, download=download) for split in ("train", "test")
+        load(
+            dataset,
+            split,
+            data_dir=data_dir,
+            image_size=image_size,
+            download=download,
+            gray=gray,
+            pixel_range=pixel_range,
+            missing_classes=missing_classes,
+        )
+        for split in ("train", "test")
     )
     _check_alike(dataset, training, test)
     indices, aside = split_off(training.labels, validation_fraction, seed)

@@ -12,6 +12,7 @@ from sigma2r._resolve import is_path, resolve
 from sigma2r._suggest import unknown
 from sigma2r._values import Count, Natural, NotNegative, Rule, converted
 from sigma2r.data import FOLDER, Augmentation, check_dataset, default_augmentation
+from sigma2r.data.pixels import as_pixel_range
 from sigma2r.models import check_model, default_feature_dim
 from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_own_loss, has_classes, may_be_raised, own_options
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
@@ -30,6 +31,9 @@ class Run:
         dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/ folders of class folders) or
             the path of one's own, package.module:function.
         image_size: Pixels a side that images are scaled to; default: the data set's own.
+        gray: Of a folder: images to one channel (true) or to RGB (false); default: gray if all are.
+        pixel_range: Of a folder: the values of black and of white, for gray images of more than 8 bits.
+        missing_classes: Of a folder: allow classes without test images.
         model: lenet, resnet18 or the path of one's own, package.module:Name.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
         loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
@@ -66,6 +70,9 @@ class Run:
 
     dataset: str = "fuzzy-rgb"
     image_size: int | None = None
+    gray: bool | None = None
+    pixel_range: tuple[float, float] | None = None
+    missing_classes: bool = False
     model: str = "lenet"
     feature_dim: int | None = None
     loss: str = "sigma2r"
@@ -101,6 +108,7 @@ class Run:
             self._set(warmup_epochs=0, center_init="normal", layers=())
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
+        self._set(pixel_range=as_pixel_range(self.pixel_range))
         if self.layers and not is_path(self.loss) and has_classes(self.loss):
             raise ValueError(
                 f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "
@@ -190,6 +198,8 @@ _PROPER_SHARE = Rule("lie in [0, 1); 0.1 sets a tenth of each class aside", lamb
 _WANTED: dict[str, Any] = {
     "dataset": str,
     "image_size": Annotated[int, _IMAGE_SIDE] | None,
+    "gray": bool | None,
+    "missing_classes": bool,
     "model": str,
     "feature_dim": Count | None,
     "loss": str,

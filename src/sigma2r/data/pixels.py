@@ -1,0 +1,261 @@
+"""From an image file to 8-bit pixels as a person sees them: one rule for every mode of Pillow.
+
+Orientation is applied and palettes are looked up; what is transparent lies on white; of several frames or pages the
+first counts. Integers of more than 8 bits keep their 8 highest; values whose black and white the file does not tell
+(floats, 32-bit and signed integers) need a ``pixel_range``.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from sigma2r.data.names import RefusedError, ending
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PixelRange = tuple[float, float]
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+WIDE = (*_SIXTEEN_BITS, "I", "F")  # modes of more than 8 bits
+_GRAY = (*WIDE, "1", "L", "LA", "La")
+# Registered formats that Pillow cannot turn into pixels by itself: EPS wants Ghostscript, a program that runs what the
+# file says; WMF wants Windows; the others are read by nobody, or are no images.
+_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
+_PAGED = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}  # the frames of other formats are parts of one picture
+_WHITE_IS_ZERO = 0
+_PHOTOMETRIC, _BITS = 262, 258  # tags of TIFF
+
+
+def image_endings() -> dict[str, str]:
+    """Each ending that Pillow registers, with its dot, for a format whose pixels it reads itself; and that format."""
+    from PIL import Image
+
+    return _registered(len(Image.registered_extensions()), len(Image.OPEN))[0]
+
+
+@lru_cache(maxsize=2)
+def _registered(endings: int, formats: int) -> tuple[dict[str, str], list[str]]:
+    """The endings, and the formats in the order in which they are tried; the same until a plugin registers more."""
+    from PIL import Image
+
+    known = {
+        suffix: name
+        for suffix, name in Image.registered_extensions().items()
+        if name in Image.OPEN and name not in _NOT_READ
+    }
+    return known, [name for name in Image.ID if name in known.values()]
+
+
+def _formats(file: str) -> list[str]:
+    """The formats to try: first the one that the file's ending speaks of."""
+    from PIL import Image
+
+    endings, formats = _registered(len(Image.registered_extensions()), len(Image.OPEN))
+    own = endings.get(ending(file))
+    return formats if own is None else [own, *formats]
+
+
+def as_pixel_range(values: Sequence[float] | None) -> PixelRange | None:
+    """The values of black and of white as two floats.
+
+    Raises:
+        ValueError: If they are not two finite numbers, the first below the second.
+    """
+    if values is None:
+        return None
+    try:
+        low, high = map(float, values)
+        if math.isfinite(low) and math.isfinite(high) and low < high:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        "pixel_range must be two numbers, the values of black and of white, the first below the second; got "
+        f"{values!r}."
+    )
+
+
+def read_pixels(
+    source: Path | BinaryIO,
+    name: str,
+    shape: tuple[int, int, int],
+    *,
+    rescale: bool,
+    pixel_range: PixelRange | None = None,
+) -> Tensor:
+    """One image as a network's input.
+
+    Args:
+        source: A path or an open file.
+        name: What errors call it.
+        shape: Channels (1 or 3), height and width of the result.
+        rescale: Whether an image of another size is scaled, not keeping its proportions, or refused.
+        pixel_range: Values of black and of white, for gray images of more than 8 bits.
+
+    Returns:
+        Pixels, uint8, shape ``(ch, H, W)``.
+
+    Raises:
+        ValueError: Naming the file, if Pillow cannot read it, it has another size, or its values need a range.
+    """
+    from PIL.Image import Resampling
+
+    channels, height, width = shape
+    with opened(source, name) as image:
+        if not rescale and sorted(image.size) != sorted((width, height)):  # before anything is decoded
+            raise _wrong_size(name, image.size, width, height)
+        image = as_seen(image, name, gray=channels == 1, pixel_range=pixel_range)
+        if image.size != (width, height):
+            if not rescale:
+                raise _wrong_size(name, image.size, width, height)
+            image = image.resize((width, height), Resampling.BILINEAR)
+        content = bytearray(image.tobytes())
+    return torch.frombuffer(content, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
+
+
+@contextmanager
+def opened(source: Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
+    """An image whose header is read; whatever Pillow finds wrong inside the block is said with the file's name.
+
+    Raises:
+        ValueError: Naming the file.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(source, formats=_formats(str(source))) as image:
+            yield image
+    except RefusedError:
+        raise
+    except UnidentifiedImageError as error:
+        raise RefusedError(
+            f"folder: {name} must be a readable image: Pillow reads no format that begins like it. Repair it or take "
+            "it out."
+        ) from error
+    except Exception as error:  # whatever a format's parser stumbles over: struct.error, KeyError, zlib.error, ...
+        said = str(error) or type(error).__name__
+        raise RefusedError(f"folder: {name} must be a readable image: {said}. Repair it or take it out.") from error
+
+
+def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRange | None = None) -> "Image.Image":
+    """The image in 8 bits, upright and opaque.
+
+    Args:
+        image: From :func:`opened`, within its block.
+        name: What errors call it.
+        gray: Whether the result is of mode L; otherwise it is of mode RGB.
+        pixel_range: Values of black and of white, for gray images of more than 8 bits.
+
+    Raises:
+        ValueError: Naming the file, if its values need a range, or are no numbers.
+    """
+    image.load()
+    turn_upright(image)
+    if image.mode in WIDE:
+        image = _in_8_bits(image, name, pixel_range)
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        image = _on_white(image)
+    if image.mode == "LAB":
+        image = _from_lab(image)
+    return image.convert("L" if gray else "RGB")
+
+
+def turn_upright(image: "Image.Image") -> None:
+    """Turn and mirror an image as its EXIF data say; like other viewers, leave it as stored if they are damaged."""
+    from PIL import ImageOps
+
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # the pixels are whole: load() came before
+        return
+
+
+def is_gray(image: "Image.Image") -> bool:
+    """Whether an image whose header is read has no colours: by its mode, or by all entries of its palette."""
+    if image.mode not in ("P", "PA"):
+        return image.mode in _GRAY
+    palette = image.getpalette("RGB") or []
+    return palette[0::3] == palette[1::3] == palette[2::3]
+
+
+def has_more_frames(image: "Image.Image") -> bool:
+    """Whether there are frames or pages after the first, which alone is used."""
+    return image.format in _PAGED and bool(getattr(image, "is_animated", False))
+
+
+def wide_values(image: "Image.Image") -> Tensor:
+    """The values of an image of more than 8 bits, as they are stored, shape (H * W,)."""
+    kind = torch.float32 if image.mode == "F" else torch.int32
+    return torch.frombuffer(bytearray(image.convert("F" if image.mode == "F" else "I").tobytes()), dtype=kind)
+
+
+def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) -> "Image.Image":
+    from PIL import Image
+
+    values = wide_values(image)
+    if pixel_range is not None:
+        low, high = pixel_range
+        if not torch.isfinite(values).all():
+            raise RefusedError(f"folder: {name} must hold finite values alone; it holds others. Take it out.")
+        seen = ((values.double() - low) * (255 / (high - low))).round_()
+    elif image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        seen = values >> (_bits(image) - 8)  # Pillow scales PGM files of any maximum to 16 bits
+    else:
+        kind = "floating-point" if image.mode == "F" else "32-bit or signed"
+        raise RefusedError(
+            f"folder: {name} holds {kind} values, of which no file tells what is black and white; its own go from "
+            f"{values.min().item():.6g} to {values.max().item():.6g}. "
+            '--pixel_range "[LOW, HIGH]" says it.'
+        )
+    seen = seen.clamp_(0, 255)
+    if _tiff(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO:
+        seen = 255 - seen
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        seen = torch.where(values == transparent, 255, seen)
+    return Image.frombytes("L", image.size, seen.to(torch.uint8).numpy().tobytes())
+
+
+def _bits(image: "Image.Image") -> int:
+    """How many bits the values have: 12 in some TIFF files, elsewhere 16."""
+    bits = _tiff(image, _BITS, 16)
+    return int(bits[0]) if isinstance(bits, tuple) else int(bits)
+
+
+def _tiff(image: "Image.Image", tag: int, default: int) -> Any:
+    return getattr(image, "tag_v2", {}).get(tag, default)
+
+
+def _on_white(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    layer = image.convert("RGBA")
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(layer, mask=layer.getchannel("A"))
+    return paper
+
+
+def _from_lab(image: "Image.Image") -> "Image.Image":
+    """Through a color profile: Pillow itself converts from LAB to nothing."""
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
+    seen = ImageCms.applyTransform(image, transform)
+    assert seen is not None, "a transform that is not in place returns an image"
+    return seen
+
+
+def _wrong_size(name: str, size: tuple[int, int], width: int, height: int) -> RefusedError:
+    return RefusedError(
+        f"folder: {name} must have the size of the other images, {width} x {height}; it has {size[0]} x {size[1]}. "
+        f"--image-size {height} scales all alike."
+    )

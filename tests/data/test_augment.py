@@ -199,8 +199,8 @@ def test_nothing_to_change_returns_the_same_images():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"crop": -1}, r"crop must lie in \[0, inf\]; got -1"),
-        ({"crop": 1.5}, r"crop must lie in"),
+        ({"crop": -1}, r"crop must be a whole number of at least 0; got -1"),
+        ({"crop": 1.5}, r"crop must be a whole number"),
         ({"rotation": 181.0}, r"rotation must lie in \[0, 180\]; got 181"),
         ({"horizontal_flip": 1.5}, r"horizontal_flip must lie in \[0, 1\]; got 1.5"),
         ({"vertical_flip": float("nan")}, r"vertical_flip must lie in"),

@@ -54,7 +54,7 @@ def test_an_unknown_loss_or_option_is_refused_with_the_nearest_names():
         registry.loss_options("sigma2")
     with pytest.raises(ValueError, match=r"neighbours.*Did you mean.*neighbors"):
         registry.own_options("sigma2r", {"neighbours": 5})
-    with pytest.raises(ValueError, match=r"^SigmaSquaredRLoss: neighbors must be"):
+    with pytest.raises(ValueError, match=r"^sigma2r: neighbors must be"):
         registry.own_options("sigma2r", {"neighbors": 0})
     with pytest.raises(ValueError, match=r"^center: a run needs one number for a batch"):
         registry.own_options("center", {"reduction": "none"})

@@ -32,7 +32,8 @@ def test_every_field_decides_the_name_of_a_run():
         "loss_weight": 0.5, "loss_options": {"neighbors": 3}, "center_init": "class-means", "epochs": 3,
         "batch_size": 64, "optimizer": "sgd", "lr": 0.4, "loss_lr": 0.5, "weight_decay": 0.1,
         "precision": "bf16-mixed", "augmentation": Augmentation(crop=1), "validation_fraction": 0.1,
-        "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3, "images_per_class": 5,
+        "gray": True, "pixel_range": (0.0, 1.0),
+        "missing_classes": True, "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3, "images_per_class": 5,
     }  # fmt: skip
     names = {Run(**{key: value}).run_id for key, value in changed.items()}
     assert len({*names, Run().run_id}) == len(changed) + 1
@@ -92,27 +93,96 @@ def test_a_weight_that_warms_up_is_named():
         ({"loss": "git@0.1[push_weight]"}, r"options of a loss are spelled OPTION=VALUE; got 'push_weight'"),
         ({"loss": "git@0.1[push=1]"}, r"unknown option of the loss git 'push'; .*push_weight"),
         ({"loss": "git@0.1]x"}, r"weight after the @ must be a number"),
-        ({"epochs": 0}, r"Run: epochs must be at least 1; got 0"),
-        ({"images_per_class": 0}, r"Run: images_per_class must be at least 1; got 0"),
-        ({"loss": "center@-0.1"}, r"Run: loss_weight must be at least 0; got -0.1"),
-        ({"loss": "soft-nearest-neighbor@nan"}, r"Run: loss_weight must be at least 0"),
+        ({"epochs": 0}, r"Run: epochs must be a whole number of at least 1; got 0"),
+        ({"images_per_class": 0}, r"Run: images_per_class must be a whole number of at least 1; got 0"),
+        ({"loss": "center@-0.1"}, r"Run: loss_weight must be a finite number of at least 0; got -0.1"),
+        ({"loss": "soft-nearest-neighbor@nan"}, r"weight after the @ must be a number"),
         ({"loss": "label-smoothing@1"}, r"label-smoothing must lie in \[0, 1\); got 1.0"),
         ({"loss": "label-smothing@0.1"}, r"Did you mean label-smoothing\?"),
         (
             {"loss": "center@0.1", "layers": ("body.2",)},
             r"layers are for losses that learn nothing for a class; center",
         ),
-        ({"batch_size": 0}, r"Run: batch_size must be at least 1"),
-        ({"lr": -1.0}, r"Run: lr must be at least 0; got -1"),
-        ({"lr": float("nan")}, r"Run: lr must be at least 0; got nan"),
-        ({"init_seed": -1}, r"Run: init_seed must be at least 0"),
-        ({"validation_fraction": 1.0}, r"validation_fraction must lie in \[0, 1\); got 1.0"),
+        ({"batch_size": 0}, r"Run: batch_size must be a whole number of at least 1"),
+        ({"lr": -1.0}, r"Run: lr must be a finite number of at least 0; got -1"),
+        ({"lr": float("nan")}, r"Run: lr must be a finite number of at least 0; got nan"),
+        ({"init_seed": -1}, r"Run: init_seed must be a whole number from 0 to 10\*\*12"),
+        ({"epochs": "3"}, r"Run: epochs must be a whole number of at least 1; got '3'"),
+        ({"epochs": 2.5}, r"Run: epochs must be a whole number of at least 1; got 2.5"),
+        ({"epochs": True}, r"Run: epochs must be"),
+        ({"batch_size": 1e20}, r"Run: batch_size must be a whole number of at most"),
+        ({"image_size": 2_000_000_000}, r"Run: image_size must be a whole number from 1 to 16384"),
+        ({"threads": 10**6}, r"Run: threads must be a whole number from 1 to 1024"),
+        ({"loss": None}, r"Run: loss must be"),
+        ({"layers": None}, r"Run: layers must be"),
+        ({"layers": 3}, r"Run: layers must be"),
+        ({"loss_options": {1: 2}}, r"Run: loss_options must be"),
+        ({"loss_options": None}, r"Run: loss_options must be"),
+        ({"optimizer": "adamw"}, r'Run: optimizer must be "adam" or "sgd"; got .adamw.'),
+        ({"center_init": "zeros"}, r"Run: center_init must be"),
+        ({"precision": "16"}, r"Run: precision must be"),
+        ({"lr": "fast"}, r"Run: lr must be"),
+        ({"lr": float("inf")}, r"Run: lr must be a finite number of at least 0; got inf"),
+        ({"augmentation": 3}, r"Run: augmentation must be"),
+        ({"dataset": 3}, r"Run: dataset must be"),
+        ({"loss": "sigma2r@0.01[ceiling=abc]"}, r"sigma2r: ceiling must be"),
+        ({"loss": "sigma2r@0.01[neighbors=1e20]"}, r"sigma2r: neighbors must be a whole number of at most"),
+        ({"loss": "center@0.1[normalize=maybe]"}, r"center: normalize must be"),
+        ({"loss": "center@0.1[reduction=none]"}, r"reduction must be mean or sum"),
+        ({"validation_fraction": 1.0}, r"validation_fraction must lie in \[0, 1\).*got 1.0"),
     ],
     ids=str,
 )
 def test_a_description_that_makes_no_sense_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Run(**values)
+
+
+@pytest.mark.parametrize("word", ["no", "No", "off", "false", "0", False, 0])
+def test_a_word_that_means_no_means_no_wherever_it_stands(word):
+    assert Run(loss=f"center@0.1[normalize={word}]") == Run(loss="center@0.1")
+    assert Run(loss="center@0.1", loss_options={"normalize": word}) == Run(loss="center@0.1")
+    assert Run(loss="center@0.1[normalize=yes]").loss_options == {"normalize": True}
+
+
+@pytest.mark.parametrize(
+    ("spelled", "plain"),
+    [
+        ("sigma2r@0.01[neighbors=7]", "sigma2r@0.01"),
+        ("sigma2r@0.01[neighbors=3.0]", "sigma2r@0.01[neighbors=3]"),
+        ("sigma2r@0.01[ceiling=40]", "sigma2r@0.01"),
+        ("sigma2r@0.010[ceiling=10]", "sigma2r@1e-2[ceiling=10.0]"),
+        ("git@1[push_weight=1,center_weight=1.0]", "git@1.0"),
+        ("soft-nearest-neighbor@0.1[temperature=1]", "soft-nearest-neighbor@0.1"),
+        ("sigma2r@0.1[max_per_class=none,fixed_growth=None]", "sigma2r@0.1"),
+    ],
+)
+def test_what_means_the_same_is_one_run_however_it_is_spelled(spelled, plain):
+    assert Run(loss=spelled) == Run(loss=plain)
+    assert Run(loss=spelled).run_id == Run(loss=plain).run_id
+
+
+def test_weights_that_differ_in_late_digits_have_names_of_their_own():
+    assert Run(loss="center@0.01").loss_name == "center@0.01"
+    assert Run(loss="center@0.0100000001").loss_name == "center@0.0100000001"
+    assert Run(loss=Run(loss="center@0.0100000001").loss_name) == Run(loss="center@0.0100000001")
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (None, "a description must be a mapping of its fields; got NoneType"),
+        ([], "must be a mapping"),
+        ({"epoks": 3}, r"unknown field of a run 'epoks'; .*Did you mean epochs\?"),
+        ({"augmentation": {"flip": 1}}, r"unknown setting of augmentation 'flip'"),
+        ({"augmentation": {"crop": "x"}}, r"Augmentation: crop must be"),
+    ],
+    ids=str,
+)
+def test_a_description_from_elsewhere_is_refused_in_a_sentence(values, message):
+    with pytest.raises(ValueError, match=message):
+        Run.from_dict(values)
 
 
 def test_a_comparison_varies_losses_and_first_weights_and_keeps_the_data():
@@ -126,6 +196,20 @@ def test_a_comparison_varies_losses_and_first_weights_and_keeps_the_data():
 def test_options_reach_the_loss_that_they_belong_to():
     runs = list(comparison(Run(loss_options={"neighbors": 3}), ["center@0.1", "sigma2r@0.1"], 1))
     assert [run.loss_options for run in runs] == [{}, {"neighbors": 3}]
+
+
+def test_layers_reach_the_losses_that_may_stand_there():
+    losses = ["cross-entropy", "center@0.1", "contrastive@0.1", "soft-nearest-neighbor@-0.1"]
+    runs = list(comparison(Run(), losses, 1, layers=["body.2"]))
+    assert [run.layers for run in runs] == [(), (), ("body.2",), ("body.2",)]
+
+
+@pytest.mark.message
+def test_a_setting_that_no_loss_takes_is_refused():
+    with pytest.raises(ValueError, match=r"layers are for losses that learn nothing for a class; there is none among"):
+        list(comparison(Run(), ["cross-entropy", "center@0.1"], 1, layers=["body.2"]))
+    with pytest.raises(ValueError, match=r"loss_options are those of sigma2r, which is not among the losses"):
+        list(comparison(Run(loss_options={"neighbors": 3}), ["center@0.1"], 1))
 
 
 @pytest.mark.message

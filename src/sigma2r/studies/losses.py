@@ -57,7 +57,7 @@ def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("reduction") == "none":
         raise ValueError(f"{name}: a run needs one number for a batch: reduction must be mean or sum; got none.")
     if _is_ones_own(name):
-        return dict(options)
+        return {key: _value(value) if isinstance(value, str) else value for key, value in options.items()}
     _check_options(name, options)
     wanted = {} if name in ON_LOGITS else {p.name: p for p in _parameters(name)}
     taken = {key: _converted(name, wanted[key], value) for key, value in options.items()}
@@ -173,3 +173,16 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             f"{name}: options without a default must be given; {', '.join(missing)} is missing. Write "
             f"{name}@WEIGHT[{missing[0]}=VALUE]."
         )
+
+
+def _value(text: str) -> Any:
+    """A number, true, false or none as what it says; anything else as text."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -103,7 +103,7 @@ class Run:
         self._set(loss=name, loss_weight=self.loss_weight if weight is None else weight)
         check_dataset(self.dataset)
         check_model(self.model)
-        self._set(loss_options=own_options(name, {**self.loss_options, **options}), layers=tuple(self.layers))
+        self._set(loss_options=own_options(name, {**self.loss_options, **options}))
         if self.loss in ON_LOGITS:
             self._set(warmup_epochs=0, center_init="normal", layers=())
         if self.loss == CROSS_ENTROPY:
@@ -205,7 +205,7 @@ _WANTED: dict[str, Any] = {
     "loss": str,
     "loss_weight": float,
     "loss_options": dict[str, Any],
-    "layers": tuple[str, ...] | list[str],
+    "layers": tuple[str, ...],
     "warmup_epochs": Natural,
     "center_init": Literal["normal", "class-means"],
     "images_per_class": Count | None,
@@ -243,23 +243,10 @@ def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"Run: options of a loss are spelled OPTION=VALUE; got {item!r} in {spelled!r}.")
-        options[key.strip()] = _value(value.strip())
+        options[key.strip()] = value.strip()
     try:
         return match["name"], None if weight is None else converted("Run", "loss_weight", float, float(weight)), options
     except ValueError:
         raise ValueError(
             f"Run: the weight after the @ must be a number, as in sigma2r@0.01; got {spelled!r}."
         ) from None
-
-
-def _value(text: str) -> Any:
-    """A number, true, false or none as what it says; anything else as text."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -98,15 +98,15 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(tiny_run, tmp_path, monk
 
 
 def test_a_finished_run_is_read_and_not_trained_again(tiny_run, tmp_path, monkeypatch):
-    losses = ["cross-entropy", "center@0.1"]
-    study = comparison_study(tiny_run, losses, 1)
+    losses, base = ["cross-entropy", "center@0.1"], dataclasses.replace(tiny_run, loss_options={})
+    study = comparison_study(base, losses, 1)
     first = reproduce(study, AS_DESCRIBED, tmp_path, where=QUIET)
     monkeypatch.setattr(CompactClassifier, "training_step", None)
     again = reproduce(study, AS_DESCRIBED, tmp_path, where=QUIET)
     assert [r.as_dict() for r in again] == [r.as_dict() for r in first]
     for record in first:
         assert train(record.run, run_folder(tmp_path / "runs", record.run), QUIET).as_dict() == record.as_dict()
-    assert [r.run for r in read_records(tmp_path)] == list(comparison(tiny_run, losses, 1))
+    assert [r.run for r in read_records(tmp_path)] == list(comparison(base, losses, 1))
 
 
 def test_a_folder_of_another_run_is_never_overwritten(tiny_run, tmp_path):

@@ -53,6 +53,7 @@ def _print_names(described: Mapping[str, str]) -> None:
 
 def train_one(chosen: Namespace) -> None:
     """Train a run, and print its table."""
+    from sigma2r.data.augment import Augmentation, describe_augmentation
     from sigma2r.report import print_table
     from sigma2r.studies.comparison import file_name
     from sigma2r.studies.train import train
@@ -60,12 +61,14 @@ def train_one(chosen: Namespace) -> None:
     run = described(chosen)
     default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
     out = chosen.out or default
+    print(describe_augmentation(run.augmentation or Augmentation()))
     print_table([train(run, out, _where(chosen))])
     print(f"Record: {out / 'record.json'}")
 
 
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
+    from sigma2r.data.augment import Augmentation, describe_augmentation
     from sigma2r.report import print_table, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
@@ -73,6 +76,7 @@ def compare(chosen: Namespace) -> None:
     run = described(chosen, layers=[])
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
+    print(describe_augmentation(run.augmentation or Augmentation()))
     records = reproduce(study, AS_DESCRIBED, out, where=_where(chosen), launcher=_launcher(chosen))
     print_table(records)
     print(f"Report: {write_report(records, out)}")

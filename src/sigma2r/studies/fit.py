@@ -2,17 +2,18 @@
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from sigma2r.data.preprocess import Preprocess
-from sigma2r.data.splits import Split, load_splits
+from sigma2r.data.splits import Split
 from sigma2r.losses import JointLoss
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.studies.build import build
+from sigma2r.studies.data import describe_data, load
 from sigma2r.studies.record import Record, describe_device, plain, versions
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where, find_device, using_threads
@@ -37,13 +38,17 @@ class Fitted:
     criterion: JointLoss | None
 
 
-def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fitted:
+Seeing = Callable[[dict[str, dict[str, Any]]], None]
+
+
+def fit(run: Run, where: Where | None = None, files: Files | None = None, begin: Seeing = lambda data: None) -> Fitted:
     """Load, split, build, train, measure and describe a run.
 
     Args:
         run: Everything that decides its numbers.
         where: Device and data.
         files: Where checkpoints and logs are kept, and from where an unfinished training goes on; None: nowhere.
+        begin: Called when all is built and training begins, with what the data are; it may refuse.
 
     Raises:
         ValueError: If a name leads nowhere, or data, model and loss do not fit together.
@@ -61,18 +66,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fit
     if run.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16 without the record saying so
         raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
     with using_threads(run.threads):
-        splits = load_splits(
-            run.dataset,
-            data_dir=where.data_dir,
-            image_size=run.image_size,
-            download=where.download,
-            gray=run.gray,
-            pixel_range=run.pixel_range,
-            missing_classes=run.missing_classes,
-            validation_fraction=run.validation_fraction,
-            images_per_class=run.images_per_class,
-            seed=run.data_seed,
-        )
+        splits = load(run, where)
         sampler = BalancedBatchSampler(splits["train"].labels, run.batch_size, seed=run.data_seed)
         module = build(run, splits["train"], sampler)
         plan = Plan(
@@ -85,11 +79,14 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None) -> Fit
             diagnose=where.diagnose,
             progress=where.progress,
         )
+        data = describe_data(splits)
+        begin(data)
         history = fit_module(module, splits, sampler, device, plan, files)
         record = Record(
             run=run,
             class_names=tuple(splits["train"].data.class_names),
             counts=_counts(splits, module.model),
+            data=data,
             history=tuple(plain(history)),
             final=plain({split: history[-1][split] for split in splits}),
             plane=plain(plane_of(module, splits["train"], device)),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from sigma2r._files import write_whole
+from sigma2r.studies.figures import what_is_wrong
 from sigma2r.studies.losses import CROSS_ENTROPY
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import device_name
@@ -47,6 +48,8 @@ class Record:
     seconds: dict[str, float]
     finished: str
     diverged: str | None = None
+    data: dict[str, dict[str, Any]] | None = None
+    """Fingerprint, images and classes of each split's data set; None in records from before it was told."""
 
     @property
     def run_id(self) -> str:
@@ -77,7 +80,7 @@ class Record:
         values = read_json(path)
         if not isinstance(values, dict) or "schema" not in values:
             raise DamagedFileError(f"Record: {path} must hold a record with a schema number; it holds none.")
-        if values["schema"] != SCHEMA:
+        if type(values["schema"]) is not int or values["schema"] != SCHEMA:
             raise ValueError(
                 f"Record: {path} has schema {values['schema']}; this version reads schema {SCHEMA}. "
                 "Was it written by a newer sigma2r?"
@@ -86,9 +89,14 @@ class Record:
             del values["schema"], values["run_id"]
             run = Run.from_dict(values.pop("run"))
             names, history = tuple(values.pop("class_names")), tuple(values.pop("history"))
-            return cls(run=run, class_names=names, history=history, **values)
+            record = cls(run=run, class_names=names, history=history, **values)
         except (KeyError, TypeError) as error:
             raise DamagedFileError(f"Record: {path} lacks or has an unknown part: {error}.") from error
+        except ValueError as error:
+            raise DamagedFileError(f"Record: {path} must describe a run; {error}") from error
+        if (wrong := what_is_wrong(record)) is not None:
+            raise DamagedFileError(f"Record: {path} must hold figures of a run; {wrong}.")
+        return record
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -134,11 +142,17 @@ def read_json(path: Path) -> Any:
         DamagedFileError: Naming the file, if it is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise DamagedFileError(f"Record: {path} must hold JSON; it is nested too deeply.") from None
+    except ValueError as error:
         raise DamagedFileError(
             f"Record: {path} must hold JSON: {error}. Was it cut off? Move it away to train that run again."
         ) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def number(value: float) -> float | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sigma2r._files import set_aside
 from sigma2r.studies.comparison import run_folder
+from sigma2r.studies.data import refuse_records_of_other_data
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
 from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, write_json
 from sigma2r.studies.run import Run
@@ -46,6 +47,8 @@ def reproduce(
     """
     launcher, where = launcher or LocalLauncher(), where or Where()
     kept = Kept(records or out, study, scale, say)
+    finished = (kept.done.get(run.run_id) for run in study.runs(scale, kept.done))
+    refuse_records_of_other_data([record for record in finished if record is not None], where)
     while True:
         runs = study.runs(scale, kept.done)
         missing = [run for run in runs if run.run_id not in kept.done]

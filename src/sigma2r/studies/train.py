@@ -9,7 +9,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sigma2r._files import is_part, set_aside
-from sigma2r.studies.fit import fit
+from sigma2r.studies.data import Seen, refuse_other_data, refuse_records_of_other_data
+from sigma2r.studies.fit import Seeing, fit
 from sigma2r.studies.record import (
     RECORD_FILE,
     DamagedFileError,
@@ -28,6 +29,7 @@ RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 LOCK = ".lock"
+_DATA = "data"  # beside the fields of the run in its description
 
 
 def train(run: Run, out: Path, where: Where | None = None) -> Record:
@@ -42,23 +44,24 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
         TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
         OSError: If the folder cannot be written to.
     """
+    where = where or Where()
     _refuse_foreign(run, out)
     with _alone(out):
         _refuse_foreign(run, out)  # it may have changed since
         record = _finished(out)
         if record is not None:
+            refuse_records_of_other_data([record], where)
             return record
         files = Files(out / CHECKPOINTS / "last.ckpt", out / CHECKPOINTS / "best.ckpt", out / LOGS)
         _sweep(out)
-        with _claimed(run, out, files):
-            record = _fit(run, where, files)
+        record = _fit(run, where, files, lambda data: _claim(run, out, data))
         record.write(out / RECORD_FILE)
         return record
 
 
-def _fit(run: Run, where: Where | None, files: Files) -> Record:
+def _fit(run: Run, where: Where, files: Files, begin: Seeing) -> Record:
     try:
-        return fit(run, where, files).record
+        return fit(run, where, files, begin).record
     except UnusableCheckpointError as error:
         aside = set_aside(files.last)
         warnings.warn(
@@ -66,7 +69,7 @@ def _fit(run: Run, where: Where | None, files: Files) -> Record:
             "starts over.",
             stacklevel=3,
         )
-        return fit(run, where, files).record
+        return fit(run, where, files, begin).record
 
 
 def left_of_diverged(run: Run, out: Path, where: Where, error: Exception, seconds: float) -> Record:
@@ -148,7 +151,7 @@ def _refuse_foreign(run: Run, out: Path) -> None:
 def _described(path: Path) -> Run | None:
     """The run that a file is of; None where there is no such file, or it is damaged."""
     try:
-        return Record.read(path).run if path.name == RECORD_FILE else Run.from_dict(read_json(path))
+        return Record.read(path).run if path.name == RECORD_FILE else _read_description(path)[0]
     except (FileNotFoundError, DamagedFileError):
         return None
 
@@ -163,20 +166,31 @@ def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
     )
 
 
-@contextmanager
-def _claimed(run: Run, out: Path, files: Files) -> Iterator[None]:
-    """Leave the description in the folder; take it away again if the run is refused before it begins."""
-    claimed = (out / RUN_FILE).exists()
-    if claimed and _described(out / RUN_FILE) is None:
-        aside = set_aside(out / RUN_FILE)
-        warnings.warn(f"train: {out / RUN_FILE} is damaged. Set aside as {aside.name}.", stacklevel=5)
-    write_json(out / RUN_FILE, run.as_dict())
+def _claim(run: Run, out: Path, data: Seen) -> None:
+    """Leave the description in the folder, with what the data are; refuse others than those that it began with."""
+    path = out / RUN_FILE
+    if path.exists():
+        try:
+            refuse_other_data(run, _read_description(path)[1], data)
+        except DamagedFileError:
+            aside = set_aside(path)
+            warnings.warn(f"train: {path} is damaged. Set aside as {aside.name}.", stacklevel=4)
+    write_json(path, {**run.as_dict(), _DATA: data})
+
+
+def _read_description(path: Path) -> tuple[Run, Seen | None]:
+    """The run that a folder is of, and what its data are.
+
+    Raises:
+        DamagedFileError: If the file is no JSON.
+        ValueError: If it describes no run.
+    """
+    values = read_json(path)
+    data = values.pop(_DATA, None) if isinstance(values, dict) else None
     try:
-        yield
-    except BaseException:
-        if not claimed and not files.logs.exists():
-            (out / RUN_FILE).unlink()
-        raise
+        return Run.from_dict(values), data if isinstance(data, dict) else None
+    except ValueError as error:
+        raise ValueError(f"train: {path} must describe a run; {error}") from error
 
 
 def _sweep(out: Path) -> None:

@@ -1,0 +1,93 @@
+"""Which data a run saw: told in its description and record, and looked at again before either is used."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sigma2r.data.fingerprint import fingerprint
+from sigma2r.data.splits import Split, load_splits
+from sigma2r.studies.record import Record
+from sigma2r.studies.run import Run
+from sigma2r.studies.where import Where
+
+DATA_FIELDS = ("dataset", "image_size", "gray", "pixel_range", "missing_classes")
+"""Fields of a run that decide which images it is given."""
+
+Seen = Mapping[str, Mapping[str, Any]]
+"""For ``train`` and ``test``: the fingerprint, and how many images and classes there are."""
+
+
+def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
+    """What the images of a run are: another meaning gives another fingerprint."""
+    return {
+        name: {
+            "fingerprint": fingerprint(split.data),
+            "images": len(split.data),
+            "classes": len(split.data.class_names),
+        }
+        for name, split in splits.items()
+        if name != "validation"  # a share of the training images
+    }
+
+
+def load(run: Run, where: Where) -> dict[str, Split]:
+    """The splits of a run.
+
+    Raises:
+        ValueError: If the data cannot be used.
+    """
+    return load_splits(
+        **{name: getattr(run, name) for name in DATA_FIELDS},
+        data_dir=where.data_dir,
+        download=where.download,
+        validation_fraction=run.validation_fraction,
+        images_per_class=run.images_per_class,
+        seed=run.data_seed,
+    )
+
+
+def refuse_other_data(run: Run, before: Seen | None, now: Seen) -> None:
+    """Refuse data that are not those that a run saw before; of a run that tells none, any will do.
+
+    Raises:
+        ValueError: Naming the first split that differs.
+    """
+    for split, seen in (before or {}).items():
+        if split in now and seen.get("fingerprint") != now[split]["fingerprint"]:
+            raise ValueError(
+                f"train: a run goes on with the data that it began with, and its record is of these; the {split} "
+                f"images of {run.dataset} are others now ({_told(now[split])}; then {_told(seen)}). Choose another "
+                "--out to train on the data as they are."
+            )
+
+
+def _told(seen: Mapping[str, Any]) -> str:
+    return f"{seen.get('images')} images, {seen.get('classes')} classes, fingerprint {seen.get('fingerprint')}"
+
+
+def refuse_records_of_other_data(records: Iterable[Record], where: Where) -> None:
+    """Look at the data of finished runs, once for each data set; data that are gone are told.
+
+    Raises:
+        ValueError: If a record is of other data than are there now.
+    """
+    now: dict[tuple[Any, ...], Seen | None] = {}
+    for record in records:
+        if record.data is None:
+            continue  # from before records told
+        key = tuple(getattr(record.run, name) for name in DATA_FIELDS)
+        if key not in now:
+            now[key] = _looked_at(record.run, where)
+        refuse_other_data(record.run, record.data, now[key] or {})
+
+
+def _looked_at(run: Run, where: Where) -> Seen | None:
+    try:
+        whole = {name: getattr(run, name) for name in DATA_FIELDS}
+        return describe_data(load_splits(**whole, data_dir=where.data_dir, download=where.download))
+    except (ValueError, OSError) as error:
+        warnings.warn(
+            f"train: the data of {run.dataset} cannot be looked at, so its record may be of other data: {error}",
+            stacklevel=2,
+        )
+        return None

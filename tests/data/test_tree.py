@@ -140,7 +140,7 @@ def test_linked_folders_are_followed_once(tmp_path):
     colour(tmp_path / "store/8.png", (8, 8, 8))
     (root / "train/cat/aa").symlink_to(tmp_path / "store")  # by its name before what it leads to
     (root / "train/cat/a").symlink_to(tmp_path / "store/more")
-    (root / "train/dog/cats").symlink_to("../cat")
+    (root / "train/dog/cats").symlink_to(root / "train/cat")
     with pytest.warns(UserWarning, match=r": 2 names .* - folders that are read already .*: 2 \(") as told:
         data = loaded(root)
     assert len(told) == 1
@@ -150,7 +150,7 @@ def test_linked_folders_are_followed_once(tmp_path):
 
 def test_a_link_does_not_take_a_folder_from_its_own_class(tmp_path):
     root = write_images(tmp_path)
-    (root / "train/cat/0").symlink_to("../dog")
+    (root / "train/cat/0").symlink_to(root / "train/dog")
     with pytest.warns(UserWarning, match="folders that are read already under another name: 1"):
         assert loaded(root).labels.tolist() == [0] * 3 + [1] * 3
 
@@ -169,7 +169,7 @@ def test_linked_images_classes_and_splits_are_read(tmp_path):
 
 
 @pytest.mark.message
-@pytest.mark.parametrize("target", [".", "..", "../..", "/", "deep"])
+@pytest.mark.parametrize("target", [".", os.pardir, f"{os.pardir}/{os.pardir}", "/", "deep"])
 def test_links_that_lead_in_a_circle_are_refused(tmp_path, target):
     root = write_images(tmp_path)
     link = root / "train/cat" / ("deep/back" if target == "deep" else "loop")

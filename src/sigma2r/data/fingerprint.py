@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -15,9 +14,9 @@ from torch import Tensor
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
 from sigma2r.data.names import shown
+from sigma2r.data.threads import mapped
 
 _PART = 2**24  # bytes of pixels hashed at a time
-_FILES = 1024  # files hashed at a time
 _SETTLED_S = 2.0  # a file written less long ago may be written again without a change of its times
 _known: dict[bytes, str] = {}  # a hash of the statuses of a data set's files, and its fingerprint
 
@@ -27,8 +26,8 @@ def fingerprint(data: ImageData | FolderImages) -> str:
 
     Images in memory count by their pixels; images on disk by the bytes of their files and by what they are brought to.
     So one folder has two fingerprints, by whether it fits into memory. Where files lie, what they are called and when
-    they were written does not count. All is read, at a gigabyte a second or more; within a process, files whose sizes
-    and times are as they were are not read again.
+    they were written does not count. All is read, some seconds a gigabyte; within a process, files whose sizes and
+    times are as they were are not read again.
 
     Args:
         data: A split, as :func:`~sigma2r.data.load_images` returns it.
@@ -50,7 +49,7 @@ def fingerprint(data: ImageData | FolderImages) -> str:
     statuses, newest = _statuses(data.paths)
     key = bytes.fromhex(_sealed(data, settings, [statuses]))
     if key not in _known:
-        found = _sealed(data, settings, _hashed_files(data.paths))
+        found = _sealed(data, settings, mapped(_hashed, data.paths))
         if time.time() - newest < _SETTLED_S:
             return found
         _known[key] = found
@@ -70,13 +69,6 @@ def _hashed_pixels(images: Tensor) -> Iterator[bytes]:
     parts = torch.split(images.cpu(), max(1, _PART // max(1, images[:1].numel())))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(lambda part: hashlib.sha256(part.contiguous().numpy().data).digest(), parts)
-
-
-def _hashed_files(paths: Sequence[Path]) -> Iterator[bytes]:
-    left = iter(paths)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while some := list(islice(left, _FILES)):
-            yield from pool.map(_hashed, some)
 
 
 def _hashed(path: Path) -> bytes:

@@ -1,9 +1,7 @@
 """A folder tree of images: PATH/train/CLASS/... and PATH/test/CLASS/..., read by Pillow."""
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -14,6 +12,7 @@ from sigma2r.data.images import ImageData
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import PixelRange, as_pixel_range, image_endings, read_pixels
 from sigma2r.data.survey import Firsts, are_gray
+from sigma2r.data.threads import mapped
 from sigma2r.data.tree import ImageTree, read_tree, split_folder
 
 IN_MEMORY_BYTES = 4 * 2**30
@@ -64,9 +63,8 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         def decode(index: int) -> None:
             images[index] = self._pixels(index)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(decode, range(len(self)), chunksize=64):
-                pass
+        for _ in mapped(decode, range(len(self))):
+            pass
         return ImageData(images, self.labels, self.class_names)
 
 

@@ -1,11 +1,8 @@
 """What is known of a folder's images before they are decoded: channels, size, and what 8 bits and one frame lose."""
 
-import os
 import warnings
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from sigma2r.data.names import shown
@@ -19,8 +16,7 @@ from sigma2r.data.pixels import (
     turn_upright,
     wide_values,
 )
-
-_AT_ONCE = 256  # headers read before the next look whether a colour was among them
+from sigma2r.data.threads import mapped
 
 
 @dataclass(frozen=True)
@@ -112,12 +108,7 @@ def are_gray(paths: Iterable[Path]) -> bool:
     Raises:
         ValueError: If one that is looked at is no image, naming it.
     """
-    paths = iter(paths)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while some := list(islice(paths, _AT_ONCE)):
-            if not all(pool.map(_has_no_colours, some)):
-                return False
-    return True
+    return all(mapped(_has_no_colours, paths))
 
 
 def _has_no_colours(path: Path) -> bool:

@@ -207,6 +207,7 @@ def test_a_batch_of_lists_or_arrays_has_the_figures_of_its_tensors():
         (lambda loss, x, y: diagnose(loss, x[0], y), r"diagnose: features must be a matrix"),
         (lambda loss, x, y: Watch(loss).observe(y, x), r"Watch: features and labels are exchanged"),
         (lambda loss, x, y: Watch(loss).observe(x[0]), r"Watch: features must be a matrix"),
+        (lambda loss, x, y: Watch(loss).observe(labels=y), r"Watch: labels are those of features; got labels alone\."),
         (lambda loss, x, y: Watch(x), r"Watch: loss must be a Module; got a torch\.Tensor"),
         (lambda loss, x, y: Watch(loss, patience="long"), r"Watch: patience must be a whole number .*; got 'long'\.$"),
     ],

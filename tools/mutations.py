@@ -24,12 +24,18 @@ LOSSES = (
     "tests/losses/test_numerics.py",
     "tests/losses/test_search.py",
     "tests/losses/test_sparring.py",
+    "tests/losses/test_targets.py",
+    "tests/losses/test_options.py",
+    "tests/losses/test_recognised.py",
+    "tests/losses/test_bad_input.py",
     "tests/metrics",
 )
 REPORT = ("tests/report/test_paired.py", "tests/report/test_verdicts.py")
 STUDIES = ("tests/studies/test_tuning.py",)
 PAPER = ("tests/paper/test_report.py",)
+VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TESTS = {"losses": LOSSES, "metrics": LOSSES, "paper": PAPER, "report": REPORT, "studies": STUDIES}
+TESTS |= dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES)
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,67 @@ MUTATIONS = [
         ("the auxiliary loss taken away", "total = total + weight * value", "total = total - weight * value"),
         ("weights without effect", "total = total + weight * value", "total = total + value"),
         ("no warm-up", "min(1.0, (epoch + 1) / max(self.epochs, 1))", "1.0"),
+        ("targets without effect", "target_of(name, labels if targets is None else targets, logits)", "target_of(name, labels, logits)"),
+        ("losses see the targets", "auxiliary = [loss(each, known,", "auxiliary = [loss(each, target,"),
+        ("weights forgotten by soft targets", '"mean", None, weights)\n            labels', '"mean", None, None)\n            labels'),
+    ),
+    *_of(
+        "losses/_joint_inputs.py",
+        ("soft labels of another shape", "return labels.is_floating_point() and labels.shape == logits.shape", "return labels.is_floating_point()"),
+        ("exchanged logits unnoticed", "(features.shape[1:], logits.shape[1:]) != (", "(features.shape[1:], logits.shape[1:]) == ("),
+        ("a negative weight passes", "kind = float if getattr", "kind = float if True or getattr"),
+        ("a learned weight without its gradient", 'return cast("float", weight if learned else value)', 'return cast("float", value)'),
+    ),
+    *_of(
+        "losses/_advice.py",
+        ("soft labels are thrown away", "    if real:\n        return (", "    if False:\n        return ("),
+        ("one-hot rows of other classes", "or num_classes not in (None, labels.shape[1])", ""),
+        ("a row is squeezed", "if labels.shape == (num_samples, 1):", "if labels.numel() == num_samples:"),
+        ("maps are always flattened", "if features.shape[1] == feature_dim:", "if False:"),
+        ("centers of a module exchanged", "if learned or not fits(", "if not fits("),
+        ("missing labels made whole", "if readable and labels.isnan().any():", "if False:"),
+        ("values of a device are looked at", "if readable and labels.isnan().any():", "if labels.isnan().any():"),
+    ),
+    *_of(
+        "losses/_checks.py",
+        ("labels of a device are looked at", "return not torch.compiler.is_compiling() and (tensor.device", "return True or (tensor.device"),
+        ("logits unrecognised", "if features.shape[1] == num_classes else", "if False else"),
+        ("arrays train nothing, silently", "    if isinstance(value, Tensor):\n        return\n", "    if isinstance(value, Tensor) or is_array(value):\n        return\n"),
+        ("growth of any length", "if growth.shape != centers.shape[:1]:", "if False:"),
+    ),
+    *_of(
+        "losses/_settings.py",
+        ("words are true", "if not isinstance(value, bool) and number(value) not in (0, 1):", "if value is None:"),
+        ("no bounds", "if size is None or not rule.holds(size):\n            raise refusal(who, name, wanted_of_number", "if size is None:\n            raise refusal(who, name, wanted_of_number"),
+        ("fractions count", "if size is None or not rule.holds(size):\n            raise refusal(who, name, wanted_of_whole", "if size is None:\n            raise refusal(who, name, wanted_of_whole"),
+    ),
+    *_of(
+        "_values.py",
+        ("bounds without effect", "(rule is None or rule.holds(taken))", "True"),
+        ("refused in another's name", "who = type(args[0]).__name__ if constructs", "who = function.__qualname__ if constructs"),
+        ("conversion without effect", "given.arguments[name] = converted(", "converted("),
+        ("nothing is too large", "if size is not None and LARGEST < size < math.inf:", "if False:"),
+        ("none is not told", "if or_none and size is None:", "if False:"),
+        ("text first", "return 2 if kind is str else", "return -1 if kind is str else"),
+    ),
+    *_of(
+        "_kinds.py",
+        ("no means yes", '"no": False', '"no": True'),
+        ("a truth value is a number", "return None if isinstance(value, bool) else value", "return value"),
+        ("whole by cutting off", "and int(size) == size else REFUSED", "else REFUSED"),
+        ("infinite is a number", "return nearest if math.isfinite(nearest) else REFUSED", "return nearest"),
+        ("a long number through a float", "return exact if exact.is_finite() else", "return float(exact) if exact.is_finite() else"),
+        ("a name taken apart", "        value = [value]\n", "        value = list(value)\n"),
+        ("a gradient lost silently", "if isinstance(value, Tensor) and value.requires_grad:", "if False:"),
+        ("any word will do", "return REFUSED\n\n\ndef _several", "return value\n\n\ndef _several"),
+    ),
+    *_of(
+        "_arrays.py",
+        ("a column by its index", 'return value.__array__() if hasattr(value, "__array__") else value.to_numpy()', 'return value.__array__() if hasattr(value, "__array__") else [value[i] for i in range(len(value))]'),
+        ("masks forgotten", 'if hasattr(value, "filled") and hasattr(value, "mask"):', "if False:"),
+        ("digits lost", "return torch.tensor(rows, dtype=torch.float64) if tensor.is_floating_point() else tensor", "return tensor"),
+        ("byte order forgotten", "and array.dtype.isnative):", "):"),
+        ("a remedy that shuffles", 'return f"torch.tensor({name}.to_numpy())" if', 'return f"torch.tensor({name})" if'),
     ),
     *_of(
         "metrics/spread.py",

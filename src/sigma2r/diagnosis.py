@@ -158,6 +158,8 @@ class Watch:
         elif features is not None:
             features = as_tensor("Watch", "features", features)
             check_features("Watch", features)
+        elif labels is not None:
+            raise ValueError("Watch: labels are those of features; got labels alone. Call observe(features, labels).")
         self.observations += 1
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
         starved, moved, total = 0, False, 0

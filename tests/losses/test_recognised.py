@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 from torch.nn.functional import one_hot
 
-from sigma2r import CenterLoss, SigmaSquaredRLoss, functional
+from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss, functional
 from tests.losses.cases import C, Case, D, N, every_class_loss, every_loss, make_batch
 from tests.test_arrays import Column
 
@@ -93,7 +94,7 @@ def test_what_a_module_has_learned_is_never_said_to_be_exchanged():
         ([[0.0] * D] * N, r"features must be a tensor; got a list of 14 lists\. .* give torch\.tensor\(features\)\.$"),
         ((torch.zeros(N, D), torch.zeros(N, C)), r"features must be a tensor; got a tuple of 2 torch\.Tensors of "
             r"shapes \(14, 4\) and \(14, 3\)\. Does the network return several\? Then features, logits = network\("),
-        ({"a": torch.zeros(N, D)}, r"features must be a tensor; got a dict .* Did you mean features\['a'\]\?$"),
+        ({"a": torch.zeros(N, D)}, r"features must be a tensor; got a dict .* such as features\['a'\]\.$"),
         (None, r"features must be a tensor; got None\.$"),
         ("features", r"features must be a tensor; got 'features'\.$"),
         (torch.zeros(N, D, dtype=torch.complex64), r"features must be floating-point; got torch\.complex64\.$"),
@@ -234,3 +235,24 @@ def test_class_means_are_taken_of_arrays_too():
         r"features must be a matrix .* Did you mean torch\.tensor\(features\)\.flatten\(1\)\?$", "SigmaSquaredRLoss"
     ):
         expected.init_centers(np.zeros((N, 2, 2)), labels)
+
+
+@every_loss
+def test_no_check_looks_at_the_values_of_a_device(case: Case):
+    """Fake tensors have none: whoever looks fails."""
+    module, real = case.build(C, D), make_batch(dtype=torch.float32)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        batch = {name: mode.from_tensor(tensor).to("cuda") for name, tensor in real.items()}
+        joint = JointLoss(module.to("cuda"), 0.1)
+        weights, logits, soft = (torch.ones(*shape, device="cuda") for shape in ((N,), (N, C), (N, C)))
+        assert case.value(batch, weights=weights, normalize=True).device.type == "cuda"
+        for targets in (None, soft, batch["labels"]):
+            value = joint(batch["features"], logits, batch["labels"], targets=targets, weights=weights)
+            assert value.device.type == "cuda"
+        who = case.function.__name__
+        with refused(r"labels must be integer class indices; .* Did you mean labels\.long\(\)\?$", who):
+            case.value(batch | {"labels": weights})
+        with refused(r"labels must hold .*soft labels", who):
+            case.value(batch | {"labels": soft})
+        with refused(r"features and labels are exchanged", who):
+            case.value(batch | {"features": batch["labels"], "labels": batch["features"]})

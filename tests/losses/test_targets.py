@@ -130,16 +130,27 @@ def test_exchanged_arguments_are_told_by_name():
         (lambda f, z, y: ([f, f], z, y), r"features must be one tensor, or one for each of the 1 .* losses; got 2\.$"),
         (lambda f, z, y: (f.detach().numpy(), z, y), r"features must be a tensor; got a numpy\.ndarray .* No grad"),
         (lambda f, z, y: (f.tolist(), z, y), r"features must be a tensor; got a list of 6 lists\. No gradient runs"),
-        (lambda f, z, y: ({"fc": f}, z, y), r"features must be a tensor; .* Did you mean features\['fc'\]\?$"),
+        (
+            lambda f, z, y: ({"fc": f}, z, y),
+            r"features must be a tensor; .* Give one of its values, such as features\['fc'\]\.$",
+        ),
         (lambda f, z, y: (None, z, y), r"features must be a tensor; got None\.$"),
         (lambda f, z, y: (f, z.tolist(), y), r"logits must be a tensor; got a list of 6 lists\. No gradient runs"),
         (lambda f, z, y: (f, None, y), r"logits must be a tensor; got None\.$"),
-        (lambda f, z, y: (f, z, None), r"labels must be a tensor, an array, or a list .*; got None\.$"),
+        (
+            lambda f, z, y: (f, z, None),
+            r"labels must be given; got none\. The order is loss\(features, logits, labels\)\.$",
+        ),
+        (
+            lambda f, z, y: ((f, z), y),
+            r"labels must be given; .* labels\)\. Does the network return several\? Then feat",
+        ),
+        (lambda f, z, y: (z, y), r"labels must be given; got none\. The order is loss\(features, logits, labels\)\.$"),
         (lambda f, z, y: (f, z, ["a"] * 6), r"labels must be numbers, not texts; got a list of 6 texts\. Number the "),
         (lambda f, z, y: (f, z, y[:, None]), r"labels must .* got \(6, 1\)\. Did you mean labels\.squeeze\(1\)\?$"),
         (lambda f, z, y: (f, z[:, :2], y), r"labels must lie in \[0, 2\), one index for each column of logits, or be"),
     ],
-)  # fmt: skip
+)
 def test_a_joint_loss_recognises_what_came_before_it_advises(change, message):
     with pytest.raises(ValueError, match=f"^JointLoss: {message}"):
         JointLoss(CenterLoss(3, 2).double(), 0.1)(*change(*example()))

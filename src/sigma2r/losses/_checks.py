@@ -87,7 +87,7 @@ def check_tensor(who: str, name: str, value: object) -> None:
     if not remedy and (is_array(value) or isinstance(value, (tuple, list))):
         remedy = f" No gradient runs through that; for the value alone give {spelled_as_tensor(name, value)}."
     elif isinstance(value, Mapping) and value:
-        remedy = f" Did you mean {name}[{next(iter(value))!r}]?"
+        remedy = f" Give one of its values, such as {name}[{next(iter(value))!r}]."
     raise ValueError(f"{who}: {name} must be a tensor; got {shown(value)}.{remedy}")
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from sigma2r._arrays import as_tensor, is_array
+from sigma2r._arrays import as_tensor, is_array, one_of_several
 from sigma2r._kinds import number
 from sigma2r._shown import shown
 from sigma2r._values import NotNegative, converted
@@ -75,6 +75,19 @@ def one_each(features: Any, logits: Any, num_losses: int) -> list[Tensor]:
             f"{len(seen)}.{remedy}"
         )
     return seen
+
+
+def check_labels_given(features: Any, labels: Any) -> None:
+    """Refuse a call without labels, such as that with what the network returned and the labels.
+
+    Raises:
+        ValueError: As above.
+    """
+    if labels is None:
+        raise ValueError(
+            f"{WHO}: labels must be given; got none. The order is loss(features, logits, labels)."
+            f"{one_of_several(features)}"
+        )
 
 
 def check_logits(features: Tensor, logits: Any) -> None:

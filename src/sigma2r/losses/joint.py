@@ -16,6 +16,7 @@ from sigma2r._values import Natural, checked, converted
 from sigma2r.losses._batch import IGNORE_INDEX
 from sigma2r.losses._checks import check_weights, values_are_readable
 from sigma2r.losses._joint_inputs import (
+    check_labels_given,
     check_logits,
     check_order,
     losses_of,
@@ -139,7 +140,7 @@ class JointLoss(nn.Module):
         self,
         features: Float[Tensor, "N D"] | Sequence[Tensor],
         logits: Float[Tensor, "N C"],
-        labels: Int[Tensor, " N"] | Float[Tensor, "N C"],
+        labels: Int[Tensor, " N"] | Float[Tensor, "N C"] | None = None,
         *,
         targets: Real[Tensor, "..."] | None = None,
         weights: Float[Tensor, " N"] | None = None,
@@ -159,8 +160,8 @@ class JointLoss(nn.Module):
             weights: A factor for each sample, shape ``(N,)``.
 
         Raises:
-            ValueError: If logits do not have one row per sample, arguments were exchanged, or a loss refuses its
-                input.
+            ValueError: If labels are missing, logits do not have one row per sample, arguments were exchanged, or a
+                loss refuses its input.
         """
         return self.total(*self.terms(features, logits, labels, targets=targets, weights=weights))
 
@@ -168,12 +169,13 @@ class JointLoss(nn.Module):
         self,
         features: Float[Tensor, "N D"] | Sequence[Tensor],
         logits: Float[Tensor, "N C"],
-        labels: Int[Tensor, " N"] | Float[Tensor, "N C"],
+        labels: Int[Tensor, " N"] | Float[Tensor, "N C"] | None = None,
         *,
         targets: Real[Tensor, "..."] | None = None,
         weights: Float[Tensor, " N"] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Cross-entropy, and each auxiliary loss before its weight, for logs."""
+        check_labels_given(features, labels)
         name = "labels" if targets is None else "targets"
         try:
             seen = one_each(features, logits, len(self.auxiliaries))

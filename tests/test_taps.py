@@ -1,8 +1,10 @@
 """Features of named layers of a model that is left as it is."""
 
 import copy
+import gc
 import io
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -107,7 +109,8 @@ def test_only_the_tapped_model_writes_whoever_is_called_last(copied, pool):
         twin = copied(model)
         twin(IMAGES)
         with pytest.raises(
-            ValueError, match=r"layer body has returned nothing yet\. Call the tapped model itself first"
+            ValueError,
+            match=r"layer body has returned nothing yet, or not in the last pass\. Call the tapped model itself",
         ):
             _ = tap.features
         model(IMAGES)
@@ -211,6 +214,58 @@ def test_a_tap_that_is_copied_with_its_model_taps_the_copy(copied):
     removed.net(IMAGES)
     with pytest.raises(ValueError, match=r"^FeatureTap: the layer body is not tapped any more\. Set a new tap"):
         _ = removed.tap.features
+
+
+def test_a_model_goes_with_its_last_holder_though_it_is_tapped():
+    model = Network()
+    tap = FeatureTap(model, "body")
+    model(IMAGES)
+    gone = weakref.ref(model.body)
+    gc.disable()
+    try:
+        tap.clear()
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
+    with pytest.raises(ValueError, match="has returned nothing yet"):
+        _ = pickle.loads(pickle.dumps(tap)) and tap.features
+
+
+def test_a_layer_that_the_last_pass_did_not_reach_gives_nothing_of_the_pass_before():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Linear(3, 2), nn.Linear(3, 2)
+
+        def forward(self, x, side):
+            return getattr(self, side)(x)
+
+    model = Branches()
+    with FeatureTap(model, "left", "right") as tap:
+        model(torch.randn(4, 3), side="left")
+        assert tap["left"].shape == (4, 2)
+        output = model(torch.randn(4, 3), side="right")
+        assert torch.equal(tap["right"], output)
+        with pytest.raises(ValueError, match="layer left has returned nothing yet, or not in the last pass"):
+            tap["left"]
+        model.right = nn.Linear(3, 2)  # another layer, which is not tapped
+        model(torch.randn(4, 3), side="right")
+        with pytest.raises(ValueError, match="layer right has returned nothing yet, or not in the last pass"):
+            tap["right"]
+    assert sum(len(layer._forward_pre_hooks) for layer in model.modules()) == 0
+
+
+def test_a_tap_inside_its_own_model_is_copied_with_it_and_one_inside_its_own_layer_counts_as_removed():
+    model = Network()
+    model.tap = FeatureTap(model, "body")
+    twin = copy.deepcopy(model)
+    twin(IMAGES)
+    assert torch.equal(twin.tap.features, twin.both(IMAGES)[0])
+    assert not model.tap._seen
+    model.body.tap = model.tap
+    with pytest.raises(ValueError, match="the layer body is not tapped any more"):
+        _ = copy.deepcopy(model.body).tap.features
 
 
 class Changed(nn.Module):
@@ -340,3 +395,24 @@ def test_what_cannot_be_tapped_is_refused():
         tap.remove()
         with pytest.raises(ValueError, match=r"the layer head is not tapped any more\. Set a new tap on the model"):
             tap["head"]
+
+
+@pytest.mark.message
+def test_features_of_a_pass_without_gradients_are_refused_by_the_joint_loss_whatever_the_cause():
+    from torch.utils.checkpoint import checkpoint
+
+    model, criterion = Network(), JointLoss(CenterLoss(5, 36), 0.1)
+    images = IMAGES.clone().requires_grad_()
+    with FeatureTap(model, "body") as tap:
+        features = checkpoint(model.body, images, use_reentrant=True)
+        logits = model.head(features.flatten(1))
+        with pytest.raises(ValueError, match="in training features must carry the graph"):
+            criterion(tap.features, logits, LABELS)
+        logits = model(IMAGES)
+        with torch.no_grad():
+            model(IMAGES)
+        with pytest.raises(ValueError, match="in training features must carry the graph"):
+            criterion(tap.features, logits, LABELS)
+        features = checkpoint(model.body, images, use_reentrant=False)
+        criterion(tap.features, model.head(features.flatten(1)), LABELS).backward()
+        assert model.body[0].weight.grad.abs().max() > 0

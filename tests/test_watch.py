@@ -39,7 +39,7 @@ def told_of(
             logits = head(features)
             objective = torch.nn.functional.cross_entropy(logits, LABELS)
             if isinstance(loss, JointLoss):
-                objective = loss(cut(features), logits, LABELS)
+                objective = loss(cut(features), cut(logits), LABELS)
             else:
                 objective = objective + 0.1 * loss(cut(features), LABELS)
             optimizer.zero_grad()
@@ -80,23 +80,11 @@ def frozen(loss):
 @losses
 @pytest.mark.parametrize("cut", [torch.Tensor.detach, lambda features: features.data], ids=["detach", "data"])
 def test_features_that_reach_the_loss_without_a_graph_are_told_once(loss_of, cut):
-    loss = loss_of()
-    if isinstance(loss, JointLoss):
-        loss.frozen_features = True  # it would refuse them itself
-        watch_of = lambda each: _blind_to_the_word(each)  # noqa: E731
-    else:
-        watch_of = Watch
-    told, _ = told_of(loss, cut=cut, steps=12, watch_of=watch_of)
+    told, _ = told_of(loss_of(), cut=cut, steps=12)  # a joint loss takes them where logits have no graph either
     told = [sentence for sentence in told if "never moved" not in sentence]  # averages need a gradient to move
     assert len(told) == 1
     assert told[0].startswith("Watch: features reach the loss without a graph, in 5 observations")
     assert "frozen_features=True" in told[0]
-
-
-def _blind_to_the_word(loss):
-    watch = Watch(loss)
-    watch.frozen_features = False
-    return watch
 
 
 @losses
@@ -111,6 +99,17 @@ def test_a_batch_with_a_graph_in_between_is_patience_anew():
     steps = iter(range(100))
     told, _ = told_of(CenterLoss(3, 4), cut=lambda f: f if next(steps) % 4 == 3 else f.detach(), steps=20)
     assert told == []
+
+
+def test_one_call_with_a_graph_between_two_observations_is_enough():
+    loss = CenterLoss(3, 4)
+    watch = Watch(loss, patience=1)
+    for _ in range(3):
+        for cut in (as_is, torch.Tensor.detach):
+            loss(cut(ROWS[:, :4].clone().requires_grad_()), LABELS).backward()
+        with torch.no_grad():
+            loss.centers.sub_(loss.centers.grad)
+        watch.observe()  # a warning would be an error
 
 
 def test_the_tap_of_a_layer_that_was_last_called_without_gradients_is_told():
@@ -214,6 +213,29 @@ def test_growth_that_never_moves_beside_centers_that_do_is_told():
 
 def test_growth_that_is_held_may_rest():
     assert told_of(SigmaSquaredRLoss(3, 4, fixed_growth=0.0))[0] == []
+
+
+def test_what_learns_only_for_a_time_is_followed_while_it_does():
+    loss = SigmaSquaredRLoss(3, 4)
+    loss.growth.requires_grad_(False)
+    watch = Watch(loss, patience=1)
+    features = torch.randn(24, 4).requires_grad_()
+
+    def step():
+        loss(features, LABELS).backward()
+        with torch.no_grad():
+            loss.centers.sub_(0.1 * loss.centers.grad)
+
+    step()
+    watch.observe()  # a warning would be an error
+    loss.growth.requires_grad_(True)
+    step()
+    loss.growth.requires_grad_(False)
+    watch.observe()
+    loss.growth.requires_grad_(True)
+    step()
+    with pytest.warns(UserWarning, match="growth never moved"):
+        watch.observe()
 
 
 def test_steps_too_small_for_the_dtype_of_centers_are_told():
@@ -358,6 +380,12 @@ def test_the_remedies_that_are_named_help(call):
     with torch.no_grad():
         before = JointLoss(SigmaSquaredRLoss(10, 2048), 1e-3)(features, torch.zeros(24, 10), labels)
         assert criterion(features, torch.zeros(24, 10), labels) < before / 2
+
+
+def test_only_the_first_step_is_judged_by_its_scale():
+    watch, features = Watch(JointLoss(CenterLoss(3, 4), 1.0)), torch.randn(24, 4)
+    watch.observe(features, LABELS)
+    watch.observe(1000 * features, LABELS)  # a warning would be an error
 
 
 def test_of_two_losses_the_sum_counts_each_with_its_weight():

@@ -1,5 +1,6 @@
 """Forward hooks that belong to one module: what copies it copies no hook that works."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +20,12 @@ class OwnHook:
     """
 
     def __init__(self, module: nn.Module, function: Callable[..., None]) -> None:
-        self.module = module
+        self.module = weakref.ref(module)  # which holds this hook
         self.function = function
 
     def __call__(self, module: nn.Module, *call: Any) -> None:
         """What torch calls."""
-        if module is self.module:
+        if module is self.module():
             self.function(module, *call)
 
     def __reduce__(self) -> tuple[type["SpentHook"], tuple[()]]:

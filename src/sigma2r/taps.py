@@ -1,5 +1,6 @@
 """Features of named layers of any model, without rewriting it: for users of timm, torchvision, their own."""
 
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import TracebackType
@@ -16,10 +17,11 @@ from sigma2r._suggest import unknown
 class FeatureTap(Mapping[str, Tensor]):
     """What named layers of a model returned in its last forward pass, with its graph.
 
-    A mapping from the names of layers to features ``(N, D)``. It sets a forward hook on each layer and changes
-    nothing else: weights, ``state_dict`` and outputs of the model stay as they are, and after :meth:`remove` no trace
-    is left. Where a layer is called more than once in a forward pass, the last output counts. Features are what the
-    layer gave, also where something behind it, such as ``ReLU(inplace=True)``, then writes into its output.
+    A mapping from the names of layers to features ``(N, D)``. It sets a forward hook on each layer, and one on the
+    model that lets go of the pass before, and changes nothing else: weights, ``state_dict`` and outputs of the model
+    stay as they are, and after :meth:`remove` no trace is left. Where a layer is called more than once in a forward
+    pass, the last output counts. Features are what the layer gave, also where something behind it, such as
+    ``ReLU(inplace=True)``, then writes into its output.
 
     Only the tapped layers themselves are heard. A copy of the model (``copy.deepcopy``, an EMA teacher, a pickle, a
     replica) has no tap until one is set on it; a tap that is copied or pickled *together with* its model taps the copy.
@@ -57,15 +59,21 @@ class FeatureTap(Mapping[str, Tensor]):
         check_layout(pool)
         self.names = names
         self.pool = pool
-        self._layers = {name: layers[name] for name in names}
-        self._set()
+        self._set({"": model, **{name: layers[name] for name in names}})
 
-    def _set(self) -> None:
+    def _set(self, tapped: Mapping[str, nn.Module]) -> None:
         self._seen: dict[str, Tensor] = {}
         self._handles: list[RemovableHandle] = []
-        for name, layer in self._layers.items():
-            hook = OwnHook(layer, partial(self._keep, name, FeatureAxis(layer)))
-            self._handles.append(layer.register_forward_hook(hook))
+        self._tapped = {name: weakref.ref(layer) for name, layer in tapped.items()}  # they hold the tap, by its hooks
+        for name, layer in tapped.items():
+            if name:
+                hook = OwnHook(layer, partial(self._keep, name, FeatureAxis(layer)))
+                self._handles.append(layer.register_forward_hook(hook))
+            else:
+                self._handles.append(layer.register_forward_pre_hook(OwnHook(layer, self._forget)))
+
+    def _forget(self, model: nn.Module, inputs: Any) -> None:
+        self._seen.clear()
 
     def _keep(self, name: str, axis: FeatureAxis, layer: nn.Module, inputs: Any, output: Any) -> None:
         if not isinstance(output, Tensor) or output.ndim < 2:
@@ -81,13 +89,19 @@ class FeatureTap(Mapping[str, Tensor]):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy starts with: features, and their graph, stay here."""
-        return {"names": self.names, "pool": self.pool, "_layers": self._layers}
+        tapped = {name: layer() for name, layer in self._tapped.items()}
+        return {"names": self.names, "pool": self.pool, "tapped": tapped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        self.names, self.pool = state["names"], state["pool"]
         # A tap that lies inside its own layer comes back before that layer does: such a copy counts as removed.
-        self._layers = {name: layer for name, layer in self._layers.items() if "_forward_hooks" in vars(layer)}
-        self._set()
+        self._set(
+            {
+                name: layer
+                for name, layer in state["tapped"].items()
+                if "_forward_hooks" in getattr(layer, "__dict__", ())
+            }
+        )
 
     @property
     def features(self) -> Tensor:
@@ -111,13 +125,13 @@ class FeatureTap(Mapping[str, Tensor]):
         """
         if name not in self.names:
             raise unknown("tapped layer", name, self.names)
-        if name not in self._layers:
+        if name not in self._tapped:
             raise ValueError(f"FeatureTap: the layer {name} is not tapped any more. Set a new tap on the model.")
         if name not in self._seen:
             raise ValueError(
-                f"FeatureTap: the layer {name} has returned nothing yet. Call the tapped model itself first, not a "
-                "copy of it; does its forward pass reach this layer? If it was compiled and has run before the tap "
-                "was set, call torch.compiler.reset()."
+                f"FeatureTap: the layer {name} has returned nothing yet, or not in the last pass. Call the tapped "
+                "model itself first, not a copy of it; does its forward pass reach this layer? If it was compiled and "
+                "has run before the tap was set, call torch.compiler.reset()."
             )
         return self._seen[name]
 
@@ -136,7 +150,7 @@ class FeatureTap(Mapping[str, Tensor]):
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._layers.clear()
+        self._tapped.clear()
         self.clear()
 
     def __enter__(self) -> "FeatureTap":

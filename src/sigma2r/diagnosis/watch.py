@@ -129,7 +129,9 @@ class Watch:
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
         total = 0
         for name, parameter in self._learned():
-            followed = self._followed[name]
+            followed = self._followed.get(name)
+            if followed is None:  # it learns only since
+                followed = self._followed[name] = Followed(parameter)
             followed.look(parameter)
             if name.rpartition(".")[2] != "centers":
                 continue
@@ -165,7 +167,10 @@ class Watch:
         resting = {
             name
             for name, followed in self._followed.items()
-            if name not in starved and followed.rests and (name in centers or followed.had_gradient.any())
+            if name in learned
+            and name not in starved
+            and followed.rests
+            and (name in centers or followed.had_gradient.any())
         }
         if starved:
             self._tell(

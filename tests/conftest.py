@@ -1,6 +1,7 @@
 """Fixtures and rules for every test: seeded randomness, and no skip that goes unnoticed."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,6 +17,14 @@ def generator() -> torch.Generator:
 @pytest.fixture(autouse=True)
 def _global_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def fresh_compiler() -> Iterator[None]:
+    """Forget what earlier tests compiled: torch.compile stops after eight versions of one function."""
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
 
 
 def require(name: str, present: bool) -> None:

@@ -34,8 +34,13 @@ REPORT = ("tests/report/test_paired.py", "tests/report/test_verdicts.py")
 STUDIES = ("tests/studies/test_tuning.py",)
 PAPER = ("tests/paper/test_report.py",)
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
-TESTS = {"losses": LOSSES, "metrics": LOSSES, "paper": PAPER, "report": REPORT, "studies": STUDIES}
-TESTS |= dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES)
+TAPS = ("tests/test_taps.py", "tests/test_layout.py")
+DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
+TESTS = {
+    "_hooks.py": (*TAPS, *DIAGNOSIS), "_layout.py": TAPS, "diagnosis": DIAGNOSIS, "losses": LOSSES, "metrics": LOSSES,
+    "paper": PAPER, "report": REPORT, "studies": STUDIES, "taps.py": TAPS,
+    **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,72 @@ def _of(file: str, *changes: tuple[str, str, str]) -> list[Mutation]:
 
 MUTATIONS = [
     *_of(
+        "_hooks.py",
+        ("a copy writes too", "if module is self.module():", "if module is not None:"),
+        ("a copy's hook stays", "table.pop(key, None)", "table.get(key, None)"),
+        ("settings of hooks stay", "if name.startswith(kind):", "if name == kind:"),
+    ),
+    *_of(
+        "_layout.py",
+        ("a descendant counts as its forefather", "-1 if type(giver) in _LAST and _sizes(giver) else None", "-1 if isinstance(giver, tuple(_LAST)) else None"),
+        ("an axis that could be either", "if second in self.behind_n and last not in both:", "if second in self.behind_n:"),
+        ("a last axis that could be either", "if last in self.last and second not in both:", "if last in self.last:"),
+        ("the last axis is always averaged", 'features = pool.index("C")', "features = 1"),
+        ("layouts of any length", "if output.ndim != len(pool):", "if output.ndim < 2:"),
+        ("letters may stand twice", 'len(set(letters)) < len(letters)', "False"),
+    ),
+    *_of(
+        "taps.py",
+        ("what is written into", "output.flatten(1).clone()", "output.flatten(1)"),
+        ("features of the pass before", "def _forget(self, model: nn.Module, inputs: Any) -> None:\n        self._seen.clear()", "def _forget(self, model: nn.Module, inputs: Any) -> None:\n        pass"),
+        ("a copied tap taps nothing", "if \"_forward_hooks\" in getattr(layer, \"__dict__\", ())", "if not layer"),
+        ("never pooled", "if self.pool and (", "if False and ("),
+    ),
+    *_of(
+        "diagnosis/scale.py",
+        ("any first step is far", "if not abs(added) > _FAR", "if not abs(added) > 0 * _FAR"),
+        ("losses that are raised are never far", "if not abs(added)", "if not added"),
+        ("no scale of its own", "max(cross_entropy, 1.0)", "cross_entropy"),
+    ),
+    *_of(
+        "diagnosis/figures.py",
+        ("rows that are not finite count", "    counted &= finite\n", ""),
+        ("ignored rows are not finite", "num_bad = int((counted & ~finite).sum())", "num_bad = int((~finite).sum())"),
+        ("gates of other features", "return each\n    return features[0]", "return features[0]\n    return features[0]"),
+        ("ignored rows count", "counted &= (labels != ignored)", "counted |= (labels != ignored)"),
+    ),
+    *_of(
+        "diagnosis/_seen.py",
+        ("data is taken for a network", "self._last() is features)", "False)"),
+        ("calls in evaluation count", "if torch.compiler.is_compiling() or not (loss.training and torch.is_grad_enabled()):\n            return\n        features", "if torch.compiler.is_compiling():\n            return\n        features"),
+        ("one call with a graph is none", "return without < count if count else None", "return not without if count else None"),
+        ("rows without a gradient count", "bool(had.any() and self.at_rest[had].all())", "False"),
+        ("what is not finite is not seen", "int((~_rows(parameter.isfinite()).all(1)).sum())", "0"),
+    ),
+    *_of(
+        "diagnosis/watch.py",
+        ("an optimizer that holds nothing is fine", "if p.requires_grad and id(p) not in held]", "if p.requires_grad and id(p) in ()]"),
+        ("features without a graph pass", 'if self._lasts("graph", False in saw):', 'if self._lasts("graph", False):'),
+        ("patience of one", "return self._lasting[what] >= self.patience", "return self._lasting[what] >= 1"),
+        ("told again and again", "self._told.add(what)", "self._told.discard(what)"),
+        ("without weights", "sum(weight * value for", "sum(value for"),
+        ("scale of every step", "self._scale_is_known = True", "self._scale_is_known = False"),
+        ("a NaN in cross-entropy passes", "not math.isfinite(cross_entropy)", "False"),
+    ),
+    *_of(
+        "losses/_centers.py",
+        ("means of features as they come", "ignore_index=ignore_index, normalize=normalize", "ignore_index=ignore_index"),
+        ("rows that are not finite in the mean", "x.masked_fill(~counted.unsqueeze(1), 0.0)", "x"),
+        ("ignored rows in class 0", "counted = counted & kept.to(device)", "pass"),
+        ("nothing is told", "    if num_bad:\n", "    if num_bad < 0:\n"),
+    ),
+    *_of(
+        "losses/_classes.py",
+        ("floats name classes", "return operator.index(named)", "return int(named)"),
+        ("bools name classes", "    if _is_bool(named):\n        return None\n", ""),
+        ("all may go", " or len(gone) == num_classes", ""),
+    ),
+    *_of(
         "losses/center.py",
         ("the half is lost", 'factor.get(compat or "", 0.5)', 'factor.get(compat or "", 1.0)'),
         ("distance to minus the center", "offset = x - rows_of(", "offset = x + rows_of("),
@@ -78,6 +149,10 @@ MUTATIONS = [
         ("Wen's count without one more", "(1 + counts)", "(2 + counts)"),
         ("Wen's step without alpha", "return alpha * pull", "return pull"),
         ("Wen's step away from the samples", "centers.sub_(self.step)", "centers.add_(self.step)"),
+        ("an average of rows that are not finite", "offset = offset.masked_fill(~counted.unsqueeze(1), 0.0)", "pass"),
+        ("rows that are not finite are counted", "counted.to(offset.dtype)", "torch.ones_like(offset[:, 0])"),
+        ("a finite value in another dtype", "value.dtype == centers.dtype and ", ""),
+        ("told at every step", "self._told = True", "self._told = False"),
     ),
     *_of(
         "losses/sigma2r.py",
@@ -195,6 +270,12 @@ MUTATIONS = [
         ("the auxiliary loss taken away", "total = total + weight * value", "total = total - weight * value"),
         ("weights without effect", "total = total + weight * value", "total = total + value"),
         ("no warm-up", "min(1.0, (epoch + 1) / max(self.epochs, 1))", "1.0"),
+        ("features without a graph pass", "if features.is_floating_point() and not features.requires_grad:", "if False:"),
+        ("evaluation is refused", "trains = self.training and torch.is_grad_enabled() and logits.requires_grad", "trains = True"),
+        ("the mode does not count", "trains = self.training and ", "trains = "),
+        ("a frozen backbone is refused", "if not trains or self.frozen_features:", "if not trains:"),
+        ("labels ignored in two ways", "if len(values | ({asked} if asked is not None else set())) > 1:", "if False:"),
+        ("the joint loss does not follow", "return values.pop() if values else", "return"),
         ("targets without effect", "target_of(name, labels if targets is None else targets, logits)", "target_of(name, labels, logits)"),
         ("losses see the targets", "auxiliary = [loss(each, known,", "auxiliary = [loss(each, target,"),
         ("weights forgotten by soft targets", '"mean", None, weights)\n            labels', '"mean", None, None)\n            labels'),

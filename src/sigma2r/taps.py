@@ -1,28 +1,42 @@
 """Features of named layers of any model, without rewriting it: for users of timm, torchvision, their own."""
 
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
+from sigma2r._hooks import OwnHook
+from sigma2r._layout import FeatureAxis, check_layout, mean_over_places
 from sigma2r._suggest import unknown
 
 
 class FeatureTap(Mapping[str, Tensor]):
     """What named layers of a model returned in its last forward pass, with its graph.
 
-    A mapping from the names of layers to features ``(N, D)``. It sets a forward hook on each layer and changes
-    nothing else: weights, ``state_dict`` and outputs of the model stay as they are, and after :meth:`remove` no trace
-    is left. Where a layer is called more than once in a forward pass, the last output counts.
+    A mapping from the names of layers to features ``(N, D)``. It sets a forward hook on each layer, and one on the
+    model that lets go of the pass before, and changes nothing else: weights, ``state_dict`` and outputs of the model
+    stay as they are, and after :meth:`remove` no trace is left. Where a layer is called more than once in a forward
+    pass, the last output counts. Features are what the layer gave, also where something behind it, such as
+    ``ReLU(inplace=True)``, then writes into its output.
+
+    Only the tapped layers themselves are heard. A copy of the model (``copy.deepcopy``, an EMA teacher, a pickle, a
+    replica) has no tap until one is set on it; a tap that is copied or pickled *together with* its model taps the copy.
+    A model that was compiled and run before the tap was set does not notice it: call ``torch.compiler.reset()``.
 
     Args:
         model: Any module.
         names: Layers, as ``model.named_modules()`` names them.
-        pool: Take the mean over all dimensions behind the second instead of flattening them.
+        pool: Take the mean over places instead of flattening them, and never over features. Which axis holds those is
+            given by a letter for each, ``"NCHW"``, ``"NHWC"``, ``"NCL"``, ``"NLC"`` (tokens), or with True known from
+            the layers inside; where they do not tell, the output is refused.
 
     Raises:
-        ValueError: If there is no such layer (the nearest names are suggested), or none was named.
+        ValueError: If there is no such layer (the nearest names are suggested), or none was named, or ``pool`` is no
+            layout.
 
     Example:
         >>> import torch
@@ -33,7 +47,7 @@ class FeatureTap(Mapping[str, Tensor]):
         torch.Size([2, 4])
     """
 
-    def __init__(self, model: nn.Module, *names: str, pool: bool = False) -> None:
+    def __init__(self, model: nn.Module, *names: str, pool: bool | str = False) -> None:
         layers = dict(model.named_modules())
         if not names:
             raise ValueError(
@@ -42,22 +56,52 @@ class FeatureTap(Mapping[str, Tensor]):
         for name in names:
             if not name or name not in layers:
                 raise unknown("layer of the model", name, [known for known in layers if known])
+        check_layout(pool)
         self.names = names
         self.pool = pool
+        self._set({"": model, **{name: layers[name] for name in names}})
+
+    def _set(self, tapped: Mapping[str, nn.Module]) -> None:
         self._seen: dict[str, Tensor] = {}
-        self._handles = [layers[name].register_forward_hook(self._hook(name)) for name in names]
+        self._handles: list[RemovableHandle] = []
+        self._tapped = {name: weakref.ref(layer) for name, layer in tapped.items()}  # they hold the tap, by its hooks
+        for name, layer in tapped.items():
+            if name:
+                hook = OwnHook(layer, partial(self._keep, name, FeatureAxis(layer)))
+                self._handles.append(layer.register_forward_hook(hook))
+            else:
+                self._handles.append(layer.register_forward_pre_hook(OwnHook(layer, self._forget)))
 
-    def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
-            if not isinstance(output, Tensor) or output.ndim < 2:
-                got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-                raise ValueError(
-                    f"FeatureTap: the layer {name} must return one tensor of shape (N, ...); got {got}. Tap a layer "
-                    "inside it or behind it."
-                )
-            self._seen[name] = output.flatten(2).mean(2) if self.pool and output.ndim > 2 else output.flatten(1)
+    def _forget(self, model: nn.Module, inputs: Any) -> None:
+        self._seen.clear()
 
-        return keep
+    def _keep(self, name: str, axis: FeatureAxis, layer: nn.Module, inputs: Any, output: Any) -> None:
+        if not isinstance(output, Tensor) or output.ndim < 2:
+            got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(
+                f"FeatureTap: the layer {name} must return one tensor of shape (N, ...); got {got}. Tap a layer "
+                "inside it or behind it."
+            )
+        if self.pool and (output.ndim > 2 or isinstance(self.pool, str)):
+            self._seen[name] = mean_over_places(name, output, self.pool, axis)
+        else:
+            self._seen[name] = output.flatten(1).clone()  # what is behind the layer may write into its output
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy starts with: features, and their graph, stay here."""
+        tapped = {name: layer() for name, layer in self._tapped.items()}
+        return {"names": self.names, "pool": self.pool, "tapped": tapped}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.names, self.pool = state["names"], state["pool"]
+        # A tap that lies inside its own layer comes back before that layer does: such a copy counts as removed.
+        self._set(
+            {
+                name: layer
+                for name, layer in state["tapped"].items()
+                if "_forward_hooks" in getattr(layer, "__dict__", ())
+            }
+        )
 
     @property
     def features(self) -> Tensor:
@@ -76,14 +120,18 @@ class FeatureTap(Mapping[str, Tensor]):
         """The features of a layer.
 
         Raises:
-            ValueError: If the layer is not tapped, or no forward pass has happened since the last :meth:`clear`.
+            ValueError: If the layer is not tapped (any more), or no forward pass has happened since the last
+                :meth:`clear`.
         """
         if name not in self.names:
             raise unknown("tapped layer", name, self.names)
+        if name not in self._tapped:
+            raise ValueError(f"FeatureTap: the layer {name} is not tapped any more. Set a new tap on the model.")
         if name not in self._seen:
             raise ValueError(
-                f"FeatureTap: the layer {name} has returned nothing yet. Call the model first; does its forward pass "
-                "reach this layer?"
+                f"FeatureTap: the layer {name} has returned nothing yet, or not in the last pass. Call the tapped "
+                "model itself first, not a copy of it; does its forward pass reach this layer? If it was compiled and "
+                "has run before the tap was set, call torch.compiler.reset()."
             )
         return self._seen[name]
 
@@ -102,6 +150,7 @@ class FeatureTap(Mapping[str, Tensor]):
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._tapped.clear()
         self.clear()
 
     def __enter__(self) -> "FeatureTap":

@@ -1,11 +1,15 @@
 """How centers move: by the gradient of an optimizer, by sparse gradients, by Wen et al.'s average."""
 
+import math
+import warnings
+
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss
-from sigma2r.functional import average_step
+from sigma2r.functional import average_step, center_loss
 
 BATCH = torch.tensor([[2.0, 0.0], [4.0, 0.0], [0.0, 8.0], [9.0, 9.0]]), torch.tensor([0, 0, 0, 1])
 both_modules = pytest.mark.parametrize("module", [CenterLoss, SigmaSquaredRLoss])
@@ -199,3 +203,200 @@ def test_classes_can_be_added_and_removed_and_the_rest_trains_on(module, optimiz
     step([0, 1, 2, 0, 1, 2, 0, 1])
     with pytest.raises(ValueError, match=r"labels must lie in \[0, 3\)"):
         loss(torch.zeros(1, 2), torch.tensor([3]))
+
+
+BROKEN = [
+    pytest.param(torch.tensor([[math.inf, 0.0]]), id="infinite"),
+    pytest.param(torch.tensor([[-math.inf, math.inf]]), id="both infinities"),
+    pytest.param(torch.tensor([[1.0, math.nan]]), id="NaN"),
+    pytest.param(torch.tensor([[3e38, 3e38], [-3e38, 1.0], [3e38, 3e38]]), id="too large"),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("normalize", [False, True])
+def test_rows_that_are_not_finite_move_no_average_and_are_told_once(broken, normalize):
+    loss, twin = (
+        CenterLoss(3, 2, center_update="average", normalize=normalize, generator=torch.Generator().manual_seed(3))
+        for _ in range(2)
+    )
+    rows = torch.cat([BATCH[0], broken])
+    labels = torch.cat([BATCH[1], torch.tensor([1, 2, 2])[: len(broken)]])
+    by_length = normalize and bool(broken.isfinite().all())  # of unit length, rows of any size count
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            loss(rows.clone().requires_grad_(), labels).backward()
+    for _ in range(2):
+        kept = slice(None) if by_length else slice(4)
+        twin(rows[kept].clone().requires_grad_(), labels[kept]).backward()
+    assert torch.equal(loss.centers, twin.centers)
+    assert loss.centers.isfinite().all()
+    assert len(told) == (0 if by_length else 1)
+    if told:
+        assert str(told[0].message).startswith(
+            f"CenterLoss: {len(broken)} of {4 + len(broken)} rows of features hold NaN"
+        )
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_the_step_of_the_average_leaves_out_rows_that_are_not_finite(broken):
+    rows, labels = torch.cat([BATCH[0], broken]), torch.cat([BATCH[1], torch.zeros(len(broken)).long()])
+    assert torch.equal(average_step(rows, labels, torch.zeros(3, 2), 0.5), average_step(*BATCH, torch.zeros(3, 2), 0.5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_averages_stay_finite_whatever_their_dtype_and_that_of_features(dtype):
+    loss = CenterLoss(2, 2, center_update="average", alpha=1.0).to(dtype)
+    rows = torch.tensor([[1e100, 1.0], [7e4, -7e4], [1.0, 2.0]], dtype=torch.float64)
+    for _ in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loss(rows.clone().requires_grad_(), torch.tensor([0, 0, 1])).backward()
+    assert loss.centers.dtype == dtype
+    assert loss.centers.isfinite().all()
+    assert not torch.equal(loss.centers[1], torch.zeros(2, dtype=dtype))
+
+
+def test_values_that_cannot_be_read_for_free_are_left_out_unseen(monkeypatch):
+    from sigma2r.losses import center
+
+    monkeypatch.setattr(center, "values_are_readable", lambda tensor: False)
+    loss, twin = (
+        CenterLoss(3, 2, center_update="average", generator=torch.Generator().manual_seed(3)) for _ in range(2)
+    )
+    rows = torch.cat([BATCH[0], torch.tensor([[math.nan, 1.0]])])
+    loss(rows.requires_grad_(), torch.cat([BATCH[1], torch.tensor([0])])).backward()  # a warning would be an error
+    twin(BATCH[0].clone().requires_grad_(), BATCH[1]).backward()
+    assert torch.equal(loss.centers, twin.centers)
+
+
+def test_a_scaler_that_skips_a_step_finds_averages_as_they_were():
+    body = torch.nn.Linear(2, 2)
+    loss = CenterLoss(3, 2, center_update="average")
+    optimizer = torch.optim.SGD(body.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    before = body.weight.detach().clone()
+    rows = torch.cat([BATCH[0], torch.tensor([[math.inf, 0.0]])])
+    with pytest.warns(UserWarning, match="1 of 5 rows of features"):
+        scaler.scale(loss(body(rows), torch.cat([BATCH[1], torch.tensor([2])]))).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert torch.equal(body.weight, before)  # skipped
+    assert loss.centers.isfinite().all()
+
+
+@both_modules
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+def test_class_means_are_those_of_the_features_that_the_loss_sees(module, scale, generator):
+    loss = module(3, 5, normalize=True, ignore_index=-1, generator=generator)
+    features = scale * torch.randn(40, 5, generator=generator)
+    labels = torch.arange(40) % 4 - 1
+    loss.init_centers(features, labels)
+    unit = torch.nn.functional.normalize(features.double(), dim=1, eps=0.0)
+    means = torch.stack([unit[labels == k].mean(0) for k in range(3)])
+    assert_close(loss.centers.detach(), means.float())
+    each = center_loss(features, labels, loss.centers, normalize=True, ignore_index=-1, reduction="none")
+    assert_close(each.sum(), 0.5 * (unit - means[labels]).square().sum(1)[labels >= 0].sum().float())
+
+
+@both_modules
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_class_means_leave_out_rows_that_are_not_finite_and_say_so(module, broken, normalize):
+    loss, twin = (module(4, 2, normalize=normalize, generator=torch.Generator().manual_seed(0)) for _ in range(2))
+    rows = torch.cat([BATCH[0], torch.tensor([[broken, 1.0], [2.0, broken]])])
+    labels = torch.cat([BATCH[1], torch.tensor([0, 2])])
+    with pytest.warns(UserWarning, match=rf"^{module.__name__}: 2 of 6 rows of features hold NaN .* class means\.$"):
+        loss.init_centers(rows, labels)
+    twin.init_centers(*BATCH)
+    assert torch.equal(loss.centers, twin.centers)  # a class of none that is finite stays
+    ignoring = module(4, 2, normalize=normalize, ignore_index=9, generator=torch.Generator().manual_seed(0))
+    ignoring.init_centers(rows, torch.cat([BATCH[1], torch.tensor([9, 9])]))  # not there: nothing to tell
+    assert torch.equal(ignoring.centers, twin.centers)
+
+
+def test_class_means_that_overflow_the_centers_are_refused():
+    loss = CenterLoss(2, 2).half()
+    before = loss.centers.detach().clone()
+    with pytest.raises(
+        ValueError, match=r"class means must be finite; they overflow the torch\.float16 of the centers"
+    ):
+        loss.init_centers(torch.full((3, 2), 1e5), torch.tensor([0, 1, 1]))
+    assert torch.equal(loss.centers, before)
+
+
+NAMED = [
+    *([1, 3], (1, 3), {3, 1}, frozenset({1, 3}), range(1, 4, 2), [3, 1, 1], {1: "cat", 3: "dog"}, iter([1, 3])),
+    *(torch.tensor([1, 3]), torch.tensor([3, 1], dtype=torch.int32), torch.tensor([1, 3], dtype=torch.uint8)),
+    *([torch.tensor(1), torch.tensor(3)], [torch.tensor([1]), 3], np.array([1, 3]), [np.int64(1), np.uint8(3)]),
+    (k for k in (1, 3)),
+]
+
+
+@both_modules
+@pytest.mark.parametrize("named", NAMED, ids=lambda named: type(named).__name__)
+def test_classes_may_be_named_by_any_collection_of_whole_numbers(module, named):
+    named = iter([1, 3]) if type(named).__name__ in ("generator", "list_iterator") else named
+    loss = module(5, 2)
+    before = [p.detach().clone() for p in loss.parameters()]
+    loss.remove_classes(named)
+    assert all(torch.equal(p, b[[0, 2, 4]]) for p, b in zip(loss.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("named", [2, np.int32(2), torch.tensor(2), torch.tensor([2]), np.array(2)], ids=repr)
+def test_one_class_may_be_named_by_its_number(named):
+    loss = CenterLoss(3, 2)
+    before = loss.centers.detach().clone()
+    loss.remove_classes(named)
+    assert torch.equal(loss.centers, before[:2])
+
+
+def test_no_class_is_no_class():
+    for named in ([], (), set(), range(0), torch.tensor([]), torch.tensor([], dtype=torch.long), np.array([])):
+        loss = CenterLoss(3, 2)
+        loss.remove_classes(named)
+        assert loss.num_classes == 3
+
+
+MASKS = [
+    *(True, [True], [True, False, False], {False}, torch.tensor([True, False, False]), torch.tensor(False)),
+    *([torch.tensor(True)], np.array([True, False, False]), [np.bool_(True)]),
+]
+NO_CLASSES = [
+    *([0.5], [1.0], 1.0, None, [None], "1", ["1"], b"1", [[0, 1]], ..., slice(0, 1), [1 + 0j], {"cat": 0}),
+    *(torch.tensor([0.5]), torch.tensor([1.0]), torch.tensor(1.0), torch.tensor([[0, 1]]), [torch.tensor(0.5)]),
+    *([torch.tensor([0, 1])], np.array([1.0]), [np.float64(1)]),
+]
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("named", [*MASKS, *NO_CLASSES], ids=repr)
+def test_what_is_no_whole_number_is_refused_as_a_class_and_nothing_is_removed(named):
+    loss = SigmaSquaredRLoss(3, 2)
+    with pytest.raises(
+        ValueError, match=r"^SigmaSquaredRLoss: classes must be whole numbers, one or a flat collection"
+    ) as told:
+        loss.remove_classes(named)
+    is_mask = any(named is mask for mask in MASKS)
+    assert str(told.value).endswith("Did you mean mask.nonzero().flatten()?") == is_mask
+    assert loss.num_classes == 3
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("named", [[3], [-1], torch.tensor([0, 7]), range(3), {0, 1, 2}, np.array([-100])], ids=repr)
+def test_classes_that_are_not_there_and_all_of_them_are_refused(named):
+    loss = CenterLoss(3, 2)
+    with pytest.raises(ValueError, match=r"^CenterLoss: classes must lie in \[0, 3\), and one must stay; got "):
+        loss.remove_classes(named)
+    assert loss.num_classes == 3
+
+
+def test_the_state_of_the_optimizer_follows_classes_that_a_tensor_names():
+    loss = CenterLoss(4, 2)
+    optimizer = torch.optim.Adam(loss.param_groups(lr=0.1))
+    loss(BATCH[0], BATCH[1]).backward()
+    optimizer.step()
+    remembered = optimizer.state[loss.centers]["exp_avg"].clone()
+    loss.remove_classes(torch.tensor([1, 3]), optimizer=optimizer)
+    assert torch.equal(optimizer.state[loss.centers]["exp_avg"], remembered[[0, 2]])

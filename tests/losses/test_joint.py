@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss, WarmUp
+from sigma2r import CenterLoss, ContrastiveLoss, JointLoss, SigmaSquaredRLoss, SoftNearestNeighborLoss, WarmUp
 from sigma2r.losses import joint as joint_module
 from tests.losses.cases import as_lists
 from tests.reference.center import center_loss
@@ -195,3 +195,127 @@ def test_compiled_joint_loss_equals_eager_code_and_follows_its_schedule():
     for epoch in (0, 1):
         joint.set_epoch(epoch)
         assert_close(compiled(features, logits, labels), joint(features, logits, labels))
+
+
+class Network(torch.nn.Module):
+    """Features and logits, as from a body and a head."""
+
+    def __init__(self, cut=lambda features: features):
+        super().__init__()
+        self.body, self.head, self.cut = torch.nn.Linear(4, 2), torch.nn.Linear(2, 3), cut
+
+    def forward(self, rows):
+        features = self.body(rows)
+        return self.cut(features), self.head(features)
+
+
+def without_gradients(features):
+    with torch.no_grad():
+        return features * 1
+
+
+ROWS, LABELS = torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), torch.arange(6) % 3
+cuts = pytest.mark.parametrize(
+    "cut",
+    [torch.Tensor.detach, without_gradients, lambda f: f.data, lambda f: torch.tensor(f.tolist()), torch.zeros_like],
+    ids=["detach", "no_grad", "data", "numbers", "others"],
+)
+NO_GRAPH = (
+    r"^JointLoss: in training features must carry the graph of the network.*; features of shape \(6, 2\) carry none"
+)
+
+
+@pytest.mark.message
+@cuts
+def test_features_without_a_graph_are_refused_in_training_and_the_remedy_is_said(cut):
+    criterion, network = JointLoss(CenterLoss(3, 2), 0.1), Network(cut)
+    with pytest.raises(ValueError, match=NO_GRAPH) as refused:
+        criterion(*network(ROWS), LABELS)
+    assert "frozen_features=True" in str(refused.value)
+    with pytest.raises(ValueError, match=NO_GRAPH):
+        criterion.terms(*network(ROWS), LABELS)
+
+
+@pytest.mark.message
+def test_of_features_of_several_layers_the_one_without_a_graph_is_named():
+    criterion = JointLoss([CenterLoss(3, 2), SigmaSquaredRLoss(3, 2)], [0.1, 0.1])
+    features, logits = Network()(ROWS)
+    with pytest.raises(ValueError, match=r"; features\[1\] of shape \(6, 2\) carry none"):
+        criterion([features, features.detach()], logits, LABELS)
+
+
+@cuts
+def test_features_without_a_graph_are_taken_wherever_no_network_is_trained(cut):
+    criterion, network = JointLoss(CenterLoss(3, 2), 0.1), Network(cut)
+    expected = criterion(*Network.forward(network.requires_grad_(False), ROWS), LABELS)  # nothing has a graph
+    network.requires_grad_(True)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert_close(criterion(*network(ROWS), LABELS), expected.detach())
+    assert_close(criterion.eval()(*network(ROWS), LABELS).detach(), expected.detach())
+
+
+def test_a_frozen_backbone_is_said_and_then_its_head_and_the_centers_learn():
+    criterion, network = JointLoss(CenterLoss(3, 2), 0.1, frozen_features=True), Network(torch.Tensor.detach)
+    criterion(*network(ROWS), LABELS).backward()
+    assert network.head.weight.grad.abs().max() > 0
+    assert criterion.auxiliary.centers.grad.abs().max() > 0
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+def test_the_graph_is_looked_for_in_compiled_code_too():
+    criterion = JointLoss(CenterLoss(3, 2), 0.1)
+
+    def objective(network):
+        return criterion(*network(ROWS), LABELS)
+
+    compiled = torch.compile(objective, fullgraph=True, backend="aot_eager")
+    network = Network()
+    assert_close(compiled(network), objective(network))
+    network.cut = torch.Tensor.detach
+    with pytest.raises((RuntimeError, ValueError), match="in training features must carry the graph"):
+        compiled(network)
+
+
+@pytest.mark.parametrize("ignored", [-1, 255, 2])
+def test_the_joint_loss_ignores_what_its_losses_ignore(ignored):
+    features, logits, labels = example()
+    criterion = JointLoss(
+        [SigmaSquaredRLoss(3, 2, ignore_index=ignored).double(), ContrastiveLoss(ignore_index=ignored)], [0.1, 0.2]
+    )
+    assert criterion.ignore_index == ignored
+    kept = torch.tensor([1, 1, 0, 1, 1, 0], dtype=torch.bool)
+    some = labels.masked_fill(~kept, ignored)
+    assert_close(criterion(features, logits, some), criterion(features[kept], logits[kept], labels[kept]))
+    assert JointLoss(CenterLoss(3, 2, ignore_index=ignored), 0.1, ignore_index=ignored).ignore_index == ignored
+    wrapped = torch.nn.Sequential(CenterLoss(3, 2, ignore_index=ignored))
+    assert JointLoss(wrapped, 0.1).ignore_index == ignored
+    assert JointLoss(torch.nn.Module(), 0.1, ignore_index=ignored).ignore_index == ignored
+    assert JointLoss(torch.nn.Module(), 0.1).ignore_index == -100
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("losses", "asked", "told"),
+    [
+        ([CenterLoss(3, 2)], -1, r"ignore_index=-1 beside -100 \(CenterLoss\)"),
+        ([CenterLoss(3, 2, ignore_index=-1)], -100, r"ignore_index=-100 beside -1 \(CenterLoss\)"),
+        ([SoftNearestNeighborLoss()], 255, r"ignore_index=255 beside -100 \(SoftNearestNeighborLoss\)"),
+        ([torch.nn.Sequential(CenterLoss(3, 2))], -1, r"ignore_index=-1 beside -100 \(CenterLoss\)"),
+        (
+            [CenterLoss(3, 2, ignore_index=-1), SigmaSquaredRLoss(3, 2)],
+            None,
+            r"ignore_index=-1 \(CenterLoss\), -100 \(SigmaSquaredRLoss\)",
+        ),
+        (
+            [CenterLoss(3, 2), CenterLoss(3, 2, ignore_index=0)],
+            0,
+            r"ignore_index=0 beside -100 \(CenterLoss\), 0 \(CenterLoss\)",
+        ),
+    ],
+)
+def test_losses_that_ignore_other_labels_are_refused_when_the_joint_loss_is_built(losses, asked, told):
+    with pytest.raises(
+        ValueError, match=rf"^JointLoss: all losses and the cross-entropy must .*; got {told}\. Give each"
+    ):
+        JointLoss(losses, [0.1] * len(losses), ignore_index=asked)

@@ -1,9 +1,13 @@
 """How class centers start: shared by every loss that learns them."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
+from sigma2r.losses._batch import prepare
 from sigma2r.losses._checks import check_count, check_measured, check_not_negative
+from sigma2r.losses._precision import without_autocast
 
 
 def new_centers(
@@ -35,21 +39,37 @@ def rows_of(table: Tensor, labels: Tensor, sparse_grad: bool = False) -> Tensor:
     return torch.nn.functional.embedding(labels, table, sparse=True)
 
 
-@torch.no_grad()
-def move_to_class_means(who: str, centers: Tensor, features: Tensor, labels: Tensor) -> None:
+def move_to_class_means(
+    who: str, centers: Tensor, features: Tensor, labels: Tensor, *, ignore_index: int, normalize: bool
+) -> None:
     """Set each of ``centers`` (C, D), in place, to the mean of its class; classes without a sample stay.
 
-    The sums run in float64 where the device has it.
+    Features are prepared as for the formula of a loss, rows that are not finite are left out and told, and the sums
+    run in float64 where the device has it.
 
     Raises:
-        ValueError: If features or labels do not fit, or a class mean is not finite.
+        ValueError: If features or labels do not fit, no row is finite, or a mean overflows the dtype of centers.
     """
-    features, labels = check_measured(who, features, labels, *centers.shape)
-    labels = labels.to(centers.device)
-    wide = torch.float64 if centers.device.type != "mps" else torch.float32
-    sums = torch.zeros_like(centers, dtype=wide).index_add_(0, labels, features.to(centers.device, wide))
-    count = torch.bincount(labels, minlength=centers.shape[0]).unsqueeze(1)
-    means = (sums / count.clamp_min(1)).to(centers.dtype)
-    if not means.isfinite().all():
-        raise ValueError(f"{who}: class means must be finite; features hold NaN or infinite values.")
-    centers.copy_(torch.where(count > 0, means, centers))
+    features, labels = check_measured(who, features, labels, feature_dim=centers.shape[1])
+    with torch.no_grad(), without_autocast(features):
+        x, labels, kept = prepare(who, features, labels, centers, ignore_index=ignore_index, normalize=normalize)
+        device = centers.device
+        wide = torch.float64 if device.type != "mps" else torch.float32
+        x, labels, counted = x.to(device, wide), labels.to(device), x.isfinite().all(1).to(device)
+        num_bad = int((~counted).sum())  # an ignored row is one of zeros
+        if kept is not None:
+            counted = counted & kept.to(device)
+        sums = torch.zeros_like(centers, dtype=wide).index_add_(0, labels, x.masked_fill(~counted.unsqueeze(1), 0.0))
+        count = torch.zeros(centers.shape[0], dtype=torch.long, device=device).index_add_(0, labels, counted.long())
+        if num_bad and not count.any():
+            raise ValueError(f"{who}: class means must be finite; features hold NaN or infinite values in every row.")
+        means = (sums / count.clamp_min(1).unsqueeze(1)).to(centers.dtype)
+        if not means.isfinite().all():
+            raise ValueError(f"{who}: class means must be finite; they overflow the {centers.dtype} of the centers.")
+        centers.copy_(torch.where(count.unsqueeze(1) > 0, means, centers))
+    if num_bad:
+        warnings.warn(
+            f"{who}: {num_bad} of {features.shape[0]} rows of features hold NaN or infinite values and are left out of "
+            "the class means.",
+            stacklevel=3,
+        )

@@ -1,9 +1,46 @@
 """Classes added to or removed from a trained loss: the same parameters with other rows, in their optimizer too."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+def classes_to_remove(who: str, classes: Any, num_classes: int) -> set[int]:
+    """What a caller names: a whole number, or any flat collection of some (list, set, range, tensor, array).
+
+    Raises:
+        ValueError: If something is named that is not the index of a class, or no class would be left.
+    """
+    named = classes.tolist() if hasattr(classes, "tolist") else classes  # tensors and arrays
+    many = list(named) if isinstance(named, Iterable) and not isinstance(named, (str, bytes)) else [named]
+    found = {_whole(each) for each in many}
+    if None in found:
+        mask = " Did you mean mask.nonzero().flatten()?" if any(_is_bool(each) for each in many) else ""
+        raise ValueError(
+            f"{who}: classes must be whole numbers, one or a flat collection, each the index of a class; got "
+            f"{classes!r}.{mask}"
+        )
+    gone = {index for index in found if index is not None}
+    if any(not 0 <= index < num_classes for index in gone) or len(gone) == num_classes:
+        raise ValueError(f"{who}: classes must lie in [0, {num_classes}), and one must stay; got {classes}.")
+    return gone
+
+
+def _whole(named: Any) -> int | None:
+    """The number that is named, or None if it is not a whole one."""
+    if _is_bool(named):
+        return None
+    try:
+        return operator.index(named)
+    except TypeError:
+        return None
+
+
+def _is_bool(named: Any) -> bool:
+    return isinstance(named, bool) or str(getattr(named, "dtype", "")).removeprefix("torch.") == "bool"
 
 
 def grow(parameter: nn.Parameter, rows: Tensor, optimizer: torch.optim.Optimizer | None) -> None:

@@ -1,7 +1,7 @@
 """What losses share as modules: settings that are passed on and printed, and state with a row for each class."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, SupportsIndex
 
 import torch
 from jaxtyping import Float, Int
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sigma2r._values import Count, NotNegative, checked, converted
 from sigma2r.losses._centers import move_to_class_means, new_centers
-from sigma2r.losses._classes import grow, keep_rows
+from sigma2r.losses._classes import classes_to_remove, grow, keep_rows
 from sigma2r.losses._reduction import Reduction
 
 
@@ -91,8 +91,29 @@ class ClassLoss(FeatureLoss):
         return self.centers.shape[1]
 
     def init_centers(self, features: Float[Tensor, "M D"], labels: Int[Tensor, " M"]) -> None:
-        """Move each center to the mean of its class in ``features``; absent classes stay where they are."""
-        move_to_class_means(type(self).__name__, self.centers, features, labels)
+        """Move each center to the mean of its class in ``features``; absent classes stay where they are.
+
+        Features are prepared as the loss prepares them: rows of ``ignore_index`` left out, and of unit length if the
+        loss has ``normalize=True``.
+
+        Args:
+            features: Shape ``(M, D)``, of a batch or of many.
+            labels: Class indices, shape ``(M,)``.
+
+        Raises:
+            ValueError: If features or labels do not fit, no row is finite, or a mean overflows the centers' dtype.
+
+        Warns:
+            UserWarning: If rows that hold NaN or infinite values were left out.
+        """
+        move_to_class_means(
+            type(self).__name__,
+            self.centers,
+            features,
+            labels,
+            ignore_index=self.ignore_index,
+            normalize=self.normalize,
+        )
 
     def param_groups(self, *, lr: float) -> list[dict[str, object]]:
         """The groups for an optimizer, one for each learned tensor, at ``lr`` and without weight decay.
@@ -133,22 +154,23 @@ class ClassLoss(FeatureLoss):
         return std * torch.randn(count, *parameter.shape[1:], generator=generator)
 
     @torch.no_grad()
-    def remove_classes(self, classes: list[int], *, optimizer: torch.optim.Optimizer | None = None) -> None:
+    def remove_classes(
+        self,
+        classes: SupportsIndex | Iterable[SupportsIndex] | Tensor,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+    ) -> None:
         """Remove classes; those behind them move up, so labels have to be renumbered.
 
         Args:
-            classes: Their indices.
+            classes: Their indices, in any collection of whole numbers (list, set, range, tensor, array), or one index.
             optimizer: The one that holds the loss's parameters: what it remembers loses the same rows.
 
         Raises:
-            ValueError: If an index is not that of a class, or no class would be left.
+            ValueError: If an index is not that of a class (a bool or a float never is), or no class would be left.
         """
-        unknown = sorted(k for k in set(classes) if not 0 <= k < self.num_classes)
-        if unknown or len(set(classes)) == self.num_classes:
-            raise ValueError(
-                f"{type(self).__name__}: classes must lie in [0, {self.num_classes}), and one must stay; got {classes}."
-            )
-        kept = torch.tensor([k for k in range(self.num_classes) if k not in set(classes)])
+        gone = classes_to_remove(type(self).__name__, classes, self.num_classes)
+        kept = torch.tensor([k for k in range(self.num_classes) if k not in gone])
         for parameter in self.parameters(recurse=False):
             keep_rows(parameter, kept, optimizer)
 

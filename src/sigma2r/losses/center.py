@@ -3,6 +3,8 @@ r"""Center loss: pull every feature towards the center of its class.
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
+import math
+import warnings
 from typing import Literal, get_args
 
 import torch
@@ -12,9 +14,9 @@ from torch import Tensor
 from sigma2r._values import Count, NotNegative, Share, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
-from sigma2r.losses._checks import check_choice, check_flag
+from sigma2r.losses._checks import check_choice, check_flag, values_are_readable
 from sigma2r.losses._module import ClassLoss
-from sigma2r.losses._precision import without_autocast
+from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
 
 CenterUpdate = Literal["gradient", "average"]
@@ -91,6 +93,8 @@ def average_step(
 
     .. math:: \Delta c_j = \frac{\sum_i [y_i = j] (c_j - x_i)}{1 + \sum_i [y_i = j]}
 
+    Rows whose distance to their center is not finite, such as those with NaN, are as if they were not there.
+
     Args:
         features: Shape ``(N, D)``.
         labels: Class indices in ``[0, C)``, shape ``(N,)``.
@@ -98,14 +102,34 @@ def average_step(
         alpha: The share, in (0, 1].
 
     Returns:
-        Shape ``(C, D)``: exactly 0 for a class that is not in the batch.
+        Shape ``(C, D)``, float32 or wider: exactly 0 for a class that is not in the batch.
 
     Source: "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016, eq. 4.
     """
-    offset = centers.index_select(0, labels) - features.to(centers)
-    pull = torch.zeros_like(centers).index_add_(0, labels, offset)
-    counts = torch.zeros_like(centers[:, 0]).index_add_(0, labels, torch.ones_like(offset[:, 0]))
+    offset = _offset(features, labels, centers)
+    return _average_step(offset, labels, centers, alpha, _are_finite(offset))
+
+
+def _average_step(offset: Tensor, labels: Tensor, centers: Tensor, alpha: float, counted: Tensor | None) -> Tensor:
+    """:func:`average_step` by c - x (N, D), of the rows that count, (N,) bool; None: all."""
+    ones = torch.ones_like(offset[:, 0]) if counted is None else counted.to(offset.dtype)
+    if counted is not None:
+        offset = offset.masked_fill(~counted.unsqueeze(1), 0.0)
+    pull = torch.zeros_like(centers, dtype=offset.dtype).index_add_(0, labels, offset)
+    counts = torch.zeros_like(pull[:, 0]).index_add_(0, labels, ones)
     return alpha * pull / (1 + counts).unsqueeze(1)
+
+
+def _offset(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """Centers less features, (N, D), float32 or wider."""
+    rows = centers.index_select(0, labels)
+    return rows.to(working_dtype(rows)) - features.to(centers)
+
+
+def _are_finite(offset: Tensor) -> Tensor:
+    """Which rows have a finite squared length, (N,) bool: sums of the others would not stay finite."""
+    finite: Tensor = torch.linalg.vecdot(offset, offset).isfinite()
+    return finite
 
 
 class CenterLoss(ClassLoss):
@@ -123,7 +147,8 @@ class CenterLoss(ClassLoss):
     the loss has; absent classes never move. Centers move during the backward pass through the loss, once for each
     forward pass in training mode, by the centers that that forward pass saw; so with gradient accumulation they move
     at each part of a batch. They do not move in evaluation mode, without gradients, or where backward is not called,
-    and :meth:`param_groups` is empty.
+    and :meth:`param_groups` is empty. Features are prepared as for the loss; rows with NaN or infinite values move
+    nothing, which a loss on the CPU tells once, and :class:`~sigma2r.diagnosis.Watch` on any device.
 
     Args:
         num_classes: C.
@@ -143,6 +168,7 @@ class CenterLoss(ClassLoss):
 
     function = staticmethod(center_loss)
     settings = ("ignore_index", "normalize", "sparse_grad", "compat", "reduction")
+    _told = False  # of rows that are not finite
 
     @checked
     def __init__(
@@ -185,18 +211,30 @@ class CenterLoss(ClassLoss):
         """The loss of a batch; see :func:`center_loss`."""
         value = super().forward(features, labels, weights=weights)
         if self.center_update == "average" and self.training and value.requires_grad:
-            x, y, kept = prepare(
-                "CenterLoss",
-                features.detach(),
-                labels,
-                self.centers,
-                ignore_index=self.ignore_index,
-                normalize=self.normalize,
-            )
-            y = y.to(x.device)
-            step = average_step(*((x, y) if kept is None else (x[kept], y[kept])), self.centers, self.alpha)
+            step = self._step(features, labels, value)
             value.register_hook(_Once(self.centers, step))  # type: ignore[no-untyped-call]
         return value
+
+    @torch.no_grad()
+    def _step(self, features: Tensor, labels: Tensor, value: Tensor) -> Tensor:
+        """The step of Wen et al.'s rule, by the rows that the loss sees and that are finite."""
+        centers = self.centers
+        x, y, kept = prepare(
+            "CenterLoss", features, labels, centers, ignore_index=self.ignore_index, normalize=self.normalize
+        )
+        y = y.to(x.device)
+        offset = _offset(x, y, centers)
+        if value.dtype == centers.dtype and values_are_readable(value) and math.isfinite(value.sum()):
+            return _average_step(offset, y, centers, self.alpha, kept)  # so every row is finite, too
+        finite = _are_finite(offset)
+        if not self._told and values_are_readable(finite) and not finite.all():  # an ignored row is one of zeros
+            self._told = True
+            warnings.warn(
+                f"CenterLoss: {int((~finite).sum())} of {x.shape[0]} rows of features hold NaN, infinite or too large "
+                "values and move no center; this is told once.",
+                stacklevel=6,
+            )
+        return _average_step(offset, y, centers, self.alpha, finite if kept is None else finite & kept)
 
     def extra_repr(self) -> str:
         """Sizes and settings, for ``print(loss)``."""

@@ -5,8 +5,10 @@ Axes: N samples in the batch, C classes, D feature dimensions.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
@@ -79,11 +81,13 @@ class JointLoss(nn.Module):
         weight: lambda, at least 0; the paper's is 0.01. Or a function of the epoch, such as :class:`WarmUp`, which
             :meth:`set_epoch` asks. For several losses one each. Below 0 for a loss that it makes sense to raise,
             :class:`SoftNearestNeighborLoss`.
-        ignore_index: Rows with this label have no cross-entropy; the same as that of the losses.
+        ignore_index: Rows with this label have no cross-entropy; default: that of the losses.
+        frozen_features: Features come without a graph, as from a frozen backbone with a head that learns: the losses
+            on them then move their centers alone. Default: that is refused, as in training it is an accident.
 
     Raises:
-        ValueError: If a loss is no module, a weight is negative (and the loss is not to be raised) or not finite, or
-            there are not as many weights as losses.
+        ValueError: If a loss is no module, a weight is negative (and the loss is not to be raised) or not finite, there
+            are not as many weights as losses, or the losses do not all ignore the same label.
 
     Example:
         >>> import torch
@@ -102,7 +106,8 @@ class JointLoss(nn.Module):
         auxiliary: nn.Module | Sequence[nn.Module],
         weight: Weight | Sequence[Weight],
         *,
-        ignore_index: int = IGNORE_INDEX,
+        ignore_index: int | None = None,
+        frozen_features: bool = False,
     ) -> None:
         super().__init__()
         losses, weights = losses_of(auxiliary), weights_of(weight)
@@ -113,7 +118,8 @@ class JointLoss(nn.Module):
             )
         self.auxiliaries = nn.ModuleList(losses)
         self.schedules = weights
-        self.ignore_index = ignore_index
+        self.ignore_index = _common_ignore_index(losses, ignore_index)
+        self.frozen_features = frozen_features
         self.weights: list[float] = []
         self.set_epoch(0)
 
@@ -160,8 +166,9 @@ class JointLoss(nn.Module):
             weights: A factor for each sample, shape ``(N,)``.
 
         Raises:
-            ValueError: If labels are missing, logits do not have one row per sample, arguments were exchanged, or a
-                loss refuses its input.
+            ValueError: If logits do not have one row per sample, arguments were exchanged, a loss refuses its input,
+                or, in training mode with gradients on, logits carry a graph and features do not (see
+                ``frozen_features``).
         """
         return self.total(*self.terms(features, logits, labels, targets=targets, weights=weights))
 
@@ -180,6 +187,7 @@ class JointLoss(nn.Module):
         try:
             seen = one_each(features, logits, len(self.auxiliaries))
             check_logits(seen[0], logits)
+            self._check_graph(seen, logits)
             target = target_of(name, labels if targets is None else targets, logits)
             known = as_tensor("JointLoss", "labels", labels)
             factors = None if weights is None else check_weights("JointLoss", logits, weights, logits.shape[1])
@@ -195,6 +203,21 @@ class JointLoss(nn.Module):
                 f"JointLoss: {name} must lie in [0, {logits.shape[1]}), one index for each column of logits, or be "
                 f"ignore_index={self.ignore_index}; torch says: {error}"
             ) from None
+
+    def _check_graph(self, seen: Sequence[Tensor], logits: Tensor) -> None:
+        """Refuse to train a network that the losses on its features would not reach; looks at no value."""
+        trains = self.training and torch.is_grad_enabled() and logits.requires_grad
+        if not trains or self.frozen_features:
+            return
+        for place, features in enumerate(seen):
+            if features.is_floating_point() and not features.requires_grad:
+                which = "features" if len(seen) == 1 else f"features[{place}]"
+                raise ValueError(
+                    f"JointLoss: in training features must carry the graph of the network, as the logits do; {which} "
+                    f"of shape {tuple(features.shape)} carry none, so their loss would not reach it. Do they come from "
+                    "detach(), no_grad(), or a tap that a pass without gradients wrote to last? For a frozen backbone "
+                    "say JointLoss(..., frozen_features=True); to evaluate, use torch.no_grad() or eval()."
+                )
 
     def total(self, cross_entropy: Tensor, auxiliary: Sequence[Tensor]) -> Tensor:
         """The weighted sum of :meth:`terms`."""
@@ -236,3 +259,22 @@ class JointLoss(nn.Module):
     def extra_repr(self) -> str:
         """The weights, for ``print(loss)``."""
         return f"weight={self.schedules[0] if len(self.schedules) == 1 else self.schedules}"
+
+
+def _common_ignore_index(losses: Sequence[nn.Module], asked: int | None) -> int:
+    """The label that all losses ignore; where none says one, the one that is asked for."""
+    parts = [part for loss in losses for part in loss.modules()]
+    stated = {f"{part.ignore_index} ({type(part).__name__})": part.ignore_index for part in parts if _ignores(part)}
+    values = {int(cast("int", value)) for value in stated.values()}
+    if len(values | ({asked} if asked is not None else set())) > 1:
+        beside = "" if asked is None else f"{asked} beside "
+        raise ValueError(
+            f"JointLoss: all losses and the cross-entropy must ignore the same label; got ignore_index={beside}"
+            f"{', '.join(stated)}. Give each loss the same; JointLoss follows them if it is given none."
+        )
+    return values.pop() if values else IGNORE_INDEX if asked is None else asked
+
+
+def _ignores(part: nn.Module) -> bool:
+    """Whether a loss, or one inside it, says which label it ignores."""
+    return isinstance(getattr(part, "ignore_index", None), Integral)

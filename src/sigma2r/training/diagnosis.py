@@ -29,7 +29,12 @@ class Diagnose(pl.Callback):
         """Remember where centers start."""
         assert isinstance(pl_module, CompactClassifier)
         if pl_module.criterion is not None:
-            self._watch = Watch(pl_module.criterion, patience=self.patience)
+            self._watch = Watch(pl_module.criterion, patience=self.patience, optimizer=trainer.optimizers)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the hooks off the loss."""
+        if self._watch is not None:
+            self._watch.remove()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -48,8 +53,8 @@ class Diagnose(pl.Callback):
         pl_module.log_dict({f"diagnosis/{name}": value for name, value in figures.items()})
 
     @torch.no_grad()
-    def _look(self, module: CompactClassifier, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits of the batch, in evaluation mode: no statistic of the model moves."""
+    def _look(self, module: CompactClassifier, images: Tensor) -> tuple[Tensor | list[Tensor], Tensor]:
+        """What the losses see, and logits, of the batch in evaluation mode: no statistic of the model moves."""
         with evaluating(module.model):
             features, logits = module.model(images)
-        return features, logits
+        return module.seen_by_losses(features), logits

@@ -94,13 +94,16 @@ class CompactClassifier(pl.LightningModule):
             cross_entropy = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
             auxiliary, loss = torch.zeros_like(cross_entropy), cross_entropy
         else:
-            seen = features if self._tap is None else [self._tap[name] for name in self._tap]
-            cross_entropy, each = self.criterion.terms(seen, logits, labels)
+            cross_entropy, each = self.criterion.terms(self.seen_by_losses(features), logits, labels)
             loss = self.criterion.total(cross_entropy, each)
             auxiliary = torch.stack(each).sum()
         self._watch(features, loss, batch_idx)
         self.log("loss", loss.detach(), prog_bar=True)
         return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}
+
+    def seen_by_losses(self, features: Tensor) -> Tensor | list[Tensor]:
+        """What the losses of the criterion see of the last forward pass: outputs of the named layers, or features."""
+        return features if self._tap is None else [self._tap[name] for name in self._tap]
 
     def _watch(self, features: Tensor, loss: Tensor, step: int) -> None:
         """Stop where features are not finite: at once on the CPU, elsewhere after the epoch, without waiting."""

@@ -78,8 +78,9 @@ def compare(chosen: Namespace) -> None:
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     print(describe_augmentation(run.augmentation or Augmentation()))
     records = reproduce(study, AS_DESCRIBED, out, where=_where(chosen), launcher=_launcher(chosen))
+    page = write_report(records, out)
     print_table(records)
-    print(f"Report: {write_report(records, out)}")
+    print(f"Report: {page}")
 
 
 def reproduce_studies(chosen: Namespace) -> None:
@@ -99,9 +100,10 @@ def reproduce_studies(chosen: Namespace) -> None:
         if scale != study.scale(None):
             _say_how_long(study, scale, chosen)
         records = reproduce(study, scale, chosen.out, records=chosen.records, where=_where(chosen), launcher=launcher)
-        print_table(records)
         kept = (chosen.records or chosen.out) / study.name
-        print(f"Report: {registry.write_folder_report(kept, chosen.out / study.name, [study])}")
+        page = registry.write_folder_report(kept, chosen.out / study.name, [study])
+        print_table(records)
+        print(f"Report: {page}")
 
 
 def _found(name: str) -> Study:

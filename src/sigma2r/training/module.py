@@ -1,6 +1,7 @@
 """The training step: Eq. 11 on features and logits, one optimizer with a group for the loss's own parameters."""
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import pytorch_lightning as pl
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from sigma2r.data.augment import Augmentation
 from sigma2r.data.preprocess import Preprocess
+from sigma2r.diagnosis import far_from_scale
 from sigma2r.losses import JointLoss
 from sigma2r.losses._precision import working_dtype
 from sigma2r.taps import FeatureTap
@@ -98,6 +100,8 @@ class CompactClassifier(pl.LightningModule):
             loss = self.criterion.total(cross_entropy, each)
             auxiliary = torch.stack(each).sum()
         self._watch(features, loss, batch_idx)
+        if self.current_epoch == 0 and batch_idx == 0 and self.criterion is not None:
+            self._say_if_far_from_scale(cross_entropy.detach(), loss.detach())
         self.log("loss", loss.detach(), prog_bar=True)
         return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}
 
@@ -112,6 +116,15 @@ class CompactClassifier(pl.LightningModule):
             self._first_bad_step = torch.where(bad & (self._first_bad_step < 0), step, self._first_bad_step)
         elif bad:
             self.diverged(step)
+
+    def _say_if_far_from_scale(self, cross_entropy: Tensor, loss: Tensor) -> None:
+        """Once, at the first step: losses on features that begin far above the cross-entropy decide it alone."""
+        assert self.criterion is not None
+        added = float(loss - cross_entropy)
+        can_start_at_means = any(hasattr(part, "init_centers") for part in self.criterion.auxiliaries)
+        sentence = far_from_scale(float(cross_entropy), added, has_centers=can_start_at_means)
+        if sentence is not None:
+            warnings.warn(f"train: {sentence}", stacklevel=2)
 
     def on_train_epoch_end(self) -> None:
         """Refuse to end an epoch, and so to write a checkpoint, with features or weights that are not finite."""

@@ -28,7 +28,8 @@ LOSSES = (
 )
 REPORT = ("tests/report/test_paired.py", "tests/report/test_studies.py")
 STUDIES = ("tests/studies/test_tuning.py",)
-TESTS = {"losses": LOSSES, "metrics": LOSSES, "report": REPORT, "studies": STUDIES}
+DATA = ("tests/data",)
+TESTS = {"data": DATA, "losses": LOSSES, "metrics": LOSSES, "report": REPORT, "studies": STUDIES}
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,131 @@ MUTATIONS = [
         ("chosen on test images", 'record.final["validation"]', 'record.final["test"]'),
         ("trials without images aside", "validation_fraction=ASIDE", "validation_fraction=0.0"),
         ("one sign for all", "sign = -1 if", "sign = 1 if"),
+    ),
+    *_of(
+        "data/augment.py",
+        ("a flip that mixes up axes under rotation", "1.0 - 2.0 * flip_x, 1.0 - 2.0 * flip_y", "1.0 - 2.0 * flip_y, 1.0 - 2.0 * flip_x"),
+        ("a flip that shears under rotation", "-sin * sign_y * height", "-sin * sign_x * height"),
+        ("pixels that are not square", "sin * sign_x * width / height", "sin * sign_x"),
+        ("rotated by half", "math.radians(augmentation.rotation)", "math.radians(augmentation.rotation / 2)"),
+        ("never rotated", "if augmentation.rotation > 0:", "if augmentation.rotation > 180:"),
+        ("shifts that are the same each time", "torch.randint(-most, most + 1, (count,), generator=generator)", "torch.randint(-most, most + 1, (count,), generator=torch.Generator().manual_seed(0))"),
+        ("a flip that is not said", 'warned.append(f"--augmentation.{name} 0")', "pass"),
+    ),
+    *_of(
+        "data/preprocess.py",
+        ("normalisation fitted to all images", "torch.split(indices, 4096)", "torch.split(torch.arange(len(data)), 4096)"),
+        ("the same on disk", "for i in indices[::step]", "for i in range(0, len(data), step)"),
+        ("the first of the images on disk", "indices[::step]", "indices[:_SAMPLE]"),
+        ("training without augmentation", "pixels = augment(pixels, augmentation, generator)", "pass"),
+        ("black moves in after normalisation", "images.to(self.mean.dtype)", "images.to(self.mean.dtype) - self.mean"),
+    ),
+    *_of(
+        "data/loaders.py",
+        ("the first images for validation", "torch.randperm(labels.shape[0], generator=generator)", "torch.arange(labels.shape[0])"),
+        ("one validation split for all seeds", "generator = torch.Generator().manual_seed(seed)", "generator = torch.Generator().manual_seed(0)"),
+        ("the first images of a class", "indices[torch.randperm(indices.shape[0], generator=torch.Generator().manual_seed(seed))]", "indices"),
+        ("a class set aside as a whole", "counts - 1)[labels", "counts)[labels"),
+        ("a worker's traceback", "return error", "raise"),
+        ("workers that stay after an error", "del batch  #", "pass  #"),
+    ),
+    *_of(
+        "data/registry.py",
+        ("arrows are flipped", "FOLDER: Augmentation(crop=4, rotation=10.0)", "FOLDER: Augmentation(crop=4, rotation=10.0, horizontal_flip=0.5)"),
+        ("a setting that nothing heeds", "if value is not None):", "if value is False):"),
+        ("classes may always be missing", "missing_classes=missing_classes,", "missing_classes=True,"),
+    ),
+    *_of(
+        "data/names.py",
+        ("names that begin with a dot", 'name.startswith(".") or', ""),
+        ("system names in capitals", "name.lower() in SYSTEM_NAMES", "name in SYSTEM_NAMES"),
+        ("endings in capitals", "return name[dot:].lower()", "return name[dot:]"),
+        ("a name of bytes", "name.encode()", "pass"),
+    ),
+    *_of(
+        "data/tree.py",
+        ("a circle of links", "if own in above:", "if False:"),
+        ("links that lead up", "for path in (real, *real.parents)", "for path in (real,)"),
+        ("folders read twice", "if own in self.read:", "if False:"),
+        ("a link before the folder itself", "(self.links if entry.is_symlink() else self.todo)", "self.todo"),
+        ("hidden classes", "            if is_hidden(entry.name):\n                self.passed_over.hide(entry.name)\n            elif", "            if"),
+        ("pipes are images", 'return "file" if entry.is_file() else "neither"', 'return "file"'),
+        ("another order", 'return path.replace(os.sep, "\\0")', "return path"),
+        ("val/ before test/", "if (root / split).is_dir():", "if (root / split).is_dir() and not others:"),
+    ),
+    *_of(
+        "data/formats.py",
+        ("Ghostscript", '_NOT_READ = {"EPS", ', "_NOT_READ = {"),
+        ("whatever a parser raises", "    except Exception as error:  # whatever", "    except OSError as error:  # whatever"),
+        ("a plugin's endings", "len(Image.registered_extensions()), len(Image.OPEN))[0]", "0, 0)[0]"),
+        ("formats by their ending alone", "[own, *formats]", "[own]"),
+    ),
+    *_of(
+        "data/pixels.py",
+        ("a key of 16 bits", "tuple(value >> 8 for value in key)", "key"),
+        ("lying on its side", "    turn_upright(image)\n", ""),
+        ("damaged EXIF ends the run", "    except Exception:  # the pixels", "    except KeyboardInterrupt:  # the pixels"),
+        ("the lowest bits", "seen = values >> (_bits(image) - 8)", "seen = values & 255"),
+        ("12 bits for 16", "values >> (_bits(image) - 8)", "values >> 8"),
+        ("clipped instead of scaled", "seen = values >> (_bits(image) - 8)", "seen = values"),
+        ("floats by a guess", 'elif image.mode in _SIXTEEN_BITS or (image.mode == "I"', 'elif image.mode == "F" or image.mode in _SIXTEEN_BITS or (image.mode == "I"'),
+        ("a range without its low end", "(values.double() - low)", "values.double()"),
+        ("transparent is black", '"RGB", image.size, "white"', '"RGB", image.size, "black"'),
+        ("alpha thrown away", "if image.has_transparency_data:", "if False:"),
+        ("white for black", "if _tiff(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO:", "if False:"),
+        ("palettes are coloured", "return palette[0::3] == palette[1::3] == palette[2::3]", "return False"),
+        ("palettes are gray", "return palette[0::3] == palette[1::3] == palette[2::3]", "return True"),
+        ("decoded before its size is looked at", "if not rescale and sorted(image.size) != sorted((width, height)):", "if False:"),
+    ),
+    *_of(
+        "data/survey.py",
+        ("one gray image makes all gray", "return all(mapped(", "return any(mapped("),
+        ("a range that nothing needs", "if pixel_range is not None and self.wide is None:", "if False:"),
+        ("pages lost in silence", "if self.paged is not None:", "if False:"),
+        ("bits lost in silence", "if self.wide is not None and pixel_range is None:", "if False:"),
+    ),
+    *_of(
+        "data/folder.py",
+        ("gray by the training images alone", "    if tree is training:\n        try:", "    if tree is training:\n        return\n        try:"),
+        ("classes that train lacks", "if unknown or (missing and not missing_classes):", "if missing and not missing_classes:"),
+        ("an empty class", "    _refuse_empty(training)\n", ""),
+        ("what is passed over is not said", '    tree.passed_over.say(f"folder: in {shown(tree.folder)}")\n', ""),
+        ("labels of the classes that have images", "for label, paths in enumerate(classes)", "for label, paths in enumerate(filter(None, classes))"),
+    ),
+    *_of(
+        "data/threads.py",
+        ("results in another order", "[work(item) for item in part]", "[work(item) for item in reversed(part)]"),
+        ("the last of a handful left out", "yield from results", "yield from results[:63]"),
+    ),
+    *_of(
+        "data/fingerprint.py",
+        ("labels do not count", "digest.update(data.labels", "len(data.labels"),
+        ("class names do not count", '"classes": data.class_names, ', ""),
+        ("the shape does not count", '"shape": data.image_shape, ', ""),
+        ("the first part of the pixels", "torch.split(images.cpu(), max(1,", "torch.split(images.cpu()[:2], max(1,"),
+        ("the names of files for their content", "hashlib.file_digest(file, \"sha256\").digest()", "hashlib.sha256(bytes(path)).digest()"),
+        ("by size and time alone", "status.st_mtime_ns, status.st_ctime_ns)", "status.st_mtime_ns)"),
+        ("remembered too soon", "if time.time() - newest < _SETTLED_S:", "if False:"),
+    ),
+    *_of(
+        "data/unpack.py",
+        ("as much as there is", "if not 0 <= size <= self.granted:", "if False:"),
+        ("bounded nowhere", "if self.position > self.most:", "if False:"),
+        ("granted again and again", "self.granted -= size", "pass"),
+    ),
+    *_of(
+        "data/packed.py",
+        ("cut off between two files", "if file.last != _END:", "if False:"),
+        ("damage behind the end", "            file.drain()\n", ""),
+        ("hidden files in an archive", "if hidden := next(filter(is_hidden, parts), None):", "if hidden := None:"),
+        ("other classes in test", "if differing:", "if False:"),
+        ("pixels without bound", "> _MOST_PIXELS:", "> 10**12:"),
+    ),
+    *_of(
+        "data/idx.py",
+        ("a header that is believed", "if count > _LARGEST:", "if False:"),
+        ("all that a gzip file holds", "file.read(count + 1)", "file.read()"),
+        ("more than the header tells", "file.read(count + 1)", "file.read(count)"),
     ),
 ]  # fmt: skip
 

@@ -122,8 +122,8 @@ def test_values_outside_the_range_are_black_or_white():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ((RAMP / 255).astype(np.float32), r"^folder: x holds floating-point values, .* go from 0 to 1\. Say it: --pixel_range"),
-        (RAMP.astype(np.int32), r"^folder: x holds 32-bit or signed values, .* go from 0 to 255\. Say it: --pixel_range"),
+        ((RAMP / 255).astype(np.float32), r"^folder: x holds floating-point values, .* go from 0 to 1\. Say it: --"),
+        (RAMP.astype(np.int32), r"^folder: x holds 32-bit or signed values, .* go from 0 to 255\. Say it: --"),
         (-RAMP.astype(np.int32), r"its own go from -255 to 0"),
     ],
 )

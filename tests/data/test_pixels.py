@@ -12,14 +12,13 @@ import torch
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
+from sigma2r.data.formats import image_endings, opened
 from sigma2r.data.names import ending
 from sigma2r.data.pixels import (
     as_pixel_range,
     as_seen,
     has_more_frames,
-    image_endings,
     is_gray,
-    opened,
     read_pixels,
     turn_upright,
 )
@@ -64,14 +63,24 @@ def test_16_bits_of_the_other_byte_order_are_read_alike():
     assert np.array_equal(as_array(read(stored(big, "TIFF"), 1)), RAMP)
 
 
-def test_gray_and_colours_of_16_bits_are_scaled_alike():
+def deep_colours(transparent: bytes = b"") -> io.BytesIO:
+    """The ramp as a PNG of 16 bits in three channels, which Pillow does not write."""
     rows = b"".join(b"\0" + b"".join(struct.pack(">3H", *[v * 256 + 200] * 3) for v in row) for row in RAMP.tolist())
-    chunks = ((b"IHDR", struct.pack(">2I5B", 16, 16, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    png = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    chunks = [(b"IHDR", struct.pack(">2I5B", 16, 16, 16, 2, 0, 0, 0)), (b"tRNS", transparent),
+              (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]  # fmt: skip
+    return io.BytesIO(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks
+            if data or name == b"IEND"
+        )
     )
+
+
+def test_gray_and_colours_of_16_bits_are_scaled_alike():
     gray = read(stored(Image.fromarray(RAMP * 256 + 200), "PNG"))
-    assert torch.equal(read(io.BytesIO(png)), gray)
+    assert torch.equal(read(deep_colours()), gray)
 
 
 def test_12_bits_of_a_tiff_are_scaled_from_12_bits():
@@ -113,8 +122,8 @@ def test_values_outside_the_range_are_black_or_white():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ((RAMP / 255).astype(np.float32), r"^folder: x holds floating-point values, .* go from 0 to 1\. --pixel_range"),
-        (RAMP.astype(np.int32), r"^folder: x holds 32-bit or signed values, .* go from 0 to 255\. --pixel_range"),
+        ((RAMP / 255).astype(np.float32), r"^folder: x holds floating-point values, .* go from 0 to 1\. Say it: --"),
+        (RAMP.astype(np.int32), r"^folder: x holds 32-bit or signed values, .* go from 0 to 255\. Say it: --"),
         (-RAMP.astype(np.int32), r"its own go from -255 to 0"),
     ],
 )
@@ -211,6 +220,8 @@ def test_a_colour_that_stands_for_transparent_is_white():
     assert (read(stored(red, "PNG", transparency=(0, 200, 0)))[0] == 200).all()
     deep = as_array(read(stored(Image.fromarray(RAMP * 257), "PNG", transparency=257 * 7), 1))
     assert np.array_equal(deep, np.where(RAMP == 7, 255, RAMP))
+    coloured = as_array(read(deep_colours(struct.pack(">3H", *[7 * 256 + 200] * 3))))
+    assert np.array_equal(coloured[:, :, 1], deep)
 
 
 def test_one_bit_is_black_or_white():

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sigma2r.data.formats import image_endings
 from sigma2r.data.images import ImageData
 from sigma2r.data.names import shown
-from sigma2r.data.pixels import PixelRange, as_pixel_range, image_endings, read_pixels
+from sigma2r.data.pixels import PixelRange, as_pixel_range, read_pixels
 from sigma2r.data.survey import Firsts, are_gray
 from sigma2r.data.threads import mapped
 from sigma2r.data.tree import ImageTree, read_tree, split_folder

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
+from sigma2r.data.formats import image_endings
 from sigma2r.data.images import ImageData
 from sigma2r.data.names import (
     OUTSIDE,
@@ -21,7 +22,7 @@ from sigma2r.data.names import (
     is_hidden,
     shown,
 )
-from sigma2r.data.pixels import image_endings, read_pixels
+from sigma2r.data.pixels import read_pixels
 from sigma2r.data.unpack import Metered, unpacked
 
 _LARGEST_HEADER = 2**18  # with the entries about it, such as a long name

@@ -6,16 +6,15 @@ first counts. Integers of more than 8 bits keep their 8 highest; values whose bl
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 from torch import Tensor
 
-from sigma2r.data.names import RefusedError, ending
+from sigma2r.data.formats import opened
+from sigma2r.data.names import RefusedError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,41 +23,9 @@ PixelRange = tuple[float, float]
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 WIDE = (*_SIXTEEN_BITS, "I", "F")  # modes of more than 8 bits
 _GRAY = (*WIDE, "1", "L", "LA", "La")
-# Registered formats that Pillow cannot turn into pixels by itself: EPS wants Ghostscript, a program that runs what the
-# file says; WMF wants Windows; the others are read by nobody, or are no images.
-_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 _PAGED = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}  # the frames of other formats are parts of one picture
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC, _BITS = 262, 258  # tags of TIFF
-
-
-def image_endings() -> dict[str, str]:
-    """Each ending that Pillow registers, with its dot, for a format whose pixels it reads itself; and that format."""
-    from PIL import Image
-
-    return _registered(len(Image.registered_extensions()), len(Image.OPEN))[0]
-
-
-@lru_cache(maxsize=2)
-def _registered(endings: int, formats: int) -> tuple[dict[str, str], list[str]]:
-    """The endings, and the formats in the order in which they are tried; the same until a plugin registers more."""
-    from PIL import Image
-
-    known = {
-        suffix: name
-        for suffix, name in Image.registered_extensions().items()
-        if name in Image.OPEN and name not in _NOT_READ
-    }
-    return known, [name for name in Image.ID if name in known.values()]
-
-
-def _formats(file: str) -> list[str]:
-    """The formats to try: first the one that the file's ending speaks of."""
-    from PIL import Image
-
-    endings, formats = _registered(len(Image.registered_extensions()), len(Image.OPEN))
-    own = endings.get(ending(file))
-    return formats if own is None else [own, *formats]
 
 
 def as_pixel_range(values: Sequence[float] | None) -> PixelRange | None:
@@ -117,30 +84,6 @@ def read_pixels(
             image = image.resize((width, height), Resampling.BILINEAR)
         content = bytearray(image.tobytes())
     return torch.frombuffer(content, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
-
-
-@contextmanager
-def opened(source: Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
-    """An image whose header is read; whatever Pillow finds wrong inside the block is said with the file's name.
-
-    Raises:
-        ValueError: Naming the file.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(source, formats=_formats(str(source))) as image:
-            yield image
-    except RefusedError:
-        raise
-    except UnidentifiedImageError as error:
-        raise RefusedError(
-            f"folder: {name} must be a readable image: Pillow reads no format that begins like it. Repair it or take "
-            "it out."
-        ) from error
-    except Exception as error:  # whatever a format's parser stumbles over: struct.error, KeyError, zlib.error, ...
-        said = str(error) or type(error).__name__
-        raise RefusedError(f"folder: {name} must be a readable image: {said}. Repair it or take it out.") from error
 
 
 def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRange | None = None) -> "Image.Image":
@@ -211,9 +154,9 @@ def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) 
     else:
         kind = "floating-point" if image.mode == "F" else "32-bit or signed"
         raise RefusedError(
-            f"folder: {name} holds {kind} values, of which no file tells what is black and white; its own go from "
+            f"folder: {name} holds {kind} values, and no file tells which of them are black and white; its own go from "
             f"{values.min().item():.6g} to {values.max().item():.6g}. "
-            '--pixel_range "[LOW, HIGH]" says it.'
+            'Say it: --pixel_range "[LOW, HIGH]".'
         )
     seen = seen.clamp_(0, 255)
     if _tiff(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO:
@@ -237,6 +180,9 @@ def _tiff(image: "Image.Image", tag: int, default: int) -> Any:
 def _on_white(image: "Image.Image") -> "Image.Image":
     from PIL import Image
 
+    key = image.info.get("transparency")
+    if isinstance(key, tuple) and max(key) > 255:  # of 16 bits, for colours of which Pillow keeps the 8 highest
+        image.info["transparency"] = tuple(value >> 8 for value in key)
     layer = image.convert("RGBA")
     paper = Image.new("RGB", image.size, "white")
     paper.paste(layer, mask=layer.getchannel("A"))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigma2r.data.formats import opened
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import (
     WIDE,
@@ -12,7 +13,6 @@ from sigma2r.data.pixels import (
     as_seen,
     has_more_frames,
     is_gray,
-    opened,
     turn_upright,
     wide_values,
 )

@@ -8,8 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigma2r.data.formats import image_endings
 from sigma2r.data.names import NO_FILE, OUTSIDE, TWICE, PassedOver, check_class_names, ending, is_hidden, shown
-from sigma2r.data.pixels import image_endings
 
 VALIDATION_NAMES = ("val", "valid", "validation")  # other names of test/
 

@@ -379,6 +379,9 @@ def test_what_cannot_be_tapped_is_refused():
         FeatureTap(Network(), "bodi")
     with pytest.raises(ValueError, match=r"unknown layer of the model ''"):
         FeatureTap(Network(), "")
+    for other in (3, None, ["body"], nn.ReLU()):
+        with pytest.raises(ValueError, match=r"unknown layer of the model"):
+            FeatureTap(Network(), other)
     with pytest.raises(ValueError, match=r"^FeatureTap: at least one layer must be named"):
         FeatureTap(Network())
     with FeatureTap(model, "1"), pytest.raises(ValueError, match=r"layer 1 must return one tensor .*; got tuple"):

@@ -215,6 +215,14 @@ def test_growth_that_is_held_may_rest():
     assert told_of(SigmaSquaredRLoss(3, 4, fixed_growth=0.0))[0] == []
 
 
+def test_a_temperature_that_no_optimizer_holds_is_told_and_one_that_learns_is_not():
+    told, _ = told_of(SoftNearestNeighborLoss(learn_temperature=True))
+    assert told == []
+    told, _ = told_of(SoftNearestNeighborLoss(learn_temperature=True), optimizer_of=only_the_network)
+    assert len(told) == 1
+    assert told[0].startswith("Watch: log_inverse_temperature never moved in 5 observations.")
+
+
 def test_what_learns_only_for_a_time_is_followed_while_it_does():
     loss = SigmaSquaredRLoss(3, 4)
     loss.growth.requires_grad_(False)
@@ -316,9 +324,7 @@ def test_what_is_learned_and_not_finite_is_told_once(name, broken):
         for _ in range(3):
             watch.observe()
     assert len(told) == 1
-    assert str(told[0].message).startswith(
-        f"Watch: auxiliaries.0.{name} hold NaN or infinite values for 1 of 3 classes"
-    )
+    assert str(told[0].message).startswith(f"Watch: auxiliaries.0.{name} hold NaN or infinite values in 1 of 3 rows")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, torch.tensor(math.nan)])
@@ -330,11 +336,11 @@ def test_a_cross_entropy_that_is_not_finite_is_told_once(value):
 
 @pytest.mark.parametrize(
     ("cross_entropy", "added", "far"),
-    [(2.3, 451.0, True), (2.3, 17.0, False), (2.3, 23.0, False), (2.3, 23.1, True), (0.01, 9.9, False),
-     (0.01, 10.1, True), (2.3, -451.0, True), (6.9, 60.0, False), (2.3, math.inf, True), (2.3, math.nan, False),
+    [(2.3, 451.0, True), (2.3, 17.0, False), (2.3, 46.0, False), (2.3, 46.1, True), (0.01, 19.9, False),
+     (0.01, 20.1, True), (2.3, -451.0, True), (6.9, 60.0, False), (2.3, math.inf, True), (2.3, math.nan, False),
      (2.3, 0.0, False)],
 )  # fmt: skip
-def test_a_first_step_is_far_from_scale_above_ten_times_the_cross_entropy(cross_entropy, added, far):
+def test_a_first_step_is_far_from_scale_above_twenty_times_the_cross_entropy(cross_entropy, added, far):
     sentence = far_from_scale(cross_entropy, added)
     assert (sentence is not None) == far
     if sentence is not None:
@@ -389,7 +395,7 @@ def test_only_the_first_step_is_judged_by_its_scale():
 
 
 def test_of_two_losses_the_sum_counts_each_with_its_weight():
-    two = JointLoss([CenterLoss(3, 4, center_std=0.0), CenterLoss(3, 4, center_std=30.0)], [1.0, 0.0])
+    two = JointLoss([CenterLoss(3, 4, center_std=0.0), CenterLoss(3, 4, center_std=90.0)], [1.0, 0.0])
     assert first_step(two, 4, cross_entropy=1.1, num_classes=3) == []
     two.weights = [0.0, 1.0]
     told = first_step(two, 4, cross_entropy=1.1, num_classes=3)

@@ -117,7 +117,7 @@ MUTATIONS = [
         ("data is taken for a network", "self._last() is features)", "False)"),
         ("calls in evaluation count", "if torch.compiler.is_compiling() or not (loss.training and torch.is_grad_enabled()):\n            return\n        features", "if torch.compiler.is_compiling():\n            return\n        features"),
         ("one call with a graph is none", "return without < count if count else None", "return not without if count else None"),
-        ("rows without a gradient count", "bool(had.any() and self.at_rest[had].all())", "False"),
+        ("what moved is at rest", "self.at_rest = (away == 0).cpu()", "self.at_rest = (away >= 0).cpu()"),
         ("what is not finite is not seen", "int((~_rows(parameter.isfinite()).all(1)).sum())", "0"),
     ),
     *_of(

@@ -54,8 +54,8 @@ class FeatureTap(Mapping[str, Tensor]):
                 "FeatureTap: at least one layer must be named; got none. model.named_modules() lists them."
             )
         for name in names:
-            if not name or name not in layers:
-                raise unknown("layer of the model", name, [known for known in layers if known])
+            if not isinstance(name, str) or not name or name not in layers:
+                raise unknown("layer of the model", str(name), [known for known in layers if known])
         check_layout(pool)
         self.names = names
         self.pool = pool

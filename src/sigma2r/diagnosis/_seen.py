@@ -58,10 +58,10 @@ class TrainingCalls:
 
 
 class Followed:
-    """One thing that a loss learns, a row for each class, from observation to observation.
+    """One thing that a loss learns, mostly a row for each class, from observation to observation.
 
     Args:
-        parameter: Shape ``(C, ...)``.
+        parameter: Shape ``(C, ...)``, or a single number.
     """
 
     def __init__(self, parameter: nn.Parameter) -> None:
@@ -70,7 +70,7 @@ class Followed:
     def begin(self, parameter: nn.Parameter) -> None:
         """Take what is there now for the start."""
         self._start = self._last = parameter.detach().clone()
-        self.had_gradient = torch.zeros(parameter.shape[0], dtype=torch.bool)
+        self.had_gradient = torch.zeros(len(_rows(parameter)), dtype=torch.bool)
         """Which rows ever had one that is not 0, (C,)."""
         self.look(parameter)
 
@@ -94,12 +94,7 @@ class Followed:
         self._last = parameter.detach().clone()
         return None
 
-    @property
-    def rests(self) -> bool:
-        """Whether no row moved, or none of those that had a gradient."""
-        had = self.had_gradient
-        return bool(self.at_rest.all()) or bool(had.any() and self.at_rest[had].all())
-
 
 def _rows(values: Tensor) -> Tensor:
-    return values.reshape(values.shape[0], -1)
+    """A row for each class, (C, D); a single number is one row."""
+    return values.reshape(values.shape[0] if values.ndim else 1, -1)

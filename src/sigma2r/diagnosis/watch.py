@@ -176,7 +176,7 @@ class Watch:
             for name, followed in self._followed.items()
             if name in learned
             and name not in starved
-            and followed.rests
+            and followed.at_rest.all()
             and (name in centers or followed.had_gradient.any())
         }
         if starved:
@@ -225,8 +225,8 @@ class Watch:
             if followed.num_not_finite:
                 self._tell(
                     f"{name} not finite",
-                    f"{name} hold NaN or infinite values for {followed.num_not_finite} of {len(followed.at_rest)} "
-                    "classes, and will keep them. Go back to an earlier state, or start centers anew: "
+                    f"{name} hold NaN or infinite values in {followed.num_not_finite} of {len(followed.at_rest)} "
+                    "rows, and will keep them. Go back to an earlier state, or start centers anew: "
                     "loss.init_centers(features, labels).",
                 )
 
@@ -312,7 +312,7 @@ class Watch:
 
 def _summary(names: set[str], centers: set[str]) -> str:
     """Names of what is learned, in a few words where it is all centers."""
-    return "centers" if centers <= names else _listed(sorted(names))
+    return "centers" if centers and centers <= names else _listed(sorted(names))
 
 
 def _listed(names: Sequence[str]) -> str:

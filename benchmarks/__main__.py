@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import floors, imports, losses, memory, reports, studies, training
+from benchmarks import floors, imports, losses, memory, reports, samplers, studies, training
 from sigma2r.studies.record import versions
 from sigma2r.studies.where import device_name
 
@@ -18,6 +18,7 @@ SUITES = {
     "losses": losses.run,
     "memory": memory.run,
     "floors": floors.run,
+    "samplers": samplers.run,
     "training": training.run,
     "studies": studies.run,
     "reports": reports.run,

@@ -31,7 +31,7 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib)\..*",
     ),
-    (r"py:.*", r"(Tensor|Path|optional)"),
+    (r"py:.*", r"(Tensor|Path|optional|sigma2r\.samplers\._labels\.HasArray)"),
 ]
 
 

@@ -1,5 +1,6 @@
 """Every promise of the balanced sampler, counted in plain Python over random compositions."""
 
+import hashlib
 import warnings
 from collections import Counter
 
@@ -88,10 +89,29 @@ def test_the_order_follows_from_seed_and_epoch_alone():
     assert list(zero_one) != list(one_zero)
 
 
-def test_an_epoch_broken_off_is_given_again():
-    sampler = make([0, 0, 1, 1], 2)
-    first = next(iter(sampler))
-    assert next(iter(sampler)) == first
+# Of release 0.1.0, epochs 0, 1 and 7: committed records follow from these orders.
+ORDERS = [
+    ([60] * 10, 64, {}, "9947405379e6 352b4b6fcf4d 71e51db36e9a"),
+    ([5, 9, 3], 6, {}, "d8167d2f8848 f0101ac5c470 676e092a6fd1"),
+    ([1000] + [4] * 100, 8, {"classes_per_batch": 2}, "fdaac04d9f3c 109f28add345 2d36ee34c05b"),
+    ([20, 5, 5, 1], 7, {"num_batches": 3}, "c70c380dcb2b bb70f4b44571 a8474c8ca9f2"),
+    ([3] * 50, 16, {}, "6dc118175c01 c842fcf04ea0 2ebb1540d985"),
+    ([40, 7, 90] * 7, 32, {"classes_per_batch": 5, "num_batches": 40}, "3a24ab15ad4c 40d3c607985e 3ca1e9309cd8"),
+]
+
+
+@pytest.mark.parametrize(
+    ("counts", "batch_size", "keywords", "expected"), ORDERS, ids=[str(case[1]) for case in ORDERS]
+)
+def test_orders_stay_what_they_were(counts, batch_size, keywords, expected):
+    sampler = make(shuffled_labels(counts, 11), batch_size, seed=5, **keywords)
+    found = []
+    for epoch in (0, 1, 7):
+        sampler.set_epoch(epoch)
+        assert sampler.epoch_indices().dtype == torch.int64
+        order = ",".join(str(i) for batch in sampler for i in batch)
+        found.append(hashlib.sha256(order.encode()).hexdigest()[:12])
+    assert " ".join(found) == expected
 
 
 def test_a_generator_draws_the_seed_once():
@@ -131,6 +151,13 @@ def test_labels_come_in_any_form(convert):
     assert list(make(convert(labels), 4)) == list(make(labels, 4))
 
 
+@pytest.mark.parametrize("convert", [float, np.int64, torch.tensor])
+def test_numbers_come_in_any_form_that_is_whole(convert):
+    sampler = make([0] * 9 + [1] * 9, convert(4), seed=convert(3), num_batches=convert(2))
+    assert list(sampler) == list(make([0] * 9 + [1] * 9, 4, seed=3, num_batches=2))
+    assert {type(number) for number in sampler.state_dict().values()} == {int}
+
+
 def test_a_batch_too_small_for_two_of_a_class_is_said_once_with_the_size_needed():
     with pytest.warns(
         UserWarning, match=r"a batch of 5 cannot hold two .* batch_size=8 or more, or classes_per_batch=2"
@@ -155,7 +182,20 @@ def test_a_batch_too_small_for_two_of_a_class_is_said_once_with_the_size_needed(
         ([0, 1, 2], 2, {"classes_per_batch": 3}, r"must not exceed the 3 classes or the batch size 2; got 3"),
         ([0, 1], 4, {"num_batches": 0}, r"num_batches must be a whole number of at least 1; got 0"),
         ([0, 1], 4, {"seed": -1}, r"seed must be at least 0; got -1"),
+        ([0, 1], 4, {"seed": 0.5}, r"seed must be a whole number of at least 0; got 0.5"),
         ([0, 1], 4, {"seed": 1, "generator": torch.Generator()}, r"give seed or generator, not both"),
+        ([0, 1], "4", {}, r"batch_size must be a whole number of at least 1; got '4'"),
+        ([0, 1], True, {}, r"batch_size must be a whole number of at least 1; got True"),
+        ([0, 1], float("inf"), {}, r"batch_size must be a whole number of at least 1; got inf"),
+        (
+            [0, 1],
+            4,
+            {"num_replicas": 0},
+            r"num_replicas must be a whole number of at least 1; got 0",
+        ),
+        ([0, 1], 4, {"num_replicas": 2, "rank": 2}, r"rank must lie below num_replicas, 2; got 2"),
+        ([0, 1], 4, {"rank": -1}, r"rank must be at least 0; got -1"),
+        ([0, 1], 4, {"sampler": 3}, r"sampler must be a DistributedSampler, .*; got 3"),
     ],
 )
 def test_bad_arguments_are_refused(labels, batch_size, keywords, message):

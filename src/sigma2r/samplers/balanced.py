@@ -4,47 +4,70 @@ Axes: N samples, C classes, T batches an epoch, B samples a batch; P classes sta
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import Sampler
+from torch.utils.data import BatchSampler, Sampler
 
-_SAMPLES_PER_CLASS = 8  # the paper's 7 neighbours and the sample itself
+from sigma2r.samplers._arguments import covering, repeated, whole
+from sigma2r.samplers._doubts import doubts
+from sigma2r.samplers._draw import draw
+from sigma2r.samplers._labels import Labels, class_ranks
+from sigma2r.samplers._orders import Batches, Orders
+from sigma2r.samplers._slots import Cover, Repeat
+
+_WHO = "BalancedBatchSampler"
 
 
-class BalancedBatchSampler(Sampler[list[int]]):
+class BalancedBatchSampler(BatchSampler):
     """A batch sampler whose every batch is spread evenly over its classes.
 
-    With at least as many places as classes (and no ``classes_per_batch``), each batch holds floor or ceil of B / C
-    samples of *every* class: 256 over 10 classes are 25 or 26. An epoch ends when the largest class has been drawn
-    once through; smaller classes start over in a new random order, so no sample of a class is drawn more than once
-    oftener than another.
+    ``sampling="repeat"``: with at least as many places as classes (and no ``classes_per_batch``), each batch holds
+    floor or ceil of B / C samples of *every* class: 256 over 10 classes are 25 or 26. An epoch ends when the largest
+    class has been drawn once through; smaller classes start over in a new random order, so no sample of a class is
+    drawn more than once oftener than another. With more classes than places, or with ``classes_per_batch`` = P, each
+    batch holds P classes, floor or ceil of B / P samples of each. A class appears in as many batches as it needs to
+    be drawn once through; a class with fewer samples than its places starts over within the batch.
 
-    With more classes than places, or with ``classes_per_batch`` = P, each batch holds P classes, floor or ceil of
-    B / P samples of each. A class appears in as many batches as it needs to be drawn once through; a class with
-    fewer samples than its places starts over within the batch.
+    ``sampling="cover"``: an epoch is as long as the data, ceil(N / B) batches, and every sample is drawn once; what
+    is left over of the last batch goes to the smallest classes. A class with K samples for each batch stands in all
+    of them, floor or ceil of its share; the others come in groups of K or more, but for what is left at their ends,
+    no class with more than one group's places in a batch. K is 8, or B / C where that lies between 2 and 8, or B / P.
 
     Either way every sample is drawn at least once an epoch, every batch has exactly B samples, and the order
     follows from seed and epoch alone, on every machine. A sample can stand twice in a batch only where its class
     starts over there.
 
+    Every iteration gives another order, whether the one before was finished or not, with and without workers, also
+    where two go on at once: an order is begun by its first batch. :meth:`set_epoch` chooses which order comes next.
+
     Args:
-        labels: Class of each sample, shape ``(N,)``: a tensor, array or sequence of integers, which need not be
-            contiguous.
+        labels: Class of each sample of the data set that the loader reads, shape ``(N,)``: integers, which need not
+            be contiguous, as a tensor, an array, a column of pandas or polars (by position) or a sequence; or that
+            data set itself, if it is a ``Subset``, ``ConcatDataset`` or ``TensorDataset`` (its last tensor) or has
+            ``targets`` or ``labels``.
         batch_size: B.
         seed: Decides the order, together with the epoch.
         generator: Draws the seed instead, once.
         classes_per_batch: P; default: all classes if B >= C, otherwise B // 8 (at least 1), so that each has the
-            8 samples that 7 neighbours want.
+            8 samples that 7 neighbours want. ``"cover"`` takes from it only K, how many of a class come together.
         num_batches: T; default: as many as it takes to draw every sample. With fewer, some are left out.
+        sampling: ``"repeat"``: every class as often as the largest. ``"cover"``: each sample about once, for classes
+            of very unequal size.
+        num_replicas: Processes that share an epoch, each with its own batches; T is counted for each.
+        rank: Which of them this is.
+        sampler: For Lightning, which makes batch samplers again with a ``DistributedSampler`` in this place; only its
+            ``num_replicas`` and ``rank`` are read.
 
     Raises:
         ValueError: If an argument makes no sense.
 
     Warns:
-        UserWarning: Once, if batches cannot hold two samples of each of their classes.
+        UserWarning: Once, if batches cannot hold two samples of each of their classes; and if an epoch is more than
+            twice as long as the data and nobody asked for that by ``num_batches``.
 
     Example:
         >>> sampler = BalancedBatchSampler([0, 0, 0, 0, 1, 1], batch_size=4, seed=0)
@@ -54,160 +77,161 @@ class BalancedBatchSampler(Sampler[list[int]]):
 
     def __init__(
         self,
-        labels: Tensor | Sequence[int],
+        labels: Labels,
         batch_size: int,
         *,
         seed: int | None = None,
         generator: torch.Generator | None = None,
         classes_per_batch: int | None = None,
         num_batches: int | None = None,
+        sampling: Literal["repeat", "cover"] = "repeat",
+        num_replicas: int = 1,
+        rank: int = 0,
+        sampler: Sampler[int] | None = None,
     ) -> None:
-        who = "BalancedBatchSampler"
-        classes = _class_ranks(who, labels)
-        for name, value in (
-            ("batch_size", batch_size),
-            ("classes_per_batch", classes_per_batch),
-            ("num_batches", num_batches),
-        ):
-            if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-                raise ValueError(f"{who}: {name} must be a whole number of at least 1; got {value!r}.")
+        classes, self._counts = class_ranks(_WHO, labels)
+        self.batch_size = whole(_WHO, "batch_size", batch_size)
         if seed is not None and generator is not None:
-            raise ValueError(f"{who}: give seed or generator, not both; the generator only draws a seed.")
-        if seed is not None and seed < 0:
-            raise ValueError(f"{who}: seed must be at least 0; got {seed}.")
-        self._counts = torch.bincount(classes)
-        num_classes = self._counts.shape[0]
-        if classes_per_batch is None:
-            most = num_classes if batch_size >= num_classes else max(1, batch_size // _SAMPLES_PER_CLASS)
-            classes_per_batch = most
-        if classes_per_batch > min(num_classes, batch_size):
-            raise ValueError(
-                f"{who}: classes_per_batch must not exceed the {num_classes} classes or the batch size {batch_size}; "
-                f"got {classes_per_batch}."
-            )
-        if batch_size < 2 * classes_per_batch:
-            warnings.warn(
-                f"{who}: a batch of {batch_size} cannot hold two samples of each of its {classes_per_batch} classes, "
-                f"so some have no neighbour. Use batch_size={2 * classes_per_batch} or more, or "
-                f"classes_per_batch={max(1, batch_size // 2)} or fewer.",
-                stacklevel=2,
-            )
+            raise ValueError(f"{_WHO}: give seed or generator, not both; the generator only draws a seed.")
         if generator is not None:
             seed = int(torch.randint(2**31, (), generator=generator))
-        self.seed = seed or 0
-        self.epoch = 0
-        self.batch_size = batch_size
-        self.classes_per_batch = classes_per_batch
+        self.seed = whole(_WHO, "seed", 0 if seed is None else seed, least=0)
+        if sampling not in ("repeat", "cover"):
+            raise ValueError(f"{_WHO}: sampling must be 'repeat' or 'cover'; got {sampling!r}.")
+        self.sampling = sampling
+        if not isinstance(sampler, Sampler | None):
+            raise ValueError(
+                f"{_WHO}: sampler must be a DistributedSampler, which tells rank and num_replicas; got {sampler!r}."
+            )
+        self.num_replicas = whole(_WHO, "num_replicas", getattr(sampler, "num_replicas", num_replicas))
+        self.rank = whole(_WHO, "rank", getattr(sampler, "rank", rank), least=0)
+        if self.rank >= self.num_replicas:
+            raise ValueError(f"{_WHO}: rank must lie below num_replicas, {self.num_replicas}; got {self.rank}.")
+        self.drop_last = True  # as torch means it: every batch is full
+        if num_batches is not None:
+            num_batches = whole(_WHO, "num_batches", num_batches)
+        sizes = classes_per_batch, self._counts.shape[0], self.batch_size
+        share = self.num_replicas
+        total = None if num_batches is None else share * num_batches
+        epoch = None
+        self._policy: Repeat | Cover
+        if sampling == "repeat":
+            self.classes_per_batch = repeated(_WHO, *sizes)
+            self._policy = Repeat(self._counts, self.batch_size, self.classes_per_batch, total, share)
+            epoch = self._policy.needed if total is None else None
+        else:
+            self.classes_per_batch, group = covering(_WHO, *sizes)
+            self._policy = Cover(self._counts, self.batch_size, group, total, share)
+        self.num_batches = self._policy.num_batches // share
         self._by_class = classes.argsort(stable=True)
-        self._visits, needed = self._plan()
-        self.num_batches = needed if num_batches is None else num_batches
+        if classes.shape[0] < 2**31:
+            self._by_class = self._by_class.int()  # half the memory to move
+        self._orders = Orders(epoch=0)
+        self._remember(labels=classes, batch_size=self.batch_size, seed=self.seed, num_batches=num_batches,
+                       classes_per_batch=classes_per_batch, sampling=sampling)  # fmt: skip
+        for sentence in doubts(_WHO, self._counts, self.batch_size, self.classes_per_batch, epoch):
+            if sampler is None:  # otherwise this is a copy, and the first has said it
+                warnings.warn(sentence, stacklevel=2)
+
+    def _remember(self, **arguments: Any) -> None:
+        """Keep what makes this sampler again, under the names by which Lightning looks for it.
+
+        For more than one process Lightning makes batch samplers again with its own DistributedSampler as ``sampler``.
+        It notes the arguments itself only where a sampler is made in a ``*_dataloader`` hook.
+        """
+        noted = {"args": (), "arg_names": (), "kwargs": arguments, "default_kwargs": {"sampler": None}}
+        self.__dict__.update({f"__pl_saved_{name}": value for name, value in noted.items()})
+
+    @property
+    def sampler(self) -> "BalancedBatchSampler":  # type: ignore[override]
+        """This sampler: Lightning and accelerate call ``set_epoch`` on what they find under that name."""
+        return self
 
     @property
     def max_per_class(self) -> int:
         """The most samples of one class in a batch: what ``SigmaSquaredRLoss(max_per_class=...)`` wants."""
-        return -(-self.batch_size // self.classes_per_batch)
+        return self._policy.max_per_class
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order comes next."""
+        return self._orders.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next. Without it each complete iteration moves on to the next.
+        """Choose the epoch whose order comes next. Without it each iteration moves on to the next.
+
+        Iterations that have drawn a batch keep their order.
 
         Raises:
-            ValueError: If ``epoch`` is negative.
+            ValueError: If ``epoch`` is not a whole number of at least 0.
         """
-        if epoch < 0:
-            raise ValueError(f"BalancedBatchSampler: epoch must be at least 0; got {epoch}.")
-        self.epoch = epoch
+        self._orders = Orders(whole(_WHO, "epoch", epoch, least=0))
 
-    def state_dict(self) -> dict[str, int]:
-        """What decides the order that comes next."""
-        return {"seed": self.seed, "epoch": self.epoch}
+    def state_dict(self, *, batches_done: int | None = None) -> dict[str, int]:
+        """What decides the order that comes next.
+
+        Args:
+            batches_done: Within an epoch: how many batches of the order that was begun last have been trained on
+                since the iteration began. What is loaded then goes on with the batch behind them, and ends where
+                that order ends. Only the training loop knows this number: workers draw ahead of it.
+
+        Raises:
+            ValueError: If no order has so many batches, or none has been begun.
+        """
+        epoch, batch = self._orders.epoch, self._orders.batch
+        if batches_done is not None:
+            done = whole(_WHO, "batches_done", batches_done, least=0)
+            try:
+                epoch, batch = self._orders.behind(done, self.num_batches)
+            except ValueError as error:
+                raise ValueError(f"{_WHO}: {error}") from None
+        return {"seed": self.seed, "epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
-        self.seed, self.epoch = int(state["seed"]), int(state["epoch"])
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            ValueError: If ``state`` is not what :meth:`state_dict` gives.
+        """
+        seed, epoch = (whole(_WHO, name, state.get(name), least=0) for name in ("seed", "epoch"))
+        batch = whole(_WHO, "batch", state.get("batch", 0), least=0)
+        if batch >= self.num_batches:
+            raise ValueError(
+                f"{_WHO}: batch must lie below the {self.num_batches} batches of an epoch; got {batch}. Is this the "
+                "state of a sampler with other labels or another batch size?"
+            )
+        self.seed, self._orders = seed, Orders(epoch, batch)
+        self._remember(**{**self.__dict__["__pl_saved_kwargs"], "seed": seed})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy goes on from here by itself."""
+        return {**self.__dict__, "_orders": replace(self._orders)}
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        yield from self.epoch_indices().tolist()
-        self.epoch += 1
+        return Batches(self._rows, self._current)
 
     def epoch_indices(self) -> Tensor:
-        """All batches of the current epoch at once, shape ``(T, B)``, int64: what a loader on a device wants."""
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
-        shape = (self.num_batches, self.batch_size)
-        if self.classes_per_batch == self._counts.shape[0]:
-            # Dealing the classes round and round gives any B places in a row floor or ceil of B / C of each, and
-            # all T B places floor or ceil of T B / C.
-            order = torch.randperm(self._counts.shape[0], generator=generator)
-            slot_class = order[torch.arange(self.num_batches * self.batch_size) % order.shape[0]]
-        else:
-            schedule = self._schedule(generator)
-            slot_class = schedule[:, torch.arange(self.batch_size) % self.classes_per_batch].flatten()
-        return self._draw(slot_class, generator).view(shape)
+        """All batches of the epoch that comes next, shape ``(T, B)``, int64: what a loader on a device wants.
 
-    def _plan(self) -> tuple[Tensor, int]:
-        """Visits that each class needs (C,), and the batches that hold them."""
-        batch, places, num_classes = self.batch_size, self.classes_per_batch, self._counts.shape[0]
-        if places == num_classes:
-            needed = -(-int(self._counts.max()) * num_classes // batch)
-            return torch.full_like(self._counts, needed), needed
-        visits = -(-self._counts // (batch // places))
-        return visits, max(int(visits.max()), -(-int(visits.sum()) // places))
+        Does not move on to another epoch.
+        """
+        return self._rows(self.epoch).long()
 
-    def _schedule(self, generator: torch.Generator) -> Tensor:
-        """Which classes stand in each batch, (T, P), none twice."""
-        num_batches, places = self.num_batches, self.classes_per_batch
-        order = torch.randperm(self._counts.shape[0], generator=generator)
-        visits = _fill_up(self._visits.clamp_max(num_batches)[order], num_batches * places, generator)
-        queue = order.repeat_interleave(visits)[: num_batches * places]
-        # Visit g goes to batch g mod T: no class has more than T visits, so they land in different batches.
-        schedule = queue.view(places, num_batches).T[torch.randperm(num_batches, generator=generator)]
-        return schedule.gather(1, torch.rand(schedule.shape, generator=generator).argsort(dim=1))
+    def _current(self) -> Orders:
+        return self._orders
 
-    def _draw(self, slot_class: Tensor, generator: torch.Generator) -> Tensor:
-        """A sample for each slot: every class is gone through in random orders, one after another."""
-        num_classes = self._counts.shape[0]
-        drawn = torch.bincount(slot_class, minlength=num_classes)
-        passes = -(-drawn // self._counts)
-        sizes = self._counts.repeat_interleave(passes)  # of each pass through a class
-        pass_of = torch.arange(sizes.shape[0]).repeat_interleave(sizes)
-        shuffled = torch.randperm(pass_of.shape[0], generator=generator)
-        shuffled = shuffled[pass_of[shuffled].argsort(stable=True)]  # random within each pass
-        place = shuffled - (sizes.cumsum(0) - sizes)[pass_of]
-        class_of = torch.arange(num_classes).repeat_interleave(passes * self._counts)
-        sequence = self._by_class[(self._counts.cumsum(0) - self._counts)[class_of] + place]
-
-        by_class = slot_class.argsort(stable=True)
-        turn = torch.arange(slot_class.shape[0]) - (drawn.cumsum(0) - drawn)[slot_class[by_class]]
-        length = passes * self._counts
-        start = (length.cumsum(0) - length)[slot_class[by_class]]
-        return torch.empty_like(slot_class).scatter_(0, by_class, sequence[start + turn])
-
-
-def _fill_up(visits: Tensor, total: int, generator: torch.Generator) -> Tensor:
-    """Raise the lowest of ``visits`` evenly until they sum to ``total``; who gets the rest is random."""
-    low, high = 0, total
-    while low < high:  # the highest level that fits
-        level = (low + high + 1) // 2
-        low, high = (level, high) if int(visits.clamp_min(level).sum()) <= total else (low, level - 1)
-    raised = visits.clamp_min(low)
-    lowest = (raised == low).nonzero().squeeze(1)
-    rest = max(0, total - int(raised.sum()))
-    raised[lowest[torch.randperm(lowest.shape[0], generator=generator)[:rest]]] += 1
-    return raised
-
-
-def _class_ranks(who: str, labels: Tensor | Sequence[int]) -> Tensor:
-    """Labels as ranks 0 .. C - 1 on the CPU; refuse what is not one integer per sample."""
-    labels = torch.as_tensor(labels)
-    if labels.ndim != 1 or labels.shape[0] == 0:
-        raise ValueError(f"{who}: labels must hold one class for each of at least one sample, shape (N,); got "
-                         f"{tuple(labels.shape)}.")  # fmt: skip
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(f"{who}: labels must be integers; got {labels.dtype}.")
-    ranks: Tensor = torch.unique(labels.cpu().long(), return_inverse=True)[1]
-    return ranks
+    def _rows(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(_mix(self.seed, epoch))
+        slots = self._policy.slots(generator)
+        rows = draw(slots, self._counts, self._by_class, generator).view(-1, self.batch_size)
+        return rows[self.rank :: self.num_replicas]
 
 
 def _mix(seed: int, epoch: int) -> int:

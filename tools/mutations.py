@@ -30,6 +30,8 @@ LOSSES = (
     "tests/losses/test_bad_input.py",
     "tests/metrics",
 )
+REPORT = ("tests/report/test_paired.py", "tests/report/test_verdicts.py")
+STUDIES = ("tests/studies/test_tuning.py",)
 PAPER = ("tests/paper/test_report.py",)
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TAPS = ("tests/test_taps.py", "tests/test_layout.py")

@@ -67,7 +67,9 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
         raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
     with using_threads(run.threads):
         splits = load(run, where)
-        sampler = BalancedBatchSampler(splits["train"].labels, run.batch_size, seed=run.data_seed)
+        sampler = BalancedBatchSampler(
+            splits["train"].labels, run.batch_size, seed=run.data_seed, sampling=run.sampling
+        )
         module = build(run, splits["train"], sampler)
         plan = Plan(
             epochs=run.epochs,

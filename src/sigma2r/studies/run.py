@@ -51,6 +51,8 @@ class Run:
         images_per_class: Use no more training images of a class than these, drawn by data_seed; default: all.
         epochs: Passes over the training set.
         batch_size: Images in a batch, balanced over the classes.
+        sampling: repeat (every class as often as the largest, the default) or cover (each image about once, for classes
+            of very unequal size).
         optimizer: adam (the paper's settings) or sgd (momentum 0.9); one optimizer, two groups of parameters.
         lr: Learning rate of the network; decays to 0 along a cosine, a step an epoch.
         loss_lr: Learning rate of the loss's own parameters (centers, growth); decays alike.
@@ -84,6 +86,7 @@ class Run:
     images_per_class: int | None = None
     epochs: int = 10
     batch_size: int = 256
+    sampling: Literal["repeat", "cover"] = "repeat"
     optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = 1e-3
     loss_lr: float = 0.1
@@ -211,6 +214,7 @@ _WANTED: dict[str, Any] = {
     "images_per_class": Count | None,
     "epochs": Count,
     "batch_size": Count,
+    "sampling": Literal["repeat", "cover"],
     "optimizer": Literal["adam", "sgd"],
     "lr": NotNegative,
     "loss_lr": NotNegative,

@@ -1,0 +1,37 @@
+"""Mutations of the diagnosis."""
+
+from tools.mutations._mutation import of
+
+MUTATIONS = [
+    *of(
+        "diagnosis/scale.py",
+        ("any first step is far", "if not abs(added) > _FAR", "if not abs(added) > 0 * _FAR"),
+        ("losses that are raised are never far", "if not abs(added)", "if not added"),
+        ("no scale of its own", "max(cross_entropy, 1.0)", "cross_entropy"),
+    ),
+    *of(
+        "diagnosis/figures.py",
+        ("rows that are not finite count", "    counted &= finite\n", ""),
+        ("ignored rows are not finite", "num_bad = int((counted & ~finite).sum())", "num_bad = int((~finite).sum())"),
+        ("gates of other features", "return each\n    return features[0]", "return features[0]\n    return features[0]"),
+        ("ignored rows count", "counted &= (labels != ignored)", "counted |= (labels != ignored)"),
+    ),
+    *of(
+        "diagnosis/_seen.py",
+        ("data is taken for a network", "self._last() is features)", "False)"),
+        ("calls in evaluation count", "if torch.compiler.is_compiling() or not (loss.training and torch.is_grad_enabled()):\n            return\n        features", "if torch.compiler.is_compiling():\n            return\n        features"),
+        ("one call with a graph is none", "return without < count if count else None", "return not without if count else None"),
+        ("what moved is at rest", "self.at_rest = (away == 0).cpu()", "self.at_rest = (away >= 0).cpu()"),
+        ("what is not finite is not seen", "int((~_rows(parameter.isfinite()).all(1)).sum())", "0"),
+    ),
+    *of(
+        "diagnosis/watch.py",
+        ("an optimizer that holds nothing is fine", "if p.requires_grad and id(p) not in held]", "if p.requires_grad and id(p) in ()]"),
+        ("features without a graph pass", 'if self._lasts("graph", False in saw):', 'if self._lasts("graph", False):'),
+        ("patience of one", "return self._lasting[what] >= self.patience", "return self._lasting[what] >= 1"),
+        ("told again and again", "self._told.add(what)", "self._told.discard(what)"),
+        ("without weights", "sum(weight * value for", "sum(value for"),
+        ("scale of every step", "self._scale_is_known = True", "self._scale_is_known = False"),
+        ("a NaN in cross-entropy passes", "not math.isfinite(cross_entropy)", "False"),
+    ),
+]  # fmt: skip

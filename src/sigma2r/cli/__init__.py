@@ -3,6 +3,7 @@
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except ImportError as error:
         return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+    except BrokenPipeError:  # who reads what is printed has gone, as head does
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError, RuntimeError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:

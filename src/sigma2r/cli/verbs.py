@@ -58,11 +58,11 @@ def train_one(chosen: Namespace) -> None:
     from sigma2r.studies.comparison import file_name
     from sigma2r.studies.train import train
 
-    run = described(chosen)
+    run, where = described(chosen), _where(chosen)
     default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
     out = chosen.out or default
     print(describe_augmentation(run.augmentation or Augmentation()))
-    print_table([train(run, out, _where(chosen))])
+    print_table([train(run, out, where)])
     print(f"Record: {out / 'record.json'}")
 
 
@@ -76,8 +76,9 @@ def compare(chosen: Namespace) -> None:
     run = described(chosen, layers=[])
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
+    where, launcher = _where(chosen), _launcher(chosen)
     print(describe_augmentation(run.augmentation or Augmentation()))
-    records = reproduce(study, AS_DESCRIBED, out, where=_where(chosen), launcher=_launcher(chosen))
+    records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)
     print_table(records)
     print(f"Report: {page}")

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from sigma2r._values import Natural, converted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +33,23 @@ class Where:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense; whether the device is there is asked where it is needed."""
-        for name in ("workers", "diagnose"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ValueError(f"Where: {name} must be a whole number of at least 0; got {value!r}.")
+        """Convert what was given, and refuse what makes no sense; whether the device is there is asked where needed.
+
+        Raises:
+            ValueError: If a value is of the wrong kind.
+        """
+        for name, kind in _WANTED.items():
+            object.__setattr__(self, name, converted("Where", name, kind, getattr(self, name)))
+
+
+_WANTED: dict[str, Any] = {
+    "device": str,
+    "data_dir": Path | None,
+    "download": bool,
+    "workers": Natural,
+    "diagnose": Natural,
+    "progress": bool | None,
+}
 
 
 def find_device(name: str) -> torch.device:

@@ -6,6 +6,8 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sigma2r._values import Count, Positive, checked
+
 LABEL_SMOOTHING = "label-smoothing"
 
 
@@ -26,7 +28,8 @@ class MetricLearningLoss(nn.Module):
         return value
 
 
-def arcface(num_classes: int, feature_dim: int, *, margin: float = 28.6, scale: float = 64.0) -> nn.Module:
+@checked
+def arcface(num_classes: Count, feature_dim: Count, *, margin: float = 28.6, scale: Positive = 64.0) -> nn.Module:
     """Additive angular margin beside the cross-entropy, with class weights of its own.
 
     Args:
@@ -46,7 +49,8 @@ def arcface(num_classes: int, feature_dim: int, *, margin: float = 28.6, scale: 
     )
 
 
-def supcon(*, temperature: float = 0.1) -> nn.Module:
+@checked
+def supcon(*, temperature: Positive = 0.1) -> nn.Module:
     """Supervised contrastive loss of normalised features, beside the cross-entropy.
 
     Args:

@@ -43,7 +43,7 @@ MUTATIONS = [
         ("labels of the whole set", "[_as_tensor(who, given.indices).cpu().long()]", ""),
         ("a column by its index", "return _of_array(who, given.to_numpy())", "return _of_sequence(who, [given[i] for i in range(len(given))])"),
         ("a data set opened", "isinstance(given, Mapping | Dataset)", "isinstance(given, Mapping)"),
-        ("classes that are not there", "rank = (counts > 0).cumsum(0, dtype=torch.int32) - 1", "rank = (counts >= 0).cumsum(0, dtype=torch.int32) - 1"),
+        ("classes that are not there", "counts[counts > 0]", "counts"),
     ),
     *of(
         "samplers/_doubts.py",

@@ -22,15 +22,16 @@ class HasArray(Protocol):
 Labels = Tensor | Sequence[int] | HasArray | Dataset[Any]
 
 
-def class_ranks(who: str, labels: Labels) -> tuple[Tensor, Tensor]:
-    """Labels as ranks 0 .. C - 1 on the CPU, and how many samples each has.
+def by_class(who: str, labels: Labels) -> tuple[Tensor, Tensor, Tensor]:
+    """Samples put in the order of their classes, and how many each class has.
 
     Args:
         who: Who speaks in errors.
         labels: Integers, one per sample, in any form; or a data set that knows them.
 
     Returns:
-        Ranks, shape ``(N,)``, int32, and counts, shape ``(C,)``, int64. Linear in N unless labels are far apart.
+        The labels as int64, shape ``(N,)``, on the CPU; sample numbers, class by class, shape ``(N,)``; and counts,
+        shape ``(C,)``. Linear in N unless labels lie far apart.
 
     Raises:
         ValueError: If labels are not one integer per sample.
@@ -45,11 +46,11 @@ def class_ranks(who: str, labels: Labels) -> tuple[Tensor, Tensor]:
     found = found.detach().cpu().long()
     low, high = (int(end) for end in found.aminmax())
     if high - low > 4 * found.shape[0]:  # counting would take more memory than sorting
-        ranks, counts = torch.unique(found, return_inverse=True, return_counts=True)[1:]
-        return ranks.int(), counts
-    counts = torch.bincount(found - low)
-    rank = (counts > 0).cumsum(0, dtype=torch.int32) - 1
-    return rank.index_select(0, found - low), counts[counts > 0]
+        order, counts = found.argsort(stable=True), torch.unique(found, return_counts=True)[1]
+    else:
+        key = (found - low).int() if high - low < 2**31 else found - low
+        order, counts = key.argsort(stable=True), torch.bincount(key)
+    return found, order.int() if order.shape[0] < 2**31 else order, counts[counts > 0]
 
 
 def _as_tensor(who: str, given: Any) -> Tensor:

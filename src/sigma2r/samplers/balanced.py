@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler, Sampler
 from sigma2r.samplers._arguments import covering, repeated, whole
 from sigma2r.samplers._doubts import doubts
 from sigma2r.samplers._draw import draw
-from sigma2r.samplers._labels import Labels, class_ranks
+from sigma2r.samplers._labels import Labels, by_class
 from sigma2r.samplers._orders import Batches, Orders
 from sigma2r.samplers._slots import Cover, Repeat
 
@@ -89,7 +89,7 @@ class BalancedBatchSampler(BatchSampler):
         rank: int = 0,
         sampler: Sampler[int] | None = None,
     ) -> None:
-        classes, self._counts = class_ranks(_WHO, labels)
+        labels, self._by_class, self._counts = by_class(_WHO, labels)
         self.batch_size = whole(_WHO, "batch_size", batch_size)
         if seed is not None and generator is not None:
             raise ValueError(f"{_WHO}: give seed or generator, not both; the generator only draws a seed.")
@@ -123,11 +123,8 @@ class BalancedBatchSampler(BatchSampler):
             self.classes_per_batch, group = covering(_WHO, *sizes)
             self._policy = Cover(self._counts, self.batch_size, group, total, share)
         self.num_batches = self._policy.num_batches // share
-        self._by_class = classes.argsort(stable=True)
-        if classes.shape[0] < 2**31:
-            self._by_class = self._by_class.int()  # half the memory to move
         self._orders = Orders(epoch=0)
-        self._remember(labels=classes, batch_size=self.batch_size, seed=self.seed, num_batches=num_batches,
+        self._remember(labels=labels, batch_size=self.batch_size, seed=self.seed, num_batches=num_batches,
                        classes_per_batch=classes_per_batch, sampling=sampling)  # fmt: skip
         for sentence in doubts(_WHO, self._counts, self.batch_size, self.classes_per_batch, epoch):
             if sampler is None:  # otherwise this is a copy, and the first has said it

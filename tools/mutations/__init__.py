@@ -1,20 +1,37 @@
 """Every mutation, by the part of the source that it changes; a file of its own each."""
 
-from tools.mutations import data, diagnosis, losses, losses_shared, metrics, paper, report, samplers, shared, studies
+from tools.mutations import (
+    cli,
+    data,
+    diagnosis,
+    losses,
+    losses_shared,
+    metrics,
+    models,
+    paper,
+    report,
+    samplers,
+    shared,
+    studies,
+    training,
+)
 from tools.mutations._mutation import Mutation
-from tools.mutations._tests import LOSSES, TESTS
+from tools.mutations._tests import LOSSES, TESTS, tests_of
 
-__all__ = ["LOSSES", "MUTATIONS", "TESTS", "Mutation"]
+__all__ = ["LOSSES", "MUTATIONS", "TESTS", "Mutation", "tests_of"]
 
 MUTATIONS = [
+    *cli.MUTATIONS,
     *data.MUTATIONS,
     *diagnosis.MUTATIONS,
     *losses.MUTATIONS,
     *losses_shared.MUTATIONS,
     *metrics.MUTATIONS,
+    *models.MUTATIONS,
     *paper.MUTATIONS,
     *report.MUTATIONS,
     *samplers.MUTATIONS,
     *shared.MUTATIONS,
     *studies.MUTATIONS,
+    *training.MUTATIONS,
 ]

@@ -1,6 +1,6 @@
 """Break each formula in turn and see a test fail: ``python -m tools.mutations [--jobs N] [WORD ...]``.
 
-A mutation is a sign, a factor, a term or a case of an equation, changed in a copy of the source. It is caught if the
+A mutation is a sign, a factor, a term or a case of an equation, or of what trains, draws and judges, changed in a copy of the source. It is caught if the
 tests fail on that copy. Exit code 1 if one survives; words choose the mutations whose file or text holds one of them.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.mutations import LOSSES, MUTATIONS, TESTS, Mutation
+from tools.mutations import LOSSES, MUTATIONS, Mutation, tests_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -30,7 +30,7 @@ def is_caught(mutation: Mutation) -> bool:
     """Whether the tests fail on a copy of the repository with that change."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("src", "tests", "benchmarks", "tools"):
+        for name in ("src", "tests", "benchmarks", "docs", "tools"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
         shutil.copy(ROOT / "pyproject.toml", copy)
         path = copy / "src/sigma2r" / mutation.file
@@ -40,7 +40,7 @@ def is_caught(mutation: Mutation) -> bool:
         loss = Path(mutation.file).stem
         # Those of the loss in the contract first: mostly they are enough.
         few = [LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"]
-        all_of_them = ["-k", "not compiled", *TESTS[mutation.file.partition("/")[0]]]
+        all_of_them = ["-k", "not compiled", *tests_of(mutation.file)]
         for chosen in (few, all_of_them) if mutation.file.startswith("losses/") else (all_of_them,):
             done = subprocess.run([*words, *chosen], cwd=copy, env=environment, capture_output=True, text=True)
             if done.returncode not in (0, 1, 5):  # 5: none of that name

@@ -1,4 +1,4 @@
-"""Which tests must notice a change, by the part of the source that it is in."""
+"""Which tests must notice a change, by the part of the source that it is in: the longest path that begins the file's."""
 
 LOSSES = (
     "tests/losses/test_contract.py",
@@ -14,16 +14,57 @@ LOSSES = (
     "tests/losses/test_bad_input.py",
     "tests/metrics",
 )
-REPORT = ("tests/report/test_paired.py", "tests/report/test_verdicts.py")
-STUDIES = ("tests/studies/test_tuning.py",)
-PAPER = ("tests/paper/test_report.py",)
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TAPS = ("tests/test_taps.py", "tests/test_layout.py")
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
-DATA = ("tests/data",)
-SAMPLERS = ("tests/samplers",)
+SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py")
+SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
+FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
+OWN = ("tests/studies/test_own.py",)
+VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
+PAGES = ("tests/report/test_tables.py", "tests/report/test_report.py", "tests/report/test_document.py")
+PAPER = ("tests/paper",)
 TESTS = {
-    "_hooks.py": (*TAPS, *DIAGNOSIS), "_layout.py": TAPS, "data": DATA, "diagnosis": DIAGNOSIS, "losses": LOSSES,
-    "metrics": LOSSES, "paper": PAPER, "report": REPORT, "samplers": SAMPLERS, "studies": STUDIES, "taps.py": TAPS,
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
+    **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
+    "_hooks.py": (*TAPS, *DIAGNOSIS),
+    **dict.fromkeys(("_resolve.py", "_call.py"), ("tests/test_package.py", *OWN)),
+    "_files.py": ("tests/test_files.py", *KEEPING),
+    "cli": ("tests/studies/test_cli.py", *OWN),
+    "data": ("tests/data",),
+    "data/splits.py": (*SPLITS, *OWN),
+    "data/own.py": OWN,
+    "diagnosis": DIAGNOSIS,
+    "losses": LOSSES,
+    "metrics": LOSSES,
+    "metrics/shell.py": ("tests/metrics/test_spread.py",),
+    "models": ("tests/models",),
+    "models/own.py": OWN,
+    "paper": PAPER,
+    "paper/gains.py": ("tests/paper/test_report.py",),
+    "paper/judges.py": ("tests/paper/test_judges.py",),
+    **dict.fromkeys(("paper/studies", "paper/settings.py", "paper/strength.py"), ("tests/paper/test_studies.py",)),
+    "report": PAGES,
+    **dict.fromkeys(("report/tables.py", "report/paired.py", "report/verdicts.py"), VERDICTS),
+    **dict.fromkeys(("report/study.py", "report/folder.py"), (*PAGES[:1], "tests/paper/test_report.py", *OWN)),
+    "report/terminal.py": (*VERDICTS, "tests/studies/test_cli.py"),
+    "samplers": ("tests/samplers",),
+    "studies": FITTING,
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN)),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py"),
+    **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py", "tests/report", *FITTING)),
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_tuning.py", *OWN, *KEEPING[:1])),
+    "studies/reproduce.py": KEEPING,
+    "studies/estimate.py": ("tests/studies/test_estimate.py",),
+    "studies/tuning.py": ("tests/studies/test_tuning.py",),
+    "studies/where.py": ("tests/studies/test_where.py", "tests/studies/test_train.py", *KEEPING),
+    "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
+    "studies/launch": ("tests/studies/test_launch.py", *KEEPING),
+    "training": ("tests/training", *FITTING),
 }  # fmt: skip
+
+
+def tests_of(file: str) -> tuple[str, ...]:
+    """The tests of the longest key that begins the path of a file below ``src/sigma2r``."""
+    return TESTS[max((key for key in TESTS if f"{file}/".startswith(f"{key}/")), key=len)]

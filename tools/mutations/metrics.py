@@ -13,4 +13,11 @@ MUTATIONS = [
         ("squared distances", "return squared.sqrt()", "return squared"),
         ("a tail that ends too soon", "math.ceil(share * distances.shape[0] - 1e-9)", "math.floor(share * distances.shape[0] - 1e-9)"),
     ),
+    *of(
+        "metrics/shell.py",
+        ("the last batch alone", "_merge_stacked(torch.stack([self.moments, part]))", "part"),
+        ("sums that are narrow", '"""Keep float64: the sums are exact because they are wide."""\n        return self', '"""Keep float64."""\n        return super().set_dtype(dst_type)'),
+        ("mean and scatter exchanged", "ClassStatistics(moments[:, 0].long(), moments[:, 2:], moments[:, 1])", "ClassStatistics(moments[:, 0].long(), moments[:, 1:-1], moments[:, -1])"),
+        ("processes are not merged", "    for part in stacked[1:]:\n        merged = merged.merge(_unpack(part))\n", ""),
+    ),
 ]  # fmt: skip

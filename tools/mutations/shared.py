@@ -53,4 +53,24 @@ MUTATIONS = [
         ("byte order forgotten", "and array.dtype.isnative):", "):"),
         ("a remedy that shuffles", 'return f"torch.tensor({name}.to_numpy())" if', 'return f"torch.tensor({name})" if'),
     ),
+    *of(
+        "_resolve.py",
+        ("names with a dash are paths", "(?P<where>[^:]+\\.py|[A-Za-z_]\\w*", "(?P<where>[^:]+\\.py|[A-Za-z_][\\w-]*"),
+        ("before all that is installed", "sys.path.append(str(folder))", "sys.path.insert(0, str(folder))"),
+        ("a file read anew each time", "if name in sys.modules:", "if False:"),
+        ("half a module stays", "        del sys.modules[name]\n", "        pass\n"),
+    ),
+    *of(
+        "_call.py",
+        ("all is handed over", "if not any(p.kind is p.VAR_KEYWORD for p in parameters):", "if not parameters:"),
+        ("what it raises goes through", "    except Exception as error:  # whatever the code of a user raises\n        raise broken(", "    except ZeroDivisionError as error:\n        raise broken("),
+        ("the line where it was called", "traceback.extract_tb(error.__traceback__)[-1]", "traceback.extract_tb(error.__traceback__)[0]"),
+    ),
+    *of(
+        "_files.py",
+        ("written over the old", "with part.open(\"wb\") as file:", "with path.open(\"wb\") as file:"),
+        ("what is half written stays", "part.unlink(missing_ok=True)", "pass"),
+        ("what cannot be used is lost", "return path.replace(aside)", "path.unlink()\n    return aside"),
+        ("set aside over another", ").exists()\n    )", ").name == \"\"\n    )"),
+    ),
 ]  # fmt: skip

@@ -1,0 +1,34 @@
+"""Mutations of the command line."""
+
+from tools.mutations._mutation import of
+
+MUTATIONS = [
+    *of(
+        "cli/__init__.py",
+        ("a wrong call is any error", "return _fail(str(error), 2)", "return _fail(str(error))"),
+        ("an error is a success", "def _fail(message: str, code: int = 1) -> int:", "def _fail(message: str, code: int = 0) -> int:"),
+        ("errors go where results go", 'print(f"sigma2r: {message}", file=sys.stderr)', 'print(f"sigma2r: {message}")'),
+        ("dashes are not understood", "build_parser().parse_args([underscored(word) for word in words])", "build_parser().parse_args(list(words))"),
+    ),
+    *of(
+        "cli/parser.py",
+        ("no flag is near", "n=2, cutoff=0.6)", "n=2, cutoff=1.0)"),
+        ("flags need not be spelled out", '{"allow_abbrev": False, **keywords}', '{"allow_abbrev": True, **keywords}'),
+        ("values change with their flag", 'name[2:].replace("-", "_") + equals + value', 'name[2:].replace("-", "_") + equals + value.replace("-", "_")'),
+        ("Python's names of types", '"int": "a whole number",', '"int": "int",'),
+    ),
+    *of(
+        "cli/verbs.py",
+        ("options of the run get lost", "return Run.from_dict({**values, **instead})", "return Run.from_dict({**instead})"),
+        ("a table without its report", "page = write_report(records, out)", "page = out"),
+        ("where it runs gets lost", "return Where(**{key: value for", "return Where(**{key: value for _ in () for"),
+        ("one job at a time", "return LocalLauncher(chosen.jobs)", "return LocalLauncher(1)"),
+        ("a first scale that is not told", "study.scale(chosen.scale)", "study.scale(None)"),
+    ),
+    *of(
+        "cli/registry.py",
+        ("nothing is computed", "return [*COMPUTED, *STUDIES]", "return [*STUDIES]"),
+        ("studies of one's own are forgotten", "{**STUDIES, **{study.reference or study.name: study for study in own}}", "{**STUDIES}"),
+        ("a folder of the paper's studies is one of any", "folder_document(folder, known, paper_document)", "folder_document(folder, known)"),
+    ),
+]  # fmt: skip

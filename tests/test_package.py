@@ -48,6 +48,7 @@ def test_a_report_is_built_without_what_trains():
 
 # Each may import itself and what stands before it; what shares a number knows nothing of the other.
 RANKS = {
+    "_files": 0, "_text": 0,
     "_suggest": 0, "_call": 0, "_resolve": 1, "losses": 2, "samplers": 2, "taps": 2, "functional": 3, "metrics": 3,
     "diagnosis": 3, "data": 4, "models": 4, "training": 5, "studies": 6, "report": 7, "paper": 8, "cli": 9,
     "__main__": 10,

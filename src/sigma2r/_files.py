@@ -1,6 +1,7 @@
 """Files that are whole or not there, and files that cannot be used but must not be lost."""
 
 import os
+import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,8 @@ _PART = ".part"
 def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
     """Write a file so that readers, a kill or a power cut find the old one or the new one.
 
-    It is written beside the old one, synced and renamed; the file's folder is made if it is not there.
+    It is written beside the old one, as ``.NAME.WRITER.part``, synced and renamed; the file's folder is made if it is
+    not there. What a killed writer leaves is removed by who owns the folder, and so knows that nobody is writing it.
 
     Args:
         path: The file.
@@ -22,7 +24,7 @@ def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> Non
         OSError: If the folder cannot be written to; an older file at ``path`` is then still whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    part = path.with_name(f".{path.name}.{_writer()}{_PART}")
     try:
         with part.open("wb") as file:
             if callable(content):
@@ -35,6 +37,12 @@ def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> Non
     finally:
         part.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _writer() -> int:
+    """The number of the process, or of the thread where that is not its first: no two writers have one."""
+    first = threading.current_thread() is threading.main_thread()
+    return os.getpid() if first else threading.get_native_id()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -42,7 +42,7 @@ def test_every_part_is_written_in_every_form(tmp_path):
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert files == [
         "figures/line.pdf", "figures/line.png", "figures/line.svg", "report.html",
-        "tables/numbers.csv", "tables/numbers.md", "tables/numbers.tex",
+        "report.sha256", "tables/numbers.csv", "tables/numbers.md", "tables/numbers.tex",
     ]  # fmt: skip
     assert page == tmp_path / "report.html"
     assert (tmp_path / "figures/line.pdf").read_bytes().startswith(b"%PDF")

@@ -11,8 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from sigma2r.report import markdown_table, write_report
-from sigma2r.report.figures import _legend, make_figures
+from sigma2r.report.figures import make_figures
 from sigma2r.report.page import command
+from sigma2r.report.picture import legend
 from sigma2r.report.tables import class_rows, make_table, make_tables
 from sigma2r.studies.record import read_records
 from sigma2r.studies.run import Run
@@ -85,7 +86,7 @@ def test_the_same_records_give_the_same_bytes_and_others_do_not(records, tmp_pat
         return {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
 
     first = built(records, "a")
-    assert len(first) == 1 + 4 * 3 + 3 * 3  # page, figures, tables
+    assert len(first) == 2 + 4 * 3 + 3 * 3  # page and list, figures, tables
     assert built(records, "b") == first
     assert built([*records[:-1], make_record("sigma2r@0.01", scale=0.6)], "c") != first
 
@@ -140,11 +141,16 @@ BASE = {"feature_dim": 2, "epochs": 2, "warmup_epochs": 2}
 
 
 def test_the_command_of_the_page_is_the_one_that_trains_these_runs(records):
-    (table,) = make_tables(records)
+    (table,) = make_tables([record for record in records if record.run.init_seed == 0])
     assert command(table) == (
-        "sigma2r compare --dataset fuzzy-rgb --model lenet --losses cross-entropy center@0.4 sigma2r@0.01 --seeds 3 "
+        "sigma2r compare --dataset fuzzy-rgb --model lenet --losses cross-entropy center@0.4 sigma2r@0.01 --seeds 1 "
         "--feature_dim 2 --epochs 2"
     )
+    (uneven,) = make_tables(records)  # one seed of two losses, three of the other
+    assert [line.partition(" --feature_dim")[0] for line in command(uneven).splitlines()] == [
+        "sigma2r compare --dataset fuzzy-rgb --model lenet --losses cross-entropy sigma2r@0.01 --seeds 1",
+        "sigma2r compare --dataset fuzzy-rgb --model lenet --losses center@0.4 --seeds 3",
+    ]
 
 
 def test_losses_with_options_and_a_weight_that_warms_up_share_a_table_with_cross_entropy_and_a_command(records):
@@ -198,7 +204,7 @@ def test_a_legend_of_long_names_stays_within_the_figure():
     ax = figure.subplots()
     for name in names:
         ax.plot([0, 1], label=name)
-    _legend(figure, ax)
+    legend(figure, ax)
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width

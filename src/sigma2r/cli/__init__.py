@@ -12,7 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sigma2r._text import visible
+from sigma2r.cli.streams import ready_streams
+
 INSTALL = 'pip install "sigma2r[train,report]"'
+_LINES = "\n"  # messages of libraries have several
 _GOES_ON = "the same command goes on after the last finished epoch."
 
 
@@ -22,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 if it went well, 1 if it could not be done (said in one line), 2 for a wrong call, 130 after Ctrl-C and 143 after
     SIGTERM.
     """
+    ready_streams()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         from sigma2r.cli.parser import WrongCallError, build_parser, underscored
@@ -71,9 +76,9 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 
 def _warn_in_one_line(message: Any, category: Any, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {visible(str(message), keep=_LINES)}", file=sys.stderr)
 
 
 def _fail(message: str, code: int = 1) -> int:
-    print(f"sigma2r: {message}", file=sys.stderr)
+    print(f"sigma2r: {visible(message, keep=_LINES)}", file=sys.stderr)
     return code

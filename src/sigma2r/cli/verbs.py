@@ -69,7 +69,7 @@ def train_one(chosen: Namespace) -> None:
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
     from sigma2r.data.augment import Augmentation, describe_augmentation
-    from sigma2r.report import print_table, write_report
+    from sigma2r.report import print_table, refuse_foreign, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
@@ -77,16 +77,17 @@ def compare(chosen: Namespace) -> None:
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     where, launcher = _where(chosen), _launcher(chosen)
+    refuse_foreign(out)
     print(describe_augmentation(run.augmentation or Augmentation()))
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
-    page = write_report(records, out)
+    page = write_report(records, out)  # before anything is printed, which may fail
     print_table(records)
     print(f"Report: {page}")
 
 
 def reproduce_studies(chosen: Namespace) -> None:
     """Train one study, or all of the paper's, and write reports."""
-    from sigma2r.report import print_table
+    from sigma2r.report import print_table, refuse_foreign
     from sigma2r.studies.reproduce import reproduce
 
     names = registry.names() if chosen.study == "all" else [chosen.study]
@@ -100,6 +101,7 @@ def reproduce_studies(chosen: Namespace) -> None:
         print(f"{study.name}, scale {scale}: {study.settings[scale]}")
         if scale != study.scale(None):
             _say_how_long(study, scale, chosen)
+        refuse_foreign(chosen.out / study.name)
         records = reproduce(study, scale, chosen.out, records=chosen.records, where=_where(chosen), launcher=launcher)
         kept = (chosen.records or chosen.out) / study.name
         page = registry.write_folder_report(kept, chosen.out / study.name, [study])

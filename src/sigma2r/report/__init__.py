@@ -4,12 +4,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigma2r.report.owned import refuse_foreign
 from sigma2r.report.paired import differences
 from sigma2r.report.tables import make_tables
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.record import Record
 
-__all__ = ["differences", "make_tables", "markdown_table", "or_what_to_install", "print_table", "write_report"]
+__all__ = [
+    "differences",
+    "make_tables",
+    "markdown_table",
+    "or_what_to_install",
+    "print_table",
+    "refuse_foreign",
+    "write_report",
+]
 
 
 def markdown_table(records: Sequence[Record]) -> str:

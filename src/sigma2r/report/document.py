@@ -10,12 +10,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sigma2r.report.figures import Picture
+from sigma2r._text import visible
 from sigma2r.report.grid import LONG, Grid
-
-PAGE = "report.html"
-FIGURES = "figures"
-TABLES = "tables"
+from sigma2r.report.owned import FIGURES, MARK, PAGE, TABLES, write_files
+from sigma2r.report.picture import Picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +38,14 @@ class Section:
     notes: tuple[str, ...] = ()
     terms: tuple[tuple[str, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Write out what cannot be seen in its texts; they keep their lines."""
+        for key in ("paragraphs", "notes"):
+            object.__setattr__(self, key, tuple(visible(text, keep="\n") for text in getattr(self, key)))
+        object.__setattr__(self, "title", visible(self.title))
+        object.__setattr__(self, "code", None if self.code is None else visible(self.code, keep="\n"))
+        object.__setattr__(self, "terms", tuple((visible(a), visible(b, keep="\n")) for a, b in self.terms))
+
     @property
     def anchor(self) -> str:
         """Its name within the page."""
@@ -56,7 +62,7 @@ class Document:
         sections: In order; names of tables and figures are used once.
 
     Raises:
-        ValueError: If two tables, two figures or two sections have one name.
+        ValueError: If two tables, two figures or two sections have one name, or a name is none of a file.
     """
 
     title: str
@@ -64,7 +70,12 @@ class Document:
     paragraphs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse names that would overwrite one another's files."""
+        """Refuse names that would overwrite one another's files, or leave the folder."""
+        object.__setattr__(self, "title", visible(self.title))
+        object.__setattr__(self, "paragraphs", tuple(visible(text, keep="\n") for text in self.paragraphs))
+        for name in (*(grid.name for grid in self.grids()), *(picture.name for picture in self.pictures())):
+            if not re.fullmatch(r"\w[^/\\:]*", name) or visible(name) != name:
+                raise ValueError(f"Document: a table or figure must have the name of a file; got {name!r}.")
         for kind, names in (
             ("table", [grid.name for grid in self.grids()]),
             ("figure", [picture.name for picture in self.pictures()]),
@@ -86,21 +97,25 @@ class Document:
 def write_document(document: Document, folder: Path) -> Path:
     """Write the page, and beside it each table as Markdown, LaTeX and CSV and each figure as SVG, PDF and PNG.
 
+    Beside these stands ``report.sha256``, the list of them, by which the next report knows what it may overwrite or
+    remove: see :func:`sigma2r.report.owned.write_files`.
+
     Returns:
         The page.
 
     Raises:
+        ValueError: If a file that no report wrote is in the way; nothing is written then.
         OSError: If the folder cannot be written to; each file there is whole.
     """
+    files: dict[str, bytes] = {}
     for grid in document.grids():
         for ending, content in (("md", grid.markdown()), ("tex", grid.latex()), ("csv", grid.comma_separated())):
-            _write(folder / TABLES / f"{grid.name}.{ending}", (content.rstrip("\n") + "\n").encode())
+            files[f"{TABLES}/{grid.name}.{ending}"] = (content.rstrip("\n") + "\n").encode()
     for picture in document.pictures():
         for ending, image in (("svg", picture.svg), ("pdf", picture.pdf), ("png", picture.png)):
-            _write(folder / FIGURES / f"{picture.name}.{ending}", image)
-    page = folder / PAGE
-    _write(page, render(document).encode())
-    return page
+            files[f"{FIGURES}/{picture.name}.{ending}"] = image
+    write_files({**files, PAGE: render(document).encode()}, folder)
+    return folder / PAGE
 
 
 def render(document: Document) -> str:
@@ -118,6 +133,7 @@ def render(document: Document) -> str:
     return environment.get_template("page.html").render(
         document=document,
         long=LONG,
+        mark=Markup(MARK),
         script=Markup(script),
         style=Markup(style),
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
@@ -128,13 +144,3 @@ def render(document: Document) -> str:
 def _hash(text: str) -> str:
     """What a content security policy calls this text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

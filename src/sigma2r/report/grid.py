@@ -6,13 +6,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sigma2r._text import visible
+
 LONG = 40  # letters; a longer cell is broken into lines
 _NUMBER = re.compile(r"(> )?[+-]?\d[\d.,e+-]*( ?%| ±.*| to .*)?$|–$")
+
+_FORMULA = "=+-@＝＋－＠"  # what a cell begins with that a spreadsheet takes for a formula, in any width
+_SIGNED = r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?(e[+-]?[0-9]+)?( ?%)?"
+_OUR_NUMBER = re.compile(rf"{_SIGNED}( (±|to) {_SIGNED})?")
+_AT_SEMICOLON = re.compile(rf";\s*[{re.escape(_FORMULA)}]")  # where a spreadsheet splits lines in many countries
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table of text.
+    """A table of text. What cannot be seen in it is written out; cells keep their lines.
 
     Args:
         name: File name without ending.
@@ -20,6 +27,7 @@ class Grid:
         caption: What it shows, below it.
         headings: One for each column.
         rows: Cells; the first of a row names it.
+        all_rows: All rows, where ``rows`` are a part that a page has room for: they stand in the CSV file.
     """
 
     name: str
@@ -27,6 +35,17 @@ class Grid:
     caption: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    all_rows: tuple[tuple[str, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Write out what cannot be seen."""
+        for key in ("title", "caption"):
+            object.__setattr__(self, key, visible(getattr(self, key), keep="\n"))
+        object.__setattr__(self, "headings", tuple(map(visible, self.headings)))
+        for key in ("rows", "all_rows"):
+            if getattr(self, key) is not None:
+                rows = tuple(tuple(visible(cell, keep="\n") for cell in row) for row in getattr(self, key))
+                object.__setattr__(self, key, rows)
 
     def markdown(self) -> str:
         """The table and its caption as Markdown."""
@@ -67,11 +86,12 @@ class Grid:
         ]
 
     def comma_separated(self) -> str:
-        """The table as CSV (RFC 4180); no cell is a formula to a spreadsheet."""
+        """The table as CSV (RFC 4180); no cell is a formula to a spreadsheet, wherever it splits a line."""
         buffer = io.StringIO()
-        writer = csv.writer(buffer)
-        writer.writerow(map(_in_spreadsheet, self.headings))
-        writer.writerows([_in_spreadsheet(cell) for cell in row] for row in self.rows)
+        plain, quoted = csv.writer(buffer), csv.writer(buffer, quoting=csv.QUOTE_ALL)
+        for row in (self.headings, *(self.rows if self.all_rows is None else self.all_rows)):
+            writer = quoted if any(map(_AT_SEMICOLON.search, row)) else plain
+            writer.writerow(map(_in_spreadsheet, row))
         return buffer.getvalue()
 
 
@@ -101,6 +121,6 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 def _in_spreadsheet(cell: str) -> str:
     """A cell that begins like a formula, and is no number, is marked as text."""
-    if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not re.fullmatch(r"[+-][\d.,e+-]+( (±|to) [+-]?[\d.]+)?", cell):
+    if cell.lstrip()[:1] in tuple(_FORMULA) and not _OUR_NUMBER.fullmatch(cell):
         return "'" + cell
     return cell

@@ -1,17 +1,17 @@
 """The report of records as they come: a section for each table. Same records, same bytes."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sigma2r.report.again import AGAIN, commands
 from sigma2r.report.document import Document, Section, write_document
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
+from sigma2r.report.groups import loss_groups, settings_of
+from sigma2r.report.owned import TABLES
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
-from sigma2r.report.tables import HEADINGS, Table, class_rows, loss_groups, make_tables
-from sigma2r.studies.losses import CROSS_ENTROPY
+from sigma2r.report.tables import HEADINGS, Table, by_spread, class_rows, make_tables
 from sigma2r.studies.record import Record
-from sigma2r.studies.run import STARTS, Run
 
 MEANINGS = (
     (
@@ -67,7 +67,9 @@ def records_document(records: Sequence[Record]) -> Document:
         f"{len(records)} finished run{'' if len(records) == 1 else 's'}. Everything here is built from their records."
     )
     paragraphs = [told, *diverged_told(diverged)]
-    sections = [_section(table, f"{i}-" if len(tables) > 1 else "") for i, table in enumerate(tables, start=1)]
+    sections = [
+        _section(table, f"{i}-" if len(tables) > 1 else "", diverged) for i, table in enumerate(tables, start=1)
+    ]
     meanings = Section(title="What the figures mean", terms=MEANINGS)
     return Document(
         title="sigma2r: a comparison of losses", paragraphs=tuple(paragraphs), sections=(*sections, meanings)
@@ -79,8 +81,10 @@ def diverged_told(records: Iterable[Record]) -> list[str]:
     return [f"{r.run.loss_name}, seed {r.run.init_seed}, diverged: {r.diverged}" for r in records]
 
 
-def _section(table: Table, prefix: str) -> Section:
+def _section(table: Table, prefix: str, diverged: Sequence[Record]) -> Section:
     groups = loss_groups(table.records)
+    again = command(table, diverged)
+    together = (f"sigma2r report {AGAIN} then shows these runs on one page.",) if "\n" in again else ()
     return Section(
         title=f"{prefix.rstrip('-')} {table.title}".strip(),
         grids=(
@@ -89,8 +93,8 @@ def _section(table: Table, prefix: str) -> Section:
             *(classes_grid(table, split, f"{prefix}classes-{split}") for split in ("train", "test")),
         ),
         pictures=tuple(make_figures(table, prefix)),
-        code=command(table),
-        notes=(environment(groups[next(iter(groups))][0]),),
+        code=again,
+        notes=(*together, environment(groups[next(iter(groups))][0])),
     )
 
 
@@ -116,44 +120,52 @@ def differences_grids(table: Table, name: str, baseline: str | None = None) -> t
     )
 
 
+MANY = 100
+"""Classes, beyond which the page shows the most and the least compact alone."""
+
+_ENDS = 20  # classes at either end that it then shows
+
+
 def classes_grid(table: Table, split: str, name: str) -> Grid:
-    """The spread of each class under each loss."""
+    """The spread of each class under each loss; of very many classes the ends, and all of them as a file."""
     groups = loss_groups(table.records)
     several = any(len(group) > 1 for group in groups.values())
+    rows = tuple(tuple(row) for row in class_rows(table, split))
+    caption = "Eq. 12 for each class after the last epoch" + (
+        " (mean ± half the 95 % t interval over seeds)." if several else "."
+    )
+    shown = rows
+    if len(rows) > MANY:
+        ranked = by_spread(table, (split,))
+        shown = tuple(rows[k] for k in (ranked if len(ranked) <= 2 * _ENDS else (*ranked[:_ENDS], *ranked[-_ENDS:])))
+        caption += (
+            f" The {_ENDS} most and the {_ENDS} least compact of {len(rows):,} classes, the most compact first (by the "
+            f"geometric mean over losses and seeds); all are in {TABLES}/{name}.csv."
+        )
     return Grid(
         name=name,
         title=f"Spread of each class, {split}",
-        caption="Eq. 12 for each class after the last epoch"
-        + (" (mean ± half the 95 % t interval over seeds)." if several else "."),
+        caption=caption,
         headings=("class", *groups),
-        rows=tuple(tuple(row) for row in class_rows(table, split)),
+        rows=shown,
+        all_rows=None if shown is rows else rows,
     )
 
 
 def environment(record: Record) -> str:
     """Where a run was trained, and with what."""
-    known = ", ".join(f"{name} {number}" for name, number in record.versions.items())
-    device = record.device
-    return f"The first run: {device['name']} ({device['type']}, {device['threads']} threads); {known}."
+    known = ", ".join(f"{name} {number}" for name, number in record.versions.items()) or "–"
+    name, kind, threads = (record.device.get(key, "–") for key in ("name", "type", "threads"))
+    return f"The first run: {name} ({kind}, {threads} threads); {known}."
 
 
-def command(table: Table) -> str:
-    """The command that trains the runs of a table again."""
-    run, default = table.records[0].run, Run(dataset=table.records[0].run.dataset, model=table.records[0].run.model)
-    groups = loss_groups(table.records)
-    spelled = [group[0].run.spelled_loss for group in groups.values()]
-    words = ["sigma2r", "compare", "--dataset", run.dataset, "--model", run.model, "--losses", *spelled]
-    words += ["--seeds", str(max(len(group) for group in groups.values()))]
-    for key, value in run.as_dict().items():
-        if key in ("dataset", "model", "loss", "loss_weight", "loss_options", "init_seed", *STARTS):
-            continue
-        before = default.as_dict()[key]
-        if isinstance(value, dict):
-            words += [word for k, v in value.items() if v != before[k] for word in (f"--{key}.{k}", str(v))]
-        elif value != before:
-            words += [f"--{key}", str(value)]
-    for key in STARTS:
-        started = {getattr(group[0].run, key) for group in groups.values() if group[0].run.loss != CROSS_ENTROPY}
-        if len(started) == 1 and started != {getattr(default, key)}:
-            words += [f"--{key}", str(started.pop())]
-    return shlex.join(words)
+def command(table: Table, beside: Iterable[Record] = ()) -> str:
+    """The commands that train the runs of a table again, a line each.
+
+    Args:
+        table: Its records.
+        beside: Records of runs that diverged: those of the same settings belong to it.
+    """
+    first = settings_of(table.records[0])
+    diverged = [record for record in beside if settings_of(record) == first]
+    return "\n".join(commands(record.run for record in (*table.records, *diverged)))

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from sigma2r.report.tables import COLUMNS, Column, Table, loss_groups
+from sigma2r.report.groups import comparable, loss_groups
+from sigma2r.report.tables import COLUMNS, Column, Table
 
 FEWEST = 5  # seeds, below which nothing is decided
 LEVEL = 0.95
@@ -76,7 +77,7 @@ def differences(table: Table, baseline: str | None = None) -> list[Difference]:
     """
     groups = loss_groups(table.records)
     baseline = next(iter(groups)) if baseline is None else baseline
-    others = [name for name in groups if name != baseline]
+    others = [name for name in groups if name != baseline and comparable(groups[name][0], groups[baseline][0])]
     by_seed = {name: {(r.run.init_seed, r.run.data_seed): r for r in group} for name, group in groups.items()}
     shared = {name: sorted(by_seed[name].keys() & by_seed[baseline].keys()) for name in others}
     counted = [

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from statistics import fmean, stdev
 
 from sigma2r.report.document import Document, Section
-from sigma2r.report.figures import Picture, make_figures
+from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
+from sigma2r.report.groups import loss_groups
 from sigma2r.report.page import MEANINGS, differences_grids, diverged_told, environment, results_grid
-from sigma2r.report.tables import COLUMNS, Table, loss_groups, make_table
+from sigma2r.report.picture import Picture
+from sigma2r.report.tables import COLUMNS, Table, figure_at, make_table
 from sigma2r.studies.record import Record
 from sigma2r.studies.study import Done, Part, Scale, Study
 
@@ -63,7 +65,9 @@ def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: lis
         paragraphs=tuple(text),
         grids=(*grids, *(extra for extra in extras if isinstance(extra, Grid))),
         pictures=(*pictures, *(extra for extra in extras if isinstance(extra, Picture))),
-        code=f"sigma2r reproduce {shlex.quote(study.reference or study.name)} --scale {scale}" if last else None,
+        code=f"sigma2r reproduce {shlex.quote(study.reference or study.name)} --scale {shlex.quote(scale)}"
+        if last
+        else None,
         notes=(environment(table.records[0]),) if last else (),
     )
 
@@ -103,19 +107,14 @@ def statistics_grid(table: Table, name: str) -> Grid:
     )
 
 
+_OF_TRIALS = (("accuracy", 4), ("intra_mean", 3), ("intra_inter", 3))  # with so many digits
+
+
 def _trials(table: Table, prefix: str) -> Grid:
     rows = []
     for record in table.records:
-        figures = record.final["validation"]
-        ratio = figures["intra_inter"]
-        rows.append(
-            (
-                record.run.loss_name,
-                f"{figures['accuracy']:.4f}",
-                f"{figures['intra_mean']:.3f}",
-                "–" if ratio is None else f"{ratio:.3f}",
-            )
-        )
+        values = ((figure_at(record.final, "validation", key), digits) for key, digits in _OF_TRIALS)
+        rows.append((record.run.loss_name, *("–" if value is None else f"{value:.{n}f}" for value, n in values)))
     return Grid(
         name=f"{prefix}-trials",
         title="Trials",

@@ -1,16 +1,17 @@
 """From records to rows: one row for each loss, over its seeds."""
 
 import math
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from statistics import fmean, stdev
-from typing import Any
 
+from sigma2r._text import visible
+from sigma2r.report.groups import Images, counted, images_of, images_told, settings_of
+from sigma2r.report.groups import loss_groups as loss_groups
 from sigma2r.studies.record import Record
-from sigma2r.studies.run import STARTS
-
-_COMPARED = ("loss", "loss_weight", "loss_options", *STARTS, "init_seed")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,15 @@ class Summary:
 
 def _half_width(values: Sequence[float]) -> float | None:
     n = len(values)
-    if n < 2:
-        return None
+    return None if n < 2 else _t_quantile(n - 1) * stdev(values) / math.sqrt(n)
+
+
+@cache
+def _t_quantile(degrees: int) -> float:
+    """The 97.5 % quantile of Student's t; asked for each class of a table."""
     from scipy.stats import t
 
-    return float(t.ppf(0.975, n - 1)) * stdev(values) / math.sqrt(n)
+    return float(t.ppf(0.975, degrees))
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,34 @@ class Column:
     digits: int
 
     def value(self, record: Record) -> float | None:
-        """The figure of one run."""
-        found: Any = record.seconds if self.path[0] == "seconds" else record.final
-        for key in self.path[1:] if self.path[0] == "seconds" else self.path:
-            found = found.get(key, {})  # records of before the tail was measured do without
-        found = None if found == {} else found
-        return None if found is None else float(found)
+        """The figure of one run; None where its record has none."""
+        if self.path[0] == "seconds":
+            return figure_at(record.seconds, *self.path[1:])
+        return figure_at(record.final, *self.path)
+
+
+def figure_at(values: object, *path: str) -> float | None:
+    """The number at the end of a path of names; None where there is none."""
+    return _number(_at(values, *path))
+
+
+def spreads(record: Record, split: str) -> list[float | None]:
+    """The spread of each class of a run; None where its record has none."""
+    found = _at(record.final, split, "intra")
+    by_class = dict(enumerate(found if isinstance(found, (list, tuple)) else ()))
+    return [_number(by_class.get(k)) for k in range(len(record.class_names))]
+
+
+def _at(values: object, *path: str) -> object:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 COLUMNS = (
@@ -104,54 +131,51 @@ class Table:
     Args:
         records: By loss and seed.
         rows: One for each loss, in the order of first appearance.
+        apart: What sets it apart from another table of the same settings; mostly nothing.
     """
 
     records: tuple[Record, ...]
     rows: tuple[Row, ...]
+    apart: str = ""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the first record."""
+        return tuple(map(visible, self.records[0].class_names))
 
     @property
     def title(self) -> str:
         """Data set and model."""
         run = self.records[0].run
-        return f"{run.dataset}, {run.model} with {run.feature_dim} features"
+        return visible(f"{run.dataset}, {run.model} with {run.feature_dim} features")
 
     @property
     def caption(self) -> str:
         """What all runs of the table have in common, and what its figures are."""
-        run, counts = self.records[0].run, self.records[0].counts
+        run = self.records[0].run
+        train, test = (counted(self.records[0], split) for split in ("train", "test"))
         seeds = sorted({row.n for row in self.rows})
         n = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         changed = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.as_dict()["augmentation"].items() if v)
         interval = " Mean ± half the 95 % t interval over seeds." if seeds[-1] > 1 else ""
-        return (
-            f"{run.dataset} ({counts['train']:,} training, {counts['test']:,} test images), {run.model} with "
+        return visible(
+            f"{run.dataset} ({train} training, {test} test images), {run.model} with "
             f"{run.feature_dim} features, {run.epochs} epochs, batches of {run.batch_size}, {run.optimizer} at "
             f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}; "
             f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's, on test "
             "images unless said. I: mean over classes of Eq. 12. intra/inter: I over the mean distance between "
             "training class means. tail: distance to the class mean that 99 % of the images do not exceed, and the "
-            "largest, over the same distance."
+            "largest, over the same distance." + (f" {self.apart}" if self.apart else "")
         )
 
 
 HEADINGS = ("loss", "n", *(column.title for column in COLUMNS))
 
 
-def loss_groups(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records by the name of their loss and by whatever else differs between them, in the order of first appearance."""
-    records = list(records)
-    described = [record.run.as_dict() for record in records]
-    names = [name for name in (described[0] if described else ()) if name not in _COMPARED]
-    varied = [name for name in names if any(values[name] != described[0][name] for values in described)]
-    groups: dict[str, list[Record]] = {}
-    for record, values in zip(records, described, strict=True):
-        rest = "".join(f", {name.replace('_', ' ')} {values[name]}" for name in varied)
-        groups.setdefault(record.run.loss_name + rest, []).append(record)
-    return groups
-
-
 def make_tables(records: Sequence[Record]) -> list[Table]:
-    """A table for each set of runs that share all but loss and first weights.
+    """A table for each set of runs that share all but loss and first weights, and their images.
+
+    A run counts once: of several records of a run on the same images all but the first are left out, and told.
 
     Raises:
         ValueError: If there is no record.
@@ -161,27 +185,65 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
     trained = [record for record in records if record.diverged is None]
     if not trained:
         raise ValueError(f"report: a run must have ended; all {len(records)} diverged: {records[0].diverged}")
-    return [make_table(tuple(same)) for _, same in groupby(sorted(trained, key=_settings), key=_settings)]
+    tables = []
+    for _, same in groupby(sorted(_once(trained), key=settings_of), key=settings_of):
+        by_images: dict[Images, list[Record]] = {}
+        for record in same:
+            by_images.setdefault(images_of(record), []).append(record)
+        for images in sorted(by_images, key=repr):
+            told = images_told(by_images[images][0])
+            apart = f"Runs of the same settings saw other images and have a table of their own; here: {told}."
+            tables.append(make_table(by_images[images], apart if len(by_images) > 1 else ""))
+    return tables
 
 
-def make_table(records: Sequence[Record]) -> Table:
+def _once(records: Sequence[Record]) -> list[Record]:
+    first: dict[tuple[str, Images], Record] = {}
+    for record in records:
+        first.setdefault((record.run_id, images_of(record)), record)
+    if len(first) < len(records):
+        warnings.warn(
+            f"report: a run counts once; {len(records) - len(first)} records are of runs that another record is of, "
+            "and are left out.",
+            stacklevel=3,
+        )
+    return list(first.values())
+
+
+def make_table(records: Sequence[Record], apart: str = "") -> Table:
     """One table of all these records, which may differ in more than loss and first weights."""
     rows = [
         Row(loss, len(group), tuple(Summary.of(column.value(r) for r in group) for column in COLUMNS))
         for loss, group in loss_groups(records).items()
     ]
-    return Table(tuple(records), tuple(rows))
-
-
-def _settings(record: Record) -> str:
-    return repr([(k, v) for k, v in sorted(record.run.as_dict().items()) if k not in _COMPARED])
+    return Table(tuple(records), tuple(rows), apart)
 
 
 def class_rows(table: Table, split: str) -> list[list[str]]:
     """Spread of each class (rows) under each loss (columns), as Table 1 of the paper shows it."""
-    groups = loss_groups(table.records)
+    shared, names = rows_that_share_classes(table), table.class_names
+    columns = [[spreads(record, split) for record in shared.get(loss, ())] for loss in loss_groups(table.records)]
     rows = []
-    for k, name in enumerate(table.records[0].class_names):
-        summaries = [Summary.of(r.final[split]["intra"][k] for r in group) for group in groups.values()]
+    for k, name in enumerate(names):
+        summaries = [Summary.of(of_run[k] for of_run in column) for column in columns]
         rows.append([name, *("–" if s is None else s.text(3) for s in summaries)])
     return rows
+
+
+def rows_that_share_classes(table: Table) -> dict[str, list[Record]]:
+    """The losses of a table whose runs have the classes of its first record."""
+    groups = loss_groups(table.records)
+    return {loss: group for loss, group in groups.items() if group[0].class_names == table.records[0].class_names}
+
+
+def by_spread(table: Table, splits: Sequence[str]) -> list[int]:
+    """The classes that have a spread, the most compact first: by the geometric mean over losses, seeds and splits."""
+    found = [
+        spreads(run, split) for group in rows_that_share_classes(table).values() for run in group for split in splits
+    ]
+    merits = {}
+    for k in range(len(table.class_names)):
+        logs = [math.log(value) if value > 0 else -math.inf for of_run in found if (value := of_run[k]) is not None]
+        if logs:
+            merits[k] = fmean(logs)
+    return sorted(merits, key=merits.__getitem__)

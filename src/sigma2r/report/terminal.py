@@ -1,8 +1,9 @@
-"""Tables on the terminal."""
+"""Tables on the terminal, in the letters that it has."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sigma2r._text import visible
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, make_tables
 from sigma2r.studies.record import Record
@@ -10,9 +11,17 @@ from sigma2r.studies.record import Record
 if TYPE_CHECKING:
     from rich.console import Console
 
+_PLAIN = str.maketrans({"±": "+-", "–": "-", "²": "2", "…": "..."})
+
 
 def print_table(records: Sequence[Record]) -> None:
-    """All tables, and below each how its losses differ from the first."""
+    """All tables, and below each how its losses differ from the first.
+
+    What cannot be seen is written out, and so is what the terminal's encoding has no letter for.
+
+    Raises:
+        OSError: If nothing can be written there.
+    """
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 132)
@@ -26,13 +35,32 @@ def print_table(records: Sequence[Record]) -> None:
 def _print(
     console: "Console", title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str
 ) -> None:
-    from rich.markup import escape
     from rich.table import Table as Grid
+    from rich.text import Text
 
-    grid = Grid(title=escape(title), title_justify="left")
+    def shown(text: str, style: str = "") -> Text:
+        """Text in which nothing is markup."""
+        return Text(encodable(text, console.encoding), style)
+
+    grid = Grid(title=shown(title, "table.title"), title_justify="left")
     for i, heading in enumerate(headings):
-        grid.add_column(heading, justify="right" if i else "left")
+        grid.add_column(shown(heading), justify="right" if i else "left")
     for row in rows:
-        grid.add_row(*map(escape, row))
+        grid.add_row(*map(shown, row))
     console.print(grid)
-    console.print(caption, style="dim", markup=False, highlight=False)
+    console.print(shown(caption), style="dim", highlight=False)
+
+
+def encodable(text: str, encoding: str) -> str:
+    r"""``text`` in letters that the encoding has: a plain one where there is one, otherwise written out.
+
+    Example:
+        >>> print(encodable("0.9 ± 0.1", "utf-8"), encodable("0.9 ± 0.1, caf\xe9", "ascii"))
+        0.9 ± 0.1 0.9 +- 0.1, caf\xe9
+    """
+    text = visible(text, keep="\n")
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sigma2r.report.grid import Grid
+from sigma2r.report.groups import loss_groups
 from sigma2r.report.paired import FEWEST, Difference, difference_of
 from sigma2r.report.study import part_records
-from sigma2r.report.tables import Column, Summary, loss_groups
+from sigma2r.report.tables import Column, Summary
 from sigma2r.studies.record import Record
 from sigma2r.studies.study import Done, Scale, Study
 

@@ -1,0 +1,177 @@
+"""Which files of a folder are a report's: others are never overwritten, and of an older report none stays behind."""
+
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sigma2r._files import write_whole
+
+PAGE = "report.html"
+FIGURES = "figures"
+TABLES = "tables"
+LIST = "report.sha256"
+"""The files of the last report with their content's SHA-256, as ``sha256sum`` writes and checks them."""
+
+MARK = '<meta name="generator" content="sigma2r">'
+"""What the head of a page holds, so that it is known as ours where the list is lost."""
+
+# How pages began that had neither mark nor list.
+_UNMARKED = (
+    b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" '
+    b'content="default-src &#39;none&#39;; img-src data:; style-src &#39;sha256-'
+)
+_HEAD = 2000  # bytes, in which the mark stands
+_LINE = re.compile(rf"([0-9a-f]{{64}})  ({re.escape(PAGE)}|(?:{TABLES}|{FIGURES})/(?!\.)[^/\\]+)")
+
+Listed = dict[str, set[str]]
+"""Files by their path within the folder, each with the hashes of what a report wrote or was about to write."""
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files of a report, and remove those of an older one that it no longer writes.
+
+    A file is ours if the list names it with the content that it has. Whatever else stands in the way is refused before
+    anything is written; an older report's file that was changed since is left, and told.
+
+    Args:
+        files: Content by path within the folder, with ``/``: the page, and files in ``tables`` and ``figures``.
+        folder: Made if it is missing.
+
+    Raises:
+        ValueError: If a file that is not ours is in the way.
+        OSError: If the folder cannot be written to; each file there is whole.
+    """
+    new = {name: {_hash(content)} for name, content in files.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        refuse_foreign(folder, new)
+        old = _listed(folder) or {}
+        unlisted = not old and (folder / PAGE).exists()
+        _write_list(folder, {name: old.get(name, set()) | new.get(name, set()) for name in {**old, **new}})
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        _remove(folder, {name: hashes for name, hashes in old.items() if name not in new})
+        _write_list(folder, new)
+        if unlisted:
+            _say_what_stays(folder, new)
+
+
+def refuse_foreign(folder: Path, new: Mapping[str, Iterable[str]] | None = None) -> None:
+    """Refuse a folder in which a report would overwrite what is not a report's.
+
+    Args:
+        folder: It need not be there.
+        new: Hashes of what is to be written, by path; default: the page alone, which is known before there are records.
+
+    Raises:
+        ValueError: Naming the file.
+    """
+    new = {PAGE: ()} if new is None else new
+    listed = _listed(folder)
+    foreign = [] if listed is not None else [LIST]
+    foreign += [name for name in (TABLES, FIGURES) if os.path.lexists(folder / name) and not (folder / name).is_dir()]
+    taken = [name for name in new if os.path.lexists(folder / name)]
+    if not listed and PAGE in taken and _is_unmarked(folder / PAGE):
+        # It kept no list: files of the names that it gave them are taken to be its own.
+        taken = [name for name in taken if not _is_regular(folder / name)]
+    foreign += [name for name in taken if not _is_ours(folder, name, {*(listed or {}).get(name, ()), *new[name]})]
+    if foreign:
+        more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
+        raise ValueError(
+            "report: a file that no report wrote, or that was changed since, is never overwritten; "
+            f"{folder / foreign[0]}{more} is such a file. Move it away, or choose another --out."
+        )
+
+
+def _is_ours(folder: Path, name: str, hashes: set[str]) -> bool:
+    path = folder / name
+    if not _is_regular(path):
+        return False
+    content = path.read_bytes()
+    if name == PAGE and not (folder / LIST).exists():
+        return MARK.encode() in content[:_HEAD]
+    return _hash(content) in hashes
+
+
+def _is_unmarked(page: Path) -> bool:
+    return _is_regular(page) and page.read_bytes().startswith(_UNMARKED)
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether it is a file of its own: a report writes no links, and a pipe would not let us read."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _listed(folder: Path) -> Listed | None:
+    """What the list holds; nothing where there is none, None where it is no list of ours."""
+    path = folder / LIST
+    if not os.path.lexists(path):
+        return {}
+    if not _is_regular(path):
+        return None
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return None
+    listed: Listed = {}
+    for line in map(_LINE.fullmatch, text.removesuffix("\n").split("\n")):
+        if line is None:
+            return None
+        listed.setdefault(line[2], set()).add(line[1])
+    return listed or None
+
+
+def _write_list(folder: Path, listed: Mapping[str, Iterable[str]]) -> None:
+    lines = [f"{each}  {name}\n" for name, hashes in sorted(listed.items()) for each in sorted(hashes)]
+    write_whole(folder / LIST, "".join(lines).encode())
+
+
+def _remove(folder: Path, old: Listed) -> None:
+    there = [name for name in old if os.path.lexists(folder / name)]
+    kept = [name for name in there if not _is_ours(folder, name, old[name])]
+    for name in there:
+        if name not in kept:
+            (folder / name).unlink()
+    for name in {Path(name).parts[0] for name in there if name not in kept}:
+        with suppress(OSError):  # other files are in it
+            (folder / name).rmdir()
+    if kept:
+        warnings.warn(
+            f"report: {', '.join(kept)} of an older report in {folder} were changed since, and stay.", stacklevel=5
+        )
+
+
+def _say_what_stays(folder: Path, new: Mapping[str, object]) -> None:
+    beside = [path for name in (TABLES, FIGURES) for path in (folder / name).glob("*.*")]
+    others = [path for path in beside if path.relative_to(folder).as_posix() not in new]
+    if others:
+        warnings.warn(
+            f"report: the older report in {folder} left no list of its files; {len(others)} files of other names stay "
+            f"in its {TABLES} and {FIGURES}.",
+            stacklevel=5,
+        )
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One report at a time in a folder, where the system can tell; it leaves no file behind."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network drive that knows no locks of folders
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

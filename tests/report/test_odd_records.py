@@ -185,3 +185,16 @@ def test_a_run_counts_once_however_many_records_there_are_of_it():
 
 def test_groups_of_nothing_are_nothing():
     assert loss_groups([]) == {}
+
+
+def test_the_same_numbers_of_other_images_are_not_pooled_where_records_tell_them_apart():
+    def seen(seed, mark):
+        made = make_record("center@0.4", seed)
+        return dataclasses.replace(made, data={"train": {"fingerprint": mark}, "test": {"fingerprint": "t"}})
+
+    assert len(make_tables([seen(0, "a"), seen(1, "a")])) == 1
+    tables = make_tables([seen(0, "a"), seen(1, "b")])
+    assert [table.rows[0].n for table in tables] == [1, 1]
+    assert all("other images" in table.caption for table in tables)
+    assert not comparable(seen(0, "a"), seen(1, "b"))
+    assert len(make_tables([seen(0, "a"), make_record("center@0.4", 1)])) == 1  # older records do not tell

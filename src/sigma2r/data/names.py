@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sigma2r._text import visible
+
 # Beside every name that begins with a dot. Lower case.
 SYSTEM_NAMES = frozenset(
     {
@@ -40,8 +42,7 @@ def ending(name: str) -> str:
 
 def shown(path: Path | str) -> str:
     """A path as a message shows it: bytes that are no text, and characters that steer a terminal, spelled out."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)[1:-1]
+    return visible(str(path))
 
 
 def check_class_names(names: Iterable[str], where: str) -> None:

@@ -1,6 +1,6 @@
 """Which records stand together: by loss, by settings, and by the images that they saw."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sigma2r._text import visible
 from sigma2r.studies.record import Record
@@ -9,8 +9,8 @@ from sigma2r.studies.run import STARTS
 _COMPARED = ("loss", "loss_weight", "loss_options", *STARTS, "init_seed")
 _SOME = 5  # classes that are named where there are others
 
-Images = tuple[tuple[str, ...], tuple[tuple[str, int], ...]]
-"""Names of classes and numbers of images in each split, which tell sets of images apart."""
+Images = tuple[tuple[str, ...], tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]
+"""Names of classes, numbers of images in each split, and fingerprints, which tell sets of images apart."""
 
 
 def loss_groups(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -22,15 +22,16 @@ def loss_groups(records: Iterable[Record]) -> dict[str, list[Record]]:
     described = [record.run.as_dict() for record in records]
     names = [name for name in (described[0] if described else ()) if name not in _COMPARED]
     varied = [name for name in names if any(values[name] != described[0][name] for values in described)]
-    number = {images: i for i, images in enumerate(dict.fromkeys(map(images_of, records)), start=1)}
+    seen = images_of_each(records)
+    number = {images: i for i, images in enumerate(dict.fromkeys(seen), start=1)}
     kinds: dict[str, set[Images]] = {}
-    for record in records if len(number) > 1 else ():
-        kinds.setdefault(settings_of(record), set()).add(images_of(record))
+    for record, images in zip(records, seen, strict=True) if len(number) > 1 else ():
+        kinds.setdefault(settings_of(record), set()).add(images)
     groups: dict[str, list[Record]] = {}
-    for record, values in zip(records, described, strict=True):
+    for record, values, images in zip(records, described, seen, strict=True):
         rest = "".join(f", {name.replace('_', ' ')} {values[name]}" for name in varied)
         if len(number) > 1 and len(kinds[settings_of(record)]) > 1:
-            rest += f", images {number[images_of(record)]}: {images_told(record)}"
+            rest += f", images {number[images]}: {images_told(record)}"
         groups.setdefault(visible(record.run.loss_name + rest), []).append(record)
     return groups
 
@@ -40,10 +41,16 @@ def settings_of(record: Record) -> str:
     return repr([(k, v) for k, v in sorted(record.run.as_dict().items()) if k not in _COMPARED])
 
 
-def images_of(record: Record) -> Images:
-    """The images of a run, as far as its record tells."""
+def images_of_each(records: Sequence[Record]) -> list[Images]:
+    """The images of each run, as far as all records tell: older ones have no fingerprint."""
+    told = all(record.data is not None for record in records)
+    return [_images_of(record, told) for record in records]
+
+
+def _images_of(record: Record, told: bool) -> Images:
     counted = ((split, count) for split, count in record.counts.items() if split != "parameters")
-    return record.class_names, tuple(sorted(counted))
+    prints = ((split, str(seen.get("fingerprint"))) for split, seen in (record.data or {}).items() if told)
+    return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))
 
 
 def images_told(record: Record) -> str:
@@ -63,4 +70,5 @@ def counted(record: Record, split: str) -> str:
 
 def comparable(record: Record, other: Record) -> bool:
     """Whether a difference of two runs says something: not if the same settings saw other images."""
-    return images_of(record) == images_of(other) or settings_of(record) != settings_of(other)
+    mine, theirs = images_of_each([record, other])
+    return mine == theirs or settings_of(record) != settings_of(other)

@@ -9,7 +9,7 @@ from itertools import groupby
 from statistics import fmean, stdev
 
 from sigma2r._text import visible
-from sigma2r.report.groups import Images, counted, images_of, images_told, settings_of
+from sigma2r.report.groups import Images, counted, images_of_each, images_told, settings_of
 from sigma2r.report.groups import loss_groups as loss_groups
 from sigma2r.studies.record import Record
 
@@ -188,8 +188,9 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
     tables = []
     for _, same in groupby(sorted(_once(trained), key=settings_of), key=settings_of):
         by_images: dict[Images, list[Record]] = {}
-        for record in same:
-            by_images.setdefault(images_of(record), []).append(record)
+        of_settings = list(same)
+        for record, images in zip(of_settings, images_of_each(of_settings), strict=True):
+            by_images.setdefault(images, []).append(record)
         for images in sorted(by_images, key=repr):
             told = images_told(by_images[images][0])
             apart = f"Runs of the same settings saw other images and have a table of their own; here: {told}."
@@ -199,8 +200,8 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
 
 def _once(records: Sequence[Record]) -> list[Record]:
     first: dict[tuple[str, Images], Record] = {}
-    for record in records:
-        first.setdefault((record.run_id, images_of(record)), record)
+    for record, images in zip(records, images_of_each(records), strict=True):
+        first.setdefault((record.run_id, images), record)
     if len(first) < len(records):
         warnings.warn(
             f"report: a run counts once; {len(records) - len(first)} records are of runs that another record is of, "

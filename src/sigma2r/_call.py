@@ -35,13 +35,26 @@ def call_own(path: str, *args: Any, function: Callable[..., Any], **offered: Any
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """What a function, or the constructor of a class, takes; a module without one of its own takes nothing."""
-    if getattr(function, "__init__", None) is nn.Module.__init__:
-        return []
-    return list(inspect.signature(function, eval_str=True).parameters.values())
+    """What a function takes, or the constructor of a class, with what it passes on to that of the class before it.
+
+    A module without a constructor of its own takes nothing.
+    """
+    if not isinstance(function, type):
+        return list(inspect.signature(function, eval_str=True).parameters.values())
+    found: dict[str, inspect.Parameter] = {}
+    passed_on: list[inspect.Parameter] = []
+    for step in function.__mro__:
+        if "__init__" not in vars(step) or step in (nn.Module, object):
+            continue
+        own = list(inspect.signature(vars(step)["__init__"], eval_str=True).parameters.values())[1:]
+        passed_on = [p for p in own if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        found = {**{p.name: p for p in own if p not in passed_on}, **found}
+        if not passed_on:
+            break
+    return [*found.values(), *passed_on]
 
 
-def broken(doing: str, error: Exception) -> ValueError:
+def broken(doing: str, error: BaseException) -> ValueError:
     """One sentence for what a user's code raised, with the line where it did."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     place, told = f"{Path(last.filename).name}, line {last.lineno}", " ".join(str(error).split())

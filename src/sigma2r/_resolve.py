@@ -5,6 +5,8 @@ import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from sigma2r._call import broken
 from sigma2r._suggest import unknown
 
-_PATH = re.compile(r"(?P<where>[^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
+_PATH = re.compile(r"(?P<where>[^:]+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
 
 def is_path(name: str) -> bool:
@@ -29,7 +31,7 @@ def resolve(kind: str, path: str) -> Any:
     """The thing that a path names. Its module is imported, so its code runs.
 
     Modules are looked for where Python looks, and then in the current folder; relative files in the current folder,
-    and then where Python looks. What stands beside a file can be imported by it.
+    and then where Python looks. What stands beside a file is imported by it before all else, as by a script.
 
     Args:
         kind: What is looked for, for the error: ``"loss"``.
@@ -56,6 +58,18 @@ def resolve(kind: str, path: str) -> Any:
     return found
 
 
+def source_of(path: str) -> str:
+    """16 hex digits that name the code of a path's module or file, as it is now; what that imports does not count.
+
+    Raises:
+        ValueError: As :func:`resolve` does.
+    """
+    match = _PATH.fullmatch(path)
+    assert match is not None, "resolved before"
+    file = getattr(_module("code", match["where"]), "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes() if file is not None else b"").hexdigest()[:16]
+
+
 def _module(kind: str, where: str) -> ModuleType:
     _also_look_in(Path.cwd())
     try:
@@ -69,7 +83,7 @@ def _module(kind: str, where: str) -> ModuleType:
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
     except (FileNotFoundError, SyntaxError) as error:
         raise ValueError(f"resolve: the file of a {kind} cannot be used: {error}.") from error
-    except Exception as error:  # whatever the code of a user raises
+    except (Exception, SystemExit) as error:  # whatever the code of a user raises
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
 
 
@@ -87,14 +101,37 @@ def _file(where: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    _also_look_in(found.parent)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _neighbours_first(found.parent):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    _also_look_in(found.parent)  # for what it imports later
     return module
+
+
+_neighbours: dict[str, Path] = {}  # modules that files imported from beside themselves, and where
+
+
+@contextmanager
+def _neighbours_first(folder: Path) -> Iterator[None]:
+    """Let a file import what stands beside it, not what stands under the same name beside another file."""
+    others = {name: sys.modules.pop(name) for name, place in [*_neighbours.items()]
+              if place != folder and name in sys.modules}  # fmt: skip
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and folder in Path(file).resolve().parents:
+                _neighbours[name] = folder
+        for name, module in others.items():
+            sys.modules.setdefault(name, module)
 
 
 def _also_look_in(folder: Path) -> None:

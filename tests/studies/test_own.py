@@ -58,7 +58,7 @@ def test_the_commands_of_the_page_train_report_and_compare(study_file, capsys):
     assert len(list(Path("runs/studies/bars").glob("*.json"))) == 21
     code, out, err = call(capsys, *report)
     assert (code, err) == (0, "")
-    table = Path("page/tables/bars-outliers.md").read_text()
+    table = Path("page/tables/bars-equal-weight-outliers.md").read_text()
     assert table.count("study.py:HuberCenterLoss@0.1[delta=0.2]") == 5
     assert "sigma2r reproduce study.py:STUDY --scale long" in Path("page/report.html").read_text()
     assert Path("page/report.html").read_bytes() == Path("runs/studies/bars/report.html").read_bytes()
@@ -79,7 +79,7 @@ def test_a_report_runs_no_code_for_what_a_file_says(study_file, capsys):
         assert err.count("\n") == 1
         assert err.startswith(f"warning: report: {folder}")
         assert "holds a study of somebody's own" in err
-        assert not Path("page/tables/bars-outliers.md").exists()
+        assert not Path("page/tables/bars-equal-weight-outliers.md").exists()
     code, _, err = call(capsys, "report", "runs/studies/bars", "--study", "nowhere:STUDY")
     assert code == 1
     assert "there is no nowhere" in err

@@ -1,7 +1,7 @@
 """What each verb does with the words that were understood."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from sigma2r._suggest import unknown
 from sigma2r.cli import registry
+from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
 from sigma2r.studies.where import Where
@@ -82,12 +83,13 @@ def compare(chosen: Namespace) -> None:
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)  # before anything is printed, which may fail
     print_table(records)
+    _say_diverged(records)
     print(f"Report: {page}")
 
 
 def reproduce_studies(chosen: Namespace) -> None:
     """Train one study, or all of the paper's, and write reports."""
-    from sigma2r.report import print_table, refuse_foreign
+    from sigma2r.report import print_study, refuse_foreign
     from sigma2r.studies.reproduce import reproduce
 
     names = registry.names() if chosen.study == "all" else [chosen.study]
@@ -105,8 +107,16 @@ def reproduce_studies(chosen: Namespace) -> None:
         records = reproduce(study, scale, chosen.out, records=chosen.records, where=_where(chosen), launcher=launcher)
         kept = (chosen.records or chosen.out) / study.name
         page = registry.write_folder_report(kept, chosen.out / study.name, [study])
-        print_table(records)
+        print_study(study, scale, {record.run_id: record for record in records})
+        _say_diverged(records)
         print(f"Report: {page}")
+
+
+def _say_diverged(records: Iterable[Record]) -> None:
+    """Name the runs that have no row in any table."""
+    for record in records:
+        if record.diverged is not None:
+            print(f"{record.run.loss_name}, seed {record.run.init_seed}, diverged: {record.diverged}")
 
 
 def _found(name: str) -> Study:

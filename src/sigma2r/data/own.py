@@ -39,6 +39,11 @@ def own_images(
         )
     if isinstance(data, ImageData):
         _check(path, split, data)
+    if image_size is not None and data.image_shape[1:] != (image_size, image_size):
+        raise ValueError(
+            f"{path}: image_size {image_size} was asked for, and images have {data.image_shape[2]} x "
+            f"{data.image_shape[1]} pixels; the function of a data set may take image_size. Leave it out otherwise."
+        )
     return data
 
 
@@ -53,6 +58,8 @@ def _check(path: str, split: str, data: ImageData) -> None:
             f"{path}: labels of {split} must be an int64 tensor with one class index for each of the "
             f"{images.shape[0]} images, of which there must be some; got {_told(labels)}."
         )
+    if not data.class_names or not all(isinstance(name, str) for name in data.class_names):
+        raise ValueError(f"{path}: class_names of {split} must be texts, one for each class; got {data.class_names!r}.")
     least, most = int(labels.min()), int(labels.max())
     if least < 0 or most >= len(data.class_names):
         raise ValueError(

@@ -252,7 +252,10 @@ class JointLoss(nn.Module):
         groups: list[dict[str, object]] = []
         for loss, weight in zip(self.auxiliaries, self.weights, strict=True):
             own = getattr(loss, "param_groups", None)
-            mine = groups_of(loss, lr=lr) if own is None else cast("list[dict[str, object]]", own(lr=lr))
+            given = groups_of(loss, lr=lr) if own is None else cast("list[dict[str, object]]", own(lr=lr))
+            mine: list[dict[str, object]] = [
+                {"name": f"learned {i}", "lr": lr, **group} for i, group in enumerate(given)
+            ]
             groups += [{**group, "maximize": True} for group in mine] if weight < 0 else mine
         return groups
 

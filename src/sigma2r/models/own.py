@@ -33,7 +33,14 @@ def build_own_model(path: str, *, in_channels: int, image_size: int, num_classes
     dim = _looked_at(path, model, torch.zeros(2, in_channels, image_size, image_size), num_classes)
     if feature_dim not in (None, dim):
         raise ValueError(f"{path}: the model must have feature_dim {feature_dim}, as the run says; it has {dim}.")
-    model.feature_dim = dim  # type: ignore[assignment]
+    if getattr(model, "feature_dim", None) != dim:
+        try:
+            model.feature_dim = dim  # type: ignore[assignment]
+        except AttributeError:
+            raise ValueError(
+                f"{path}: feature_dim of the model must be {dim}, the width of its features; it says "
+                f"{model.feature_dim}."
+            ) from None
     return model
 
 

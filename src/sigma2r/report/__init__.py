@@ -7,7 +7,7 @@ from pathlib import Path
 from sigma2r.report.owned import refuse_foreign
 from sigma2r.report.paired import differences
 from sigma2r.report.tables import make_tables
-from sigma2r.report.terminal import print_table
+from sigma2r.report.terminal import print_study, print_table
 from sigma2r.studies.record import Record
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "make_tables",
     "markdown_table",
     "or_what_to_install",
+    "print_study",
     "print_table",
     "refuse_foreign",
     "write_report",

@@ -49,7 +49,8 @@ class Section:
     @property
     def anchor(self) -> str:
         """Its name within the page."""
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "section"
+        letters = r"[^a-z0-9]+" if self.title.isascii() else r"\W+"
+        return re.sub(letters, "-", self.title.lower()).strip("-") or "section"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,7 @@ from sigma2r.report.picture import picture as picture
 from sigma2r.report.plane import draw_features, in_the_plane
 from sigma2r.report.tables import Table, figure_at, rows_that_share_classes
 from sigma2r.studies.record import Record
-
-FIGURES = ("features", "growth", "learning", "classes")
+from sigma2r.studies.study import FIGURES
 
 
 def make_figures(table: Table, prefix: str = "", wanted: Container[str] = FIGURES) -> Iterator[Picture]:

@@ -38,7 +38,15 @@ class Grid:
     all_rows: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        """Write out what cannot be seen."""
+        """Refuse what is no table of text, and write out what cannot be seen."""
+        if not re.fullmatch(r"\w[^/\\\x00]*", str(self.name)):
+            raise ValueError(f"Grid: name must be a file name; got {self.name!r}.")
+        for row in (*self.rows, *(self.all_rows or ())):
+            if len(row) != len(self.headings) or not all(isinstance(cell, str) for cell in row):
+                raise ValueError(
+                    f"Grid: rows of {self.name} must hold a text for each of the {len(self.headings)} headings; got "
+                    f"{tuple(row)}."
+                )
         for key in ("title", "caption"):
             object.__setattr__(self, key, visible(getattr(self, key), keep="\n"))
         object.__setattr__(self, "headings", tuple(map(visible, self.headings)))

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from statistics import fmean, stdev
 
+from sigma2r._call import broken
 from sigma2r.report.document import Document, Section
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
@@ -28,7 +29,7 @@ def study_document(study: Study, scale: Scale, done: Done) -> Document:
 
 def study_sections(study: Study, scale: Scale, done: Done) -> Iterator[Section]:
     """A section for each part that has records."""
-    parts = list(study.parts(scale, done))
+    parts = study.known_parts(scale, done)
     for part in parts:
         records = part_records(part, done)
         if records:
@@ -56,8 +57,7 @@ def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: lis
     text = [part.text, *diverged_told(diverged)]
     if missing:
         text.append(f"{missing} of {len(part.runs)} runs are not done yet.")
-    extras = list(study.extras(part, table.records)) if part.shown else []
-    _check_extras(study, extras)
+    extras = _extras(study, part, table) if part.shown else []
     grids = _grids(part, table, prefix) if part.shown else (_trials(table, prefix),)
     pictures = make_figures(table, f"{prefix}-", study.figures) if part.shown else ()
     return Section(
@@ -72,13 +72,18 @@ def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: lis
     )
 
 
-def _check_extras(study: Study, extras: list[object]) -> None:
+def _extras(study: Study, part: Part, table: Table) -> list[object]:
+    try:
+        extras = list(study.extras(part, table.records))
+    except Exception as error:  # whatever the code of a user raises
+        raise broken(f"report: extras of {study.name}", error) from error
     for extra in extras:
         if not isinstance(extra, (Grid, Picture)):
             raise ValueError(
                 f"report: extras of {study.name} must be sigma2r.report.grid.Grid or sigma2r.report.figures.Picture; "
                 f"got {type(extra).__name__}."
             )
+    return extras
 
 
 def _grids(part: Part, table: Table, prefix: str) -> Iterator[Grid]:

@@ -12,6 +12,7 @@ from sigma2r._text import visible
 from sigma2r.report.groups import Images, counted, images_of_each, images_told, settings_of
 from sigma2r.report.groups import loss_groups as loss_groups
 from sigma2r.studies.record import Record
+from sigma2r.studies.run import Run
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Table:
     def title(self) -> str:
         """Data set and model."""
         run = self.records[0].run
-        return visible(f"{run.dataset}, {run.model} with {run.feature_dim} features")
+        return visible(f"{run.dataset}, {_network(run)}")
 
     @property
     def caption(self) -> str:
@@ -159,14 +160,19 @@ class Table:
         changed = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.as_dict()["augmentation"].items() if v)
         interval = " Mean ± half the 95 % t interval over seeds." if seeds[-1] > 1 else ""
         return visible(
-            f"{run.dataset} ({train} training, {test} test images), {run.model} with "
-            f"{run.feature_dim} features, {run.epochs} epochs, batches of {run.batch_size}, {run.optimizer} at "
+            f"{run.dataset} ({train} training, {test} test images), {_network(run)}, "
+            f"{run.epochs} epochs, batches of {run.batch_size}, {run.optimizer} at "
             f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}; "
             f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's, on test "
             "images unless said. I: mean over classes of Eq. 12. intra/inter: I over the mean distance between "
             "training class means. tail: distance to the class mean that 99 % of the images do not exceed, and the "
             "largest, over the same distance." + (f" {self.apart}" if self.apart else "")
         )
+
+
+def _network(run: Run) -> str:
+    """The model, and how many features it has, if the description says so."""
+    return run.model if run.feature_dim is None else f"{run.model} with {run.feature_dim} features"
 
 
 HEADINGS = ("loss", "n", *(column.title for column in COLUMNS))

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sigma2r._text import visible
+from sigma2r.report.groups import loss_groups
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
-from sigma2r.report.tables import HEADINGS, make_tables
+from sigma2r.report.tables import HEADINGS, Table, make_table, make_tables
 from sigma2r.studies.record import Record
+from sigma2r.studies.study import Done, Scale, Study
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,14 +24,32 @@ def print_table(records: Sequence[Record]) -> None:
     Raises:
         OSError: If nothing can be written there.
     """
+    for table in make_tables(records):
+        _print_table(table, table.title, None)
+
+
+def print_study(study: Study, scale: Scale, done: Done) -> None:
+    """The table of each part that a report shows, with the differences from the part's own baseline.
+
+    Raises:
+        OSError: If nothing can be written there.
+    """
+    for part in study.known_parts(scale, done):
+        records = [done[run.run_id] for run in part.runs if run.run_id in done and done[run.run_id].diverged is None]
+        if part.shown and records:
+            table = make_table(records)
+            baseline = part.baseline if part.baseline in loss_groups(records) else None
+            _print_table(table, f"{part.title}: {table.title}", baseline)
+
+
+def _print_table(table: Table, title: str, baseline: str | None) -> None:
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 132)
-    for table in make_tables(records):
-        _print(console, table.title, HEADINGS, [row.cells() for row in table.rows], table.caption)
-        found = differences(table)
-        if found:
-            _print(console, "Differences", DIFFERENCE_HEADINGS, [each.cells() for each in found], note(found))
+    _print(console, title, HEADINGS, [row.cells() for row in table.rows], table.caption)
+    found = differences(table, baseline)
+    if found:
+        _print(console, "Differences", DIFFERENCE_HEADINGS, [each.cells() for each in found], note(found))
 
 
 def _print(

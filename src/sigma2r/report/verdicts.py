@@ -45,7 +45,7 @@ class Findings:
         self.caveats = {name: studies[name].caveats.get(scale) for name, scale in scales.items()}
         self._rows: dict[tuple[str, str], dict[str, list[Record]]] = {}
         for name, scale in scales.items():
-            for part in studies[name].parts(scale, done):
+            for part in studies[name].known_parts(scale, done):
                 self._rows[name, part.name] = loss_groups(part_records(part, done))
 
     def row(self, study: str, part: str, loss: str) -> list[Record]:

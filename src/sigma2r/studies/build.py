@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 
+from sigma2r._resolve import is_path
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.data.splits import Split
 from sigma2r.losses import JointLoss, WarmUp
 from sigma2r.models import build_model
 from sigma2r.samplers import BalancedBatchSampler
-from sigma2r.studies.losses import build_loss, has_classes, takes
+from sigma2r.studies.losses import build_loss, check_value, has_classes, takes
 from sigma2r.studies.run import Run
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
 from sigma2r.training import CompactClassifier
@@ -43,6 +44,7 @@ def build(run: Run, training: Split, sampler: BalancedBatchSampler) -> CompactCl
         preprocess,
         augmentation=run.augmentation,
         data_seed=run.data_seed,
+        init_seed=run.init_seed,
         epochs=run.epochs,
         optimizer=run.optimizer,
         lr=run.lr,
@@ -64,6 +66,12 @@ def _criterion(run: Run, num_classes: int, feature_dim: int, sampler: BalancedBa
     if takes(run.loss, "max_per_class"):  # it spares the search on a GPU its N x N pairs
         options = {"max_per_class": sampler.max_per_class, **options}
     built = [build_loss(run.loss, num_classes, feature_dim, options) for _ in run.layers or "1"]
+    if is_path(run.loss):
+        check_value(run.loss, built[0], num_classes, feature_dim)
+    if run.center_init == "class-means" and not hasattr(built[0], "init_centers"):
+        raise ValueError(
+            f"Run: center_init class-means is for losses with init_centers; {run.loss} has none. Leave it out."
+        )
     auxiliaries = [loss for loss in built if loss is not None]
     if not auxiliaries:
         return None

@@ -32,16 +32,16 @@ def find_study(name: str, known: Known) -> Study:
 def read_study(folder: Path, known: Known) -> tuple[Study | None, Scale]:
     """Which study a folder holds the records of, and at which scale.
 
-    No code is imported for what a file says: a study by a path is None unless it is among those ``known``.
+    No code is imported for what a file says: a study is None unless it is among those ``known``, by what the file says
+    or, of a user's own, by the folder that it keeps its records in.
 
     Raises:
-        ValueError: If the folder does not say so, or names a study that there is not.
+        ValueError: If the folder does not say so, or the study has no such scale.
     """
     values = read_json(folder / STUDY_FILE)
     if not isinstance(values, dict) or not all(isinstance(values.get(key), str) for key in ("study", "scale")):
         raise DamagedFileError(f"report: {folder / STUDY_FILE} must name a study and its scale; got {values}.")
     name, scale = values["study"], values["scale"]
-    if name not in known and is_path(name):
-        return None, scale
-    study = find_study(name, known)
-    return study, study.scale(scale)
+    own = (each for each in known.values() if each.name == folder.name and is_path(each.reference or ""))
+    study = known.get(name) or next(own, None)
+    return (None, scale) if study is None else (study, study.scale(scale))

@@ -26,7 +26,7 @@ def comparison(base: Run, losses: Iterable[str], seeds: int, layers: Sequence[st
     losses = list(losses)
     if seeds < 1:
         raise ValueError(f"compare: seeds must be at least 1; got {seeds}.")
-    names = [loss.partition("@")[0].partition("[")[0] for loss in losses]
+    names = [replace(base, loss=loss, loss_options={}, layers=()).loss for loss in losses]
     if base.loss_options and base.loss not in names:
         raise ValueError(
             f"compare: loss_options are those of {base.loss}, which is not among the losses. Spell those of another in "
@@ -68,4 +68,4 @@ def run_folder(out: Path, run: Run) -> Path:
 
 def file_name(name: str) -> str:
     """A name as part of a file name, without what would name a folder."""
-    return re.sub(r"[/\\:\s]+", "-", name)[:_LONGEST]
+    return re.sub(r"[/\\:\s]+", "-", name).lstrip(".-")[:_LONGEST]

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sigma2r._resolve import is_path, source_of
+from sigma2r.data import FOLDER
 from sigma2r.data.fingerprint import fingerprint
 from sigma2r.data.splits import Split, load_splits
 from sigma2r.studies.record import Record
@@ -28,6 +30,23 @@ def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
         for name, split in splits.items()
         if name != "validation"  # a share of the training images
     }
+
+
+def describe_code(run: Run) -> dict[str, str]:
+    """What the code of one's own is that a run uses, by its path; nothing for a run of names alone."""
+    paths = [name for name in (run.dataset, run.model, run.loss) if is_path(name) and not name.startswith(FOLDER)]
+    return {path: source_of(path) for path in paths}
+
+
+def say_if_other_code(run: Run, before: Mapping[str, str] | None) -> None:
+    """One sentence if code of one's own has changed: the record and the checkpoints are of what it was."""
+    changed = [path for path, code in describe_code(run).items() if (before or {}).get(path, code) != code]
+    if changed:
+        warnings.warn(
+            f"train: the code of {', '.join(changed)} has changed since {run.loss_name}, seed {run.init_seed}, was "
+            "trained with it, and what was trained stays. Choose another --out to train with the code as it is.",
+            stacklevel=2,
+        )
 
 
 def load(run: Run, where: Where) -> dict[str, Split]:
@@ -73,6 +92,7 @@ def refuse_records_of_other_data(records: Iterable[Record], where: Where) -> Non
     """
     now: dict[tuple[Any, ...], Seen | None] = {}
     for record in records:
+        say_if_other_code(record.run, record.code)
         if record.data is None:
             continue  # from before records told
         key = tuple(getattr(record.run, name) for name in DATA_FIELDS)

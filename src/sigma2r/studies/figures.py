@@ -49,6 +49,10 @@ def _of_all(record: Any) -> dict[str, tuple[bool, str]]:
             and _is_all(record.seconds.values(), _is_number),
             "be numbers",
         ),
+        "code": (
+            record.code is None or (isinstance(record.code, Mapping) and _is_all(record.code.values(), _is_text)),
+            "be a text for each path, or be null",
+        ),
         "data": (
             record.data is None
             or (isinstance(record.data, Mapping) and _is_all(record.data.values(), lambda s: isinstance(s, Mapping))),

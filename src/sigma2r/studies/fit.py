@@ -13,7 +13,7 @@ from sigma2r.data.splits import Split
 from sigma2r.losses import JointLoss
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.studies.build import build
-from sigma2r.studies.data import describe_data, load
+from sigma2r.studies.data import describe_code, describe_data, load
 from sigma2r.studies.record import Record, describe_device, plain, versions
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where, find_device, using_threads
@@ -89,6 +89,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
             class_names=tuple(splits["train"].data.class_names),
             counts=_counts(splits, module.model),
             data=data,
+            code=describe_code(run),
             history=tuple(plain(history)),
             final=plain({split: history[-1][split] for split in splits}),
             plane=plain(plane_of(module, splits["train"], device)),

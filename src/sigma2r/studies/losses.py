@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from sigma2r._call import call_own, parameters_of
 from sigma2r._resolve import is_path, resolve
+from sigma2r._shown import shown
 from sigma2r._suggest import unknown
 from sigma2r._values import converted
 from sigma2r.losses import (
@@ -21,6 +23,7 @@ from sigma2r.losses import (
     SoftNearestNeighborLoss,
     TripletCenterLoss,
 )
+from sigma2r.models.modes import evaluating
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
 
 CROSS_ENTROPY = "cross-entropy"
@@ -57,12 +60,25 @@ def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("reduction") == "none":
         raise ValueError(f"{name}: a run needs one number for a batch: reduction must be mean or sum; got none.")
     if _is_ones_own(name):
-        return {key: _value(value) if isinstance(value, str) else value for key, value in options.items()}
+        taken = {key: _value(value) if isinstance(value, str) else value for key, value in options.items()}
+        for key, value in taken.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"{name}: {key} must be a number, a text, a truth value or a list of such; got {shown(value)}."
+                )
+        return taken
     _check_options(name, options)
     wanted = {} if name in ON_LOGITS else {p.name: p for p in _parameters(name)}
     taken = {key: _converted(name, wanted[key], value) for key, value in options.items()}
     build_loss(name, 1, 1, taken)
     return {key: value for key, value in taken.items() if not _same(value, wanted[key].default)}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value can stand in a description as it is."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _converted(name: str, parameter: inspect.Parameter, value: Any) -> Any:
@@ -118,6 +134,40 @@ def build_loss(name: str, num_classes: int, feature_dim: int, options: Mapping[s
     return built
 
 
+def check_value(name: str, loss: nn.Module | None, num_classes: int, feature_dim: int) -> None:
+    """Call a loss of one's own once, on random features, and refuse it if it does not give one number in the graph.
+
+    Raises:
+        ValueError: In one sentence, whatever it gives or raises.
+    """
+    assert loss is not None, "a loss by a path is a module"
+    with torch.random.fork_rng(devices=[]):
+        features = torch.randn(2 * min(num_classes, 64), feature_dim, requires_grad=True)
+        labels = torch.arange(features.shape[0]) % num_classes
+        with evaluating(loss):
+            value = call_own(name, features, labels, function=loss)
+    if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
+        raise ValueError(
+            f"{name}: a loss must give one number in the graph, loss(features, labels) -> Tensor of shape (); got "
+            f"{shown(value)}."
+        )
+    figures = getattr(loss, "class_figures", dict)
+    told = call_own(f"{name}.class_figures", function=figures)
+    fits = isinstance(told, dict) and all(isinstance(v, Tensor) and v.shape == (num_classes,) for v in told.values())
+    if not fits or not RESERVED.isdisjoint(told):
+        raise ValueError(
+            f"{name}: class_figures must give a tensor of shape ({num_classes},) for each name, none of them "
+            f"{', '.join(sorted(RESERVED))}; got {shown(told)}."
+        )
+
+
+RESERVED = frozenset(
+    ("epoch", "lr", "loss_lr", "train_loss", "cross_entropy", "auxiliary", "train", "validation", "test", "train_s",
+     "measure_s")
+)  # fmt: skip
+"""What the entry of an epoch holds already."""
+
+
 def is_known(name: str) -> bool:
     """Whether a loss is one of ours or a yardstick, and not named by a path or mistyped."""
     return name in _ADDED or name in ON_LOGITS
@@ -134,8 +184,9 @@ def has_classes(name: str) -> bool:
 
 
 def may_be_raised(name: str) -> bool:
-    """Whether a negative weight of the loss may make sense; of one that is named by a path only it knows."""
-    return _is_ones_own(name) or bool(getattr(_ADDED.get(name), "may_be_raised", False))
+    """Whether a negative weight of the loss makes sense; one that is named by a path is imported for it."""
+    loss = _constructor(name) if _is_ones_own(name) else _ADDED.get(name)
+    return bool(getattr(loss, "may_be_raised", False))
 
 
 def _is_ones_own(name: str) -> bool:

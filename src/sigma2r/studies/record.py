@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -50,6 +51,8 @@ class Record:
     diverged: str | None = None
     data: dict[str, dict[str, Any]] | None = None
     """Fingerprint, images and classes of each split's data set; None in records from before it was told."""
+    code: dict[str, str] | None = None
+    """What the code of one's own was, by its path."""
 
     @property
     def run_id(self) -> str:
@@ -106,7 +109,8 @@ def read_records(folder: Path) -> list[Record]:
         ValueError: If there is none, or one cannot be read.
     """
     flat = (path for path in folder.glob("*.json") if path.name != STUDY_FILE)
-    paths = sorted(folder.rglob(RECORD_FILE)) or sorted(flat)
+    kept = (path for path in folder.glob("*/*.json") if re.fullmatch(r"[0-9a-f]{16}\.json", path.name))
+    paths = sorted(folder.rglob(RECORD_FILE)) or sorted(flat) or sorted(kept)
     if not paths:
         raise ValueError(
             f"Record: {folder} must hold run folders with a {RECORD_FILE}, or records; there is none. "
@@ -156,8 +160,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def number(value: float) -> float | None:
-    """Seven significant digits, which is what float32 holds; None for NaN."""
-    return None if math.isnan(value) else float(f"{value:.7g}")
+    """Seven significant digits, which is what float32 holds; None for NaN and infinity, which JSON has not."""
+    return float(f"{value:.7g}") if math.isfinite(value) else None
 
 
 def numbers(values: Iterable[float]) -> list[float | None]:

@@ -1,19 +1,22 @@
 """Train what a study lacks, and keep its records: ``reproduce(study, ...) -> records``."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from sigma2r._files import set_aside
+from sigma2r._resolve import is_path
 from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.data import refuse_records_of_other_data
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
-from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, write_json
+from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, read_json, write_json
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
 from sigma2r.studies.where import Where
 
 RUNS = "runs"
+_RECORD = re.compile(r"[0-9a-f]{16}\.json")
 
 
 def reproduce(
@@ -73,10 +76,10 @@ class Kept:
         self._folder = folder / study.name
         self._say = say
         self.done: dict[str, Record] = {}
-        if folder.exists():
-            for path in sorted(folder.glob("*/*.json")):
-                if path.name != STUDY_FILE:
-                    self._read(path)
+        self._refuse_other_study(study)
+        for path in sorted(folder.glob("*/*.json")) if folder.exists() else ():
+            if _RECORD.fullmatch(path.name):  # nothing else is ours to read, or to rename
+                self._read(path)
         if study.reference:
             write_json(self._folder / STUDY_FILE, {"study": study.reference, "scale": scale})
         while fresh := [
@@ -87,11 +90,23 @@ class Kept:
             for run in fresh:
                 self.add(self.done[run.run_id])
 
+    def _refuse_other_study(self, study: Study) -> None:
+        """Refuse the folder of a study that has the same name by chance; a path may be spelled in several ways."""
+        path = self._folder / STUDY_FILE
+        kept = read_json(path).get("study") if path.exists() else None
+        names = (str(kept), str(study.reference))
+        if kept is not None and study.reference and kept != study.reference and not all(map(is_path, names)):
+            raise ValueError(
+                f"reproduce: {self._folder} holds the records of the study {kept}; another of that name would take its "
+                "place. Give it another name, or choose another --out."
+            )
+
     def _read(self, path: Path) -> None:
         try:
             record = Record.read(path)
         except DamagedFileError as error:
-            self._say(f"{error} Set aside as {set_aside(path).name}; the run will be trained again.")
+            if path.parent == self._folder:
+                self._say(f"{error} Set aside as {set_aside(path).name}; the run will be trained again.")
             return
         self.done[record.run_id] = record
 

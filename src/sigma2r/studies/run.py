@@ -109,6 +109,8 @@ class Run:
         self._set(loss_options=own_options(name, {**self.loss_options, **options}))
         if self.loss in ON_LOGITS:
             self._set(warmup_epochs=0, center_init="normal", layers=())
+        if not is_path(self.loss) and not has_classes(self.loss):
+            self._set(center_init="normal")  # there are no centers
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
         self._set(pixel_range=as_pixel_range(self.pixel_range))
@@ -121,7 +123,7 @@ class Run:
             self._set(feature_dim=default_feature_dim(self.model))
         if self.augmentation is None:
             self._set(augmentation=default_augmentation(self.dataset))
-        if self.loss_weight < 0 and not may_be_raised(self.loss):
+        if self.loss_weight < 0 and not is_path(self.loss) and not may_be_raised(self.loss):
             raise ValueError(f"Run: loss_weight must be a finite number of at least 0; got {self.loss_weight!r}.")
         if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
             raise ValueError(f"Run: label-smoothing must lie in [0, 1); got {self.loss_weight!r}.")
@@ -234,7 +236,7 @@ def _spelled(value: object) -> str:
     return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-_SPELLED = re.compile(r"(?P<name>[^@\[]*)(?:@(?P<weight>[^\[]*))?(?:\[(?P<options>.*)\])?")
+_SPELLED = re.compile(r"(?P<name>[^:]*\.py:\w[\w.]*|[^@\[]*)(?:@(?P<weight>[^\[]*))?(?:\[(?P<options>.*)\])?")
 
 
 def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:

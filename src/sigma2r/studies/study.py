@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sigma2r._call import broken
+from sigma2r._shown import shown
 from sigma2r._suggest import unknown
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
@@ -30,7 +32,7 @@ class Part:
         followed_by: Runs that take as long as those that will follow, with weights that are not known yet.
 
     Raises:
-        ValueError: If the name is no file name, or there is no run.
+        ValueError: If the name is no file name, there is no run, or none is of the baseline.
     """
 
     name: str
@@ -49,7 +51,13 @@ class Part:
             raise ValueError(
                 f"Part: runs of {self.name} must be sigma2r.studies.run.Run, at least one; got {self.runs}."
             )
+        losses = list(dict.fromkeys(run.loss_name for run in self.runs))
+        if self.baseline is not None and self.baseline not in losses:
+            raise unknown(f"baseline of {self.name}", self.baseline, losses)
 
+
+FIGURES = ("features", "growth", "learning", "classes")
+"""The figures that a report can draw of a part."""
 
 Extras = Callable[[Part, Sequence[Record]], Iterable[Any]]
 
@@ -93,8 +101,13 @@ class Study:
     def __post_init__(self) -> None:
         """Refuse what could not be trained or kept."""
         _check_name("Study", self.name)
-        if not self.settings:
-            raise ValueError(f"Study: settings of {self.name} must tell of at least one scale; there is none.")
+        if self.name == "runs":
+            raise ValueError("Study: name must not be runs: the folders of runs lie there.")
+        if not isinstance(self.settings, Mapping) or not self.settings:
+            raise ValueError(f"Study: settings of {self.name} must be a text for each scale, at least one.")
+        for name in self.figures:
+            if name not in FIGURES:
+                raise unknown(f"figure of {self.name}", str(name), FIGURES)
         if self.reference is None:
             object.__setattr__(self, "reference", self.name)
 
@@ -112,12 +125,35 @@ class Study:
 
     def runs(self, scale: Scale, done: Done) -> list[Run]:
         """All runs that are known by now, each once, in order."""
-        return list({run.run_id: run for part in self.parts(scale, done) for run in part.runs}.values())
+        return list({run.run_id: run for part in self.known_parts(scale, done) for run in part.runs}.values())
+
+    def known_parts(self, scale: Scale, done: Done) -> list[Part]:
+        """The parts that can be told by now.
+
+        Raises:
+            ValueError: If what yields them raises, yields something else, or two have one name or one title.
+        """
+        try:
+            parts = list(self.parts(scale, done))
+        except ValueError:
+            raise
+        except Exception as error:  # whatever the code of a user raises
+            raise broken(f"Study: parts of {self.name}", error) from error
+        for part in parts:
+            if not isinstance(part, Part):
+                raise ValueError(f"Study: parts of {self.name} must yield Part(...); got {shown(part)}.")
+        for what, told in (("name", [part.name for part in parts]), ("title", [part.title for part in parts])):
+            twice = [each for each in told if told.count(each) > 1]
+            if twice:
+                raise ValueError(
+                    f"Study: each part of {self.name} must have its own {what}; {twice[0]!r} is there twice."
+                )
+        return parts
 
     def missing(self, scale: Scale, done: Done) -> list[Run]:
         """Runs that have no record yet, and as many as will follow once weights are chosen: what lies ahead."""
         known = [run for run in self.runs(scale, done) if run.run_id not in done]
-        return known + [run for part in self.parts(scale, done) for run in part.followed_by]
+        return known + [run for part in self.known_parts(scale, done) for run in part.followed_by]
 
 
 def _check_name(who: str, name: str) -> None:

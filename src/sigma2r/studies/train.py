@@ -9,7 +9,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sigma2r._files import is_part, set_aside
-from sigma2r.studies.data import Seen, refuse_other_data, refuse_records_of_other_data
+from sigma2r.studies.data import (
+    Seen,
+    describe_code,
+    refuse_other_data,
+    refuse_records_of_other_data,
+    say_if_other_code,
+)
 from sigma2r.studies.fit import Seeing, fit
 from sigma2r.studies.record import (
     RECORD_FILE,
@@ -29,7 +35,7 @@ RUN_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 LOCK = ".lock"
-_DATA = "data"  # beside the fields of the run in its description
+_DATA, _CODE = "data", "code"  # beside the fields of the run in its description
 
 
 def train(run: Run, out: Path, where: Where | None = None) -> Record:
@@ -171,24 +177,27 @@ def _claim(run: Run, out: Path, data: Seen) -> None:
     path = out / RUN_FILE
     if path.exists():
         try:
-            refuse_other_data(run, _read_description(path)[1], data)
+            _, seen, code = _read_description(path)
+            refuse_other_data(run, seen, data)
+            say_if_other_code(run, code)
         except DamagedFileError:
             aside = set_aside(path)
             warnings.warn(f"train: {path} is damaged. Set aside as {aside.name}.", stacklevel=4)
-    write_json(path, {**run.as_dict(), _DATA: data})
+    write_json(path, {**run.as_dict(), _DATA: data, _CODE: describe_code(run)})
 
 
-def _read_description(path: Path) -> tuple[Run, Seen | None]:
-    """The run that a folder is of, and what its data are.
+def _read_description(path: Path) -> tuple[Run, Seen | None, dict[str, str] | None]:
+    """The run that a folder is of, what its data are, and the code of one's own.
 
     Raises:
         DamagedFileError: If the file is no JSON.
         ValueError: If it describes no run.
     """
     values = read_json(path)
-    data = values.pop(_DATA, None) if isinstance(values, dict) else None
+    data, code = (values.pop(key, None) if isinstance(values, dict) else None for key in (_DATA, _CODE))
     try:
-        return Run.from_dict(values), data if isinstance(data, dict) else None
+        run = Run.from_dict(values)
+        return run, data if isinstance(data, dict) else None, code if isinstance(code, dict) else None
     except ValueError as error:
         raise ValueError(f"train: {path} must describe a run; {error}") from error
 

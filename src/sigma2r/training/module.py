@@ -32,6 +32,7 @@ class CompactClassifier(pl.LightningModule):
         preprocess: Normalisation of the images.
         augmentation: Random changes of training images.
         data_seed: Decides them, together with the epoch.
+        init_seed: Decides, with both, what model and losses draw from torch's global generator while they train.
         epochs: Length of the cosine.
         optimizer: ``"adam"`` or ``"sgd"`` (momentum 0.9).
         lr: Learning rate of the network at the first epoch.
@@ -47,6 +48,7 @@ class CompactClassifier(pl.LightningModule):
         *,
         augmentation: Augmentation,
         data_seed: int,
+        init_seed: int = 0,
         epochs: int,
         optimizer: str,
         lr: float,
@@ -63,6 +65,7 @@ class CompactClassifier(pl.LightningModule):
         self.preprocess = preprocess
         self.augmentation = augmentation
         self.data_seed = data_seed
+        self.init_seed = init_seed
         self.epochs = epochs
         self.optimizer_name = optimizer
         self.lr = lr
@@ -75,6 +78,7 @@ class CompactClassifier(pl.LightningModule):
         """Set this epoch's rates and its augmentation: both follow from the epoch alone, so resuming is exact."""
         epoch = self.current_epoch
         self._generator.manual_seed(self.data_seed * 1_000_003 + epoch)
+        torch.manual_seed((self.init_seed * 1_000_003 + self.data_seed) * 1_000_003 + epoch)  # dropout and its like
         self._first_bad_step = torch.full((), -1, device=self.device)
         if self.criterion is not None:
             self.criterion.set_epoch(epoch)

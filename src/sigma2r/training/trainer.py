@@ -86,7 +86,8 @@ def fit(
         plan.of,
     )
     resumed = files is not None and files.last.exists()
-    with _quiet_lightning(), _signals_that_say_what_they_are():
+    cuda = [device] if device.type == "cuda" else []
+    with _quiet_lightning(), _signals_that_say_what_they_are(), torch.random.fork_rng(devices=cuda):
         trainer = _trainer(history, device, plan, files, len(sampler))
         module.to(device)
         if plan.precision == "64-true":

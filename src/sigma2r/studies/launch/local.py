@@ -124,9 +124,17 @@ def _serve(tasks: Connection, lifeline: Connection, threads: int) -> None:
         task = tasks.recv()
         try:
             result: Record | BaseException = do(task)
-        except Exception as error:
-            result = error
+        except (Exception, SystemExit) as error:
+            result = _that_travels(error)
         tasks.send(result)
+
+
+def _that_travels(error: BaseException) -> BaseException:
+    """An error as another process can read it: of Python's or ours as it is, of a user's code in words."""
+    ours = type(error).__module__.partition(".")[0] in ("builtins", "sigma2r")
+    if ours and isinstance(error, Exception):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _die_with(lifeline: Connection) -> None:

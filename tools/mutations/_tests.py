@@ -24,7 +24,13 @@ KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
 PAGES = ("tests/report/test_tables.py", "tests/report/test_report.py", "tests/report/test_document.py")
-PAPER = ("tests/paper",)
+PAPER = (
+    "tests/paper/test_claims.py",
+    "tests/paper/test_published.py",
+    "tests/paper/test_geometry.py",
+    "tests/paper/test_judges.py",
+    "tests/paper/test_report.py",
+)
 TESTS = {
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
@@ -42,7 +48,6 @@ TESTS = {
     "models": ("tests/models",),
     "models/own.py": OWN[:1],
     "paper": PAPER,
-    "paper/gains.py": ("tests/paper/test_report.py",),
     "paper/judges.py": ("tests/paper/test_judges.py",),
     **dict.fromkeys(("paper/studies", "paper/settings.py", "paper/strength.py"), ("tests/paper/test_studies.py",)),
     "report": PAGES,
@@ -51,6 +56,8 @@ TESTS = {
     "report/terminal.py": (*VERDICTS, "tests/studies/test_cli.py"),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
+    "studies/build.py": FITTING[:2],
+    "studies/fit.py": FITTING[:2],
     **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py"),
     **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py", "tests/report", *FITTING)),

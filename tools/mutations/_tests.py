@@ -17,7 +17,7 @@ LOSSES = (
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TAPS = ("tests/test_taps.py", "tests/test_layout.py")
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
-SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py")
+SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
@@ -39,7 +39,13 @@ TESTS = {
     "_files.py": ("tests/test_files.py",),
     "cli": ("tests/studies/test_cli.py", *OWN),
     "data": ("tests/data",),
-    "data/splits.py": (*SPLITS, *OWN),
+    **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
+    **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
+    "data/cifar.py": ("tests/data/test_cifar.py",),
+    **dict.fromkeys(
+        ("data/registry.py", "data/fashion_mnist.py", "data/fuzzy_rgb.py"),
+        ("tests/data/test_datasets.py", "tests/data/test_tree.py"),
+    ),
     "data/own.py": OWN[:1],
     "diagnosis": DIAGNOSIS,
     "losses": LOSSES,
@@ -61,8 +67,8 @@ TESTS = {
     **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py"),
     **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py", "tests/report", *FITTING)),
-    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_tuning.py", *OWN, *KEEPING[:1])),
-    "studies/reproduce.py": KEEPING,
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py",)),
+    "studies/reproduce.py": ("tests/studies/test_study.py",),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),

@@ -42,6 +42,7 @@ TESTS = {
     **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
     **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
     "data/cifar.py": ("tests/data/test_cifar.py",),
+    "data/threads.py": ("tests/data/test_threads.py",),
     **dict.fromkeys(
         ("data/registry.py", "data/fashion_mnist.py", "data/fuzzy_rgb.py"),
         ("tests/data/test_datasets.py", "tests/data/test_tree.py"),

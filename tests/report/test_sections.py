@@ -129,7 +129,17 @@ def test_records_as_they_come_are_told_with_those_that_diverged_and_their_comman
 def test_the_terminal_shows_results_and_below_them_differences(capsys):
     print_table([DONE[run.run_id] for run in RUNS])
     told = capsys.readouterr().out
-    for text in ("cross-entropy", "center@0.1", "intra/inter", "tail 99 %", "Differences", "Bonferroni", "n = 5 seeds"):
+    for text in (
+        "cross-entropy",
+        "center@0.1",
+        "intra/inter",
+        "tail 99 %",
+        "I, train",
+        "seconds",
+        "verdict",
+        "Differences",
+        "Bonferroni",
+    ):
         assert text in told
     print_table([DONE[RUNS[0].run_id]])
     told = capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sigma2r._files import write_whole
+from sigma2r._files import is_part, set_aside, write_whole
 
 
 def test_a_file_is_written_whole_with_the_folders_that_it_needs(tmp_path):
@@ -64,7 +64,7 @@ def test_a_link_gives_way_and_what_it_led_to_stays(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from sigma2r._files import write_whole
+from sigma2r._files import is_part, set_aside, write_whole
 for number in range(200):
     write_whole(Path(sys.argv[1]), sys.argv[2].encode() * (1000 + number))
 """
@@ -100,3 +100,34 @@ def test_threads_that_write_one_file_at_once_do_not_meet(tmp_path):
     assert failed == []
     assert len(set((tmp_path / "file").read_bytes())) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_reader_finds_the_old_file_while_the_new_one_is_written(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"old")
+    seen = []
+
+    def looks(file):
+        file.write(b"new")
+        file.flush()
+        seen.append(path.read_bytes())
+        (part,) = (each for each in tmp_path.iterdir() if each != path)
+        assert is_part(part)
+        assert not is_part(path)
+
+    write_whole(path, looks)
+    assert (seen, path.read_bytes()) == ([b"old"], b"new")
+
+
+def test_what_is_set_aside_is_kept_each_time_under_another_name(tmp_path):
+    path = tmp_path / "record.json"
+    for content in ("first", "second", "third"):
+        path.write_text(content)
+        aside = set_aside(path)
+        assert aside.read_text() == content
+        assert not path.exists()
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "record.json.broken-1",
+        "record.json.broken-2",
+        "record.json.broken-3",
+    ]

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -153,15 +154,37 @@ def test_benchmark_tables_show_the_committed_results():
 
 
 def test_every_mutation_finds_its_place_in_the_source():
-    from tools.mutations import MUTATIONS, TESTS
+    from tools.mutations import MUTATIONS, TESTS, tests_of
 
     assert len(MUTATIONS) > 80
     for mutation in MUTATIONS:
         path = ROOT / "src/sigma2r" / mutation.file
         assert mutation.apply(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
     assert all((ROOT / name).exists() for names in TESTS.values() for name in names)
-    assert {mutation.file.partition("/")[0] for mutation in MUTATIONS} == set(TESTS)
+    assert all(tests_of(mutation.file) for mutation in MUTATIONS)
+    assert [key for key in TESTS if not (ROOT / "src/sigma2r" / key).exists()] == []
     from sigma2r.studies import losses as registry
 
     modules = {loss.replace("-", "_") for loss in registry.AUXILIARY_LOSSES}
     assert modules <= {Path(mutation.file).stem for mutation in MUTATIONS}
+
+
+def test_every_public_module_has_three_mutations_at_least():
+    from tools.mutations import MUTATIONS
+
+    source = ROOT / "src/sigma2r"
+    names_alone = {"functional.py"}  # it hands on functions of the losses, whose modules have mutations of their own
+    public = {str(path.relative_to(source)) for path in source.rglob("*.py") if not path.name.startswith("_")}
+    public |= {"cli/__init__.py"}  # a package whose code stands in its first file
+    assert len(public) > 70
+    counted = Counter(mutation.file for mutation in MUTATIONS)
+    assert {name: counted[name] for name in public - names_alone if counted[name] < 3} == {}
+
+
+def test_the_longest_path_says_which_tests_notice_a_mutation():
+    from tools.mutations import TESTS, tests_of
+
+    assert tests_of("paper/judges.py") == TESTS["paper/judges.py"] != TESTS["paper"]
+    assert tests_of("paper/studies/table_1.py") == TESTS["paper/studies"]
+    assert tests_of("studies/tuning.py") != tests_of("studies/fit.py") == TESTS["studies"]
+    assert tests_of("data/folder.py") == TESTS["data"]

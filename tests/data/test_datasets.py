@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from sigma2r.data import FolderImages, ImageData, default_augmentation, load_images
 from sigma2r.data.fashion_mnist import DEBIAN_FOLDER
 from sigma2r.data.folder import folder_images
+from sigma2r.data.fuzzy_rgb import fuzzy_rgb
 from sigma2r.data.idx import read_idx
 from sigma2r.data.preprocess import Preprocess
 from tests.conftest import require
@@ -42,6 +43,20 @@ def test_the_largest_channel_of_fuzzy_rgb_always_names_the_class():
         data = load_images("fuzzy-rgb", split)
         colours = data.images[:, :, 0, 0]
         assert (colours.gather(1, data.labels[:, None]).squeeze(1) == colours.max(1).values).all()
+
+
+def test_brightness_is_rounded_to_the_nearest_and_reaches_its_bounds():
+    data = fuzzy_rgb("train")
+    colours = data.images[:, :, 0, 0]
+    own = torch.nn.functional.one_hot(data.labels, 3).bool()
+    assert (colours[own].min().item(), colours[own].max().item()) == (51, 255)
+    assert (colours[~own].min().item(), colours[~own].max().item()) == (0, 51)
+
+
+def test_no_test_image_of_fuzzy_rgb_takes_its_colours_from_a_training_image():
+    train, test = (fuzzy_rgb(split).images[:500, :, 0, 0] for split in ("train", "test"))  # red ones in both
+    assert (train == test).all(1).float().mean() < 0.01
+    assert (train[:, 1:] == test[:, 1:]).all(1).float().mean() < 0.05
 
 
 def test_fuzzy_rgb_is_the_same_each_time_and_its_splits_differ():

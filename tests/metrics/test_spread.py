@@ -227,3 +227,14 @@ def test_measures_take_lists_arrays_and_columns():
 def test_measures_recognise_what_came_before_they_advise(measure, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         measure(torch.randn(9, 3), torch.arange(9) % 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_the_metric_stays_wide_whatever_dtype_a_module_around_it_takes(dtype):
+    metric = IntraClassSpread(num_classes=2, feature_dim=3)
+    metric.update(torch.tensor([[1e4, 0.0, 0.0], [1e4, 1.0, 0.0]]), torch.tensor([0, 0]))
+    before = metric.moments.clone()
+    metric.set_dtype(dtype)
+    assert metric.moments.dtype == torch.float64
+    assert torch.equal(metric.moments, before)
+    assert metric.compute()[0].item() == pytest.approx(0.5**0.5, rel=1e-9)

@@ -38,6 +38,10 @@ def test_the_grid_reaches_a_center_loss_40_times_as_strong_as_the_papers():
     assert max(GRID) / 0.01 == pytest.approx(40)
     (*center,) = {run.loss_weight for run in equal_strength(Run(loss="center"), 1).runs if run.loss == "center"}
     assert center == [pytest.approx(0.4)]
+    for seeds in (1, 3):
+        runs = equal_strength(Run(loss="cross-entropy"), seeds).runs
+        names = ["center@0.4"] * seeds + ["sigma2r@0.01"] * seeds
+        assert [run.loss_name for run in runs] == names
 
 
 @pytest.mark.parametrize(("scale", "rate", "other"), [("desk", 0.001, 0.4), ("paper", 0.4, 0.001)])

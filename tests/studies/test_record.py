@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sigma2r.studies.record import DamagedFileError, Record, read_records
+from sigma2r.studies.record import DamagedFileError, Record, plain, read_records
 from sigma2r.studies.train import train
 from tests.report.conftest import make_record
 from tests.studies.test_cli import call
@@ -148,3 +148,22 @@ def test_every_record_that_training_leaves_is_one(tiny_run, tmp_path):
     assert Record.read(tmp_path / "record.json").as_dict() == record.as_dict()
     assert record.device["instructions"]
     assert set(record.data) == {"train", "test"}
+
+
+def test_figures_have_seven_digits_and_no_nan():
+    values = {"a": [1.23456789, float("nan")], "b": (3, {"c": 0.1 + 0.2})}
+    assert plain(values) == {"a": [1.234568, None], "b": [3, {"c": 0.3}]}
+
+
+def test_records_stand_with_the_baseline_first_and_then_by_loss_weight_and_seed(tmp_path):
+    wanted = [make_record("cross-entropy", 1), make_record("center@0.1"), make_record("center@0.1", 2),
+              make_record("center@0.4"), make_record("sigma2r@0.01")]  # fmt: skip
+    for record in wanted[::-1]:
+        record.write(tmp_path / f"{record.run_id}.json")
+    assert [record.run for record in read_records(tmp_path)] == [record.run for record in wanted]
+
+
+@pytest.mark.parametrize("schema", [2, 0, "1", True, 1.0])
+def test_a_record_of_another_schema_is_refused(tmp_path, schema):
+    with pytest.raises(ValueError, match="this version reads schema 1"):
+        Record.read(written(tmp_path, at("schema", value=schema)))

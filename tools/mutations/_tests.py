@@ -17,50 +17,65 @@ LOSSES = (
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TAPS = ("tests/test_taps.py", "tests/test_layout.py")
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
-SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py")
+SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
-OWN = ("tests/studies/test_own.py",)
+OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
 PAGES = ("tests/report/test_tables.py", "tests/report/test_report.py", "tests/report/test_document.py")
-PAPER = ("tests/paper",)
+PAPER = (
+    "tests/paper/test_claims.py",
+    "tests/paper/test_published.py",
+    "tests/paper/test_geometry.py",
+    "tests/paper/test_judges.py",
+    "tests/paper/test_report.py",
+)
 TESTS = {
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    **dict.fromkeys(("_resolve.py", "_call.py"), ("tests/test_package.py", *OWN)),
-    "_files.py": ("tests/test_files.py", *KEEPING),
-    "cli": ("tests/studies/test_cli.py", *OWN),
+    **dict.fromkeys(("_resolve.py", "_call.py"), OWN[:1]),
+    "_files.py": ("tests/test_files.py",),
+    "cli": ("tests/studies/test_cli_words.py",),
     "data": ("tests/data",),
-    "data/splits.py": (*SPLITS, *OWN),
-    "data/own.py": OWN,
+    **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
+    **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
+    "data/cifar.py": ("tests/data/test_cifar.py",),
+    "data/threads.py": ("tests/data/test_threads.py",),
+    **dict.fromkeys(
+        ("data/registry.py", "data/fashion_mnist.py", "data/fuzzy_rgb.py"),
+        ("tests/data/test_datasets.py", "tests/data/test_tree.py"),
+    ),
+    "data/own.py": OWN[:1],
     "diagnosis": DIAGNOSIS,
     "losses": LOSSES,
     "metrics": LOSSES,
     "metrics/shell.py": ("tests/metrics/test_spread.py",),
     "models": ("tests/models",),
-    "models/own.py": OWN,
+    "models/own.py": OWN[:1],
     "paper": PAPER,
-    "paper/gains.py": ("tests/paper/test_report.py",),
     "paper/judges.py": ("tests/paper/test_judges.py",),
     **dict.fromkeys(("paper/studies", "paper/settings.py", "paper/strength.py"), ("tests/paper/test_studies.py",)),
     "report": PAGES,
     **dict.fromkeys(("report/tables.py", "report/paired.py", "report/verdicts.py"), VERDICTS),
-    **dict.fromkeys(("report/study.py", "report/folder.py"), (*PAGES[:1], "tests/paper/test_report.py", *OWN)),
-    "report/terminal.py": (*VERDICTS, "tests/studies/test_cli.py"),
+    **dict.fromkeys(
+        ("report/study.py", "report/folder.py", "report/page.py", "report/terminal.py"), ("tests/report/test_sections.py",)
+    ),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
+    "studies/build.py": FITTING[:2],
+    "studies/fit.py": FITTING[:2],
     **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py"),
-    **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py", "tests/report", *FITTING)),
-    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_tuning.py", *OWN, *KEEPING[:1])),
-    "studies/reproduce.py": KEEPING,
+    **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py",)),
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py",)),
+    "studies/reproduce.py": ("tests/studies/test_study.py",),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
-    "studies/where.py": ("tests/studies/test_where.py", "tests/studies/test_train.py", *KEEPING),
+    "studies/where.py": ("tests/studies/test_where.py",),
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
-    "studies/launch": ("tests/studies/test_launch.py", *KEEPING),
+    "studies/launch": ("tests/studies/test_launch.py",),
     "training": ("tests/training", *FITTING),
 }  # fmt: skip
 

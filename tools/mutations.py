@@ -351,6 +351,11 @@ MUTATIONS = [
         ("pixels without bound", "> _MOST_PIXELS:", "> 10**12:"),
     ),
     *_of(
+        "data/cifar.py",
+        ("one of several archives in silence", "if len(packed) > 1:", "if False:"),
+        ("unpickled whatever its checksum", "if found != checksum:", "if False:"),
+    ),
+    *_of(
         "data/idx.py",
         ("a header that is believed", "if count > _LARGEST:", "if False:"),
         ("all that a gzip file holds", "file.read(count + 1)", "file.read()"),

@@ -175,9 +175,7 @@ def test_links_that_lead_in_a_circle_are_refused(tmp_path, target):
     link = root / "train/cat" / ("deep/back" if target == "deep" else "loop")
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(link.parent if target == "deep" else target)
-    with pytest.raises(
-        ValueError, match=rf"links must not lead in a circle; .*cat/{link.relative_to(root / 'train/cat')}"
-    ):
+    with pytest.raises(ValueError, match=rf"links must not lead in a circle; {link} leads to a folder that holds it"):
         loaded(root)
 
 

@@ -267,3 +267,14 @@ def test_a_meter_reads_forwards_and_no_more_than_was_granted(tmp_path):
     endless = Metered(Zeros(), most=2**22)
     with little_memory(), pytest.raises(ValueError, match="unpacks to more than 4,194,304 bytes"):
         endless.drain()
+
+
+@pytest.mark.message
+def test_of_two_packed_trees_the_first_is_read_and_that_is_said(tmp_path):
+    pack(tmp_path / "cifar10-b.tar.xz", {**tree(), "train/dog/9.png": image(9)})
+    pack(tmp_path / "cifar10-a.tar.xz", tree())
+    with pytest.warns(UserWarning, match=r"holds 2 packed trees; cifar10-a\.tar\.xz is read, the first by name"):
+        assert len(cifar("cifar10", "train", tmp_path)) == 3
+    os.mkfifo(tmp_path / "cifar100.tar")  # a pipe is no file to wait for
+    with pytest.raises(ValueError, match=r"^cifar100: .* it holds none of them"):
+        cifar("cifar100", "train", tmp_path)

@@ -55,7 +55,6 @@ MUTATIONS = [
     ),
     *of(
         "_resolve.py",
-        ("names with a dash are paths", "(?P<where>[^:]+\\.py|[A-Za-z_]\\w*", "(?P<where>[^:]+\\.py|[A-Za-z_][\\w-]*"),
         ("before all that is installed", "sys.path.append(str(folder))", "sys.path.insert(0, str(folder))"),
         ("a file read anew each time", "if name in sys.modules:", "if False:"),
         ("half a module stays", "        del sys.modules[name]\n", "        pass\n"),

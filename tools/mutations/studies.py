@@ -15,7 +15,6 @@ MUTATIONS = [
         "studies/run.py",
         ("all first weights are one run", "if v != _DEFAULTS[k]}", 'if v != _DEFAULTS[k] and k != "init_seed"}'),
         ("cross-entropy has a weight", "self._set(loss_weight=0.0)", "pass"),
-        ("raised by any loss", "if self.loss_weight < 0 and not may_be_raised(self.loss):", "if False:"),
         ("weights that differ late are one", "short if float(short) == self.loss_weight else repr(self.loss_weight)", "short"),
         ("unknown fields are ignored", "            if key not in _DEFAULTS:\n", "            if False:\n"),
         ("how a weight starts is not told", "for key in STARTS if getattr(self, key) != _DEFAULTS[key]}", "for key in ()}"),
@@ -60,7 +59,6 @@ MUTATIONS = [
         ("no images are set aside", "validation_fraction=run.validation_fraction,", "validation_fraction=0.0,"),
         ("all images of a class", "images_per_class=run.images_per_class,", "images_per_class=None,"),
         ("other data than before", 'if split in now and seen.get("fingerprint") != now[split]["fingerprint"]:', "if False:"),
-        ("data that are gone are not told", "        warnings.warn(\n", "        str(\n"),
     ),
     *of(
         "studies/record.py",
@@ -80,8 +78,6 @@ MUTATIONS = [
     *of(
         "studies/study.py",
         ("the last scale is the default", "return next(iter(self.settings))", "return list(self.settings)[-1]"),
-        ("runs are trained for each part", "return list({run.run_id: run for part in self.parts(scale, done) for run in part.runs}.values())", "return [run for part in self.parts(scale, done) for run in part.runs]"),
-        ("what follows is not counted", "return known + [run for part in self.parts(scale, done) for run in part.followed_by]", "return known"),
         ("names of folders", 're.fullmatch(r"\\w[\\w.+-]*", name)', 're.fullmatch(r".*", name)'),
     ),
     *of(
@@ -93,7 +89,6 @@ MUTATIONS = [
     ),
     *of(
         "studies/catalog.py",
-        ("a file runs code", "if name not in known and is_path(name):", "if False:"),
         ("anything is a study", "if not isinstance(found, Study):", "if False:"),
         ("a study forgets its path", "return replace(found, reference=name)", "return found"),
         ("a file that names nothing", 'for key in ("study", "scale")):', "for key in ()):"),
@@ -117,12 +112,10 @@ MUTATIONS = [
         ("any device is a CPU", 'raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error', 'return torch.device("cpu")'),
         ("devices that are not there", 'if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():', "if False:"),
         ("threads stay", "torch.set_num_threads(before)", "pass"),
-        ("workers below none", "or value < 0:", "or False:"),
     ),
     *of(
         "studies/yardsticks.py",
         ("a margin in radians", "margin: float = 28.6", "margin: float = 0.5"),
-        ("a temperature of one", "temperature: float = 0.1) -> nn.Module:", "temperature: float = 1.0) -> nn.Module:"),
         ("labels and features exchanged", "value: Tensor = self.loss(features, labels)", "value: Tensor = -self.loss(features, labels)"),
     ),
     *of(

@@ -57,10 +57,19 @@ TESTS = {
     "paper": PAPER,
     "paper/judges.py": ("tests/paper/test_judges.py",),
     **dict.fromkeys(("paper/studies", "paper/settings.py", "paper/strength.py"), ("tests/paper/test_studies.py",)),
+    "cli/streams.py": ("tests/report/test_hostile_text.py",),
     "report": PAGES,
+    "report/again.py": ("tests/report/test_again.py",),
+    **dict.fromkeys(
+        ("report/by_class.py", "report/figures.py", "report/plane.py", "report/picture.py"),
+        ("tests/report/test_many_classes.py", "tests/report/test_report.py", "tests/report/test_hostile_text.py"),
+    ),
+    "report/groups.py": ("tests/report/test_odd_records.py",),
+    "report/owned.py": ("tests/report/test_owned.py",),
+    "report/terminal.py": ("tests/report/test_report.py", "tests/report/test_hostile_text.py", "tests/studies/test_cli.py"),
     **dict.fromkeys(("report/tables.py", "report/paired.py", "report/verdicts.py"), VERDICTS),
     **dict.fromkeys(
-        ("report/study.py", "report/folder.py", "report/page.py", "report/terminal.py"), ("tests/report/test_sections.py",)
+        ("report/study.py", "report/folder.py", "report/page.py"), ("tests/report/test_sections.py", *PAGES)
     ),
     "samplers": ("tests/samplers",),
     "studies": FITTING,

@@ -30,4 +30,10 @@ MUTATIONS = [
         ("studies of one's own are forgotten", "{**STUDIES, **{study.reference or study.name: study for study in own}}", "{**STUDIES}"),
         ("a folder of the paper's studies is one of any", "folder_document(folder, known, paper_document)", "folder_document(folder, known)"),
     ),
+    *of(
+        "cli/streams.py",
+        ("a closed stream stays closed", "if stream is None:", "if False:"),
+        ("letters that a terminal lacks", 'stream.reconfigure(errors="backslashreplace")', "pass"),
+        ("the standard output alone", '("stderr", "w")):', '("stderr", "w"))[:2]:'),
+    ),
 ]  # fmt: skip

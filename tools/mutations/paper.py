@@ -128,5 +128,6 @@ MUTATIONS = [
         "paper/studies/fashion_mnist_accuracy.py",
         ("the other learning rate", "replace(its.base, lr=0.001)", "its.base"),
         ("one loss less", '"soft-nearest-neighbor@0.01", ', ""),
+        ("one seed less", "len(its.seeds)", "len(its.seeds) - 1"),
     ),
 ]  # fmt: skip

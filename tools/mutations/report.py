@@ -83,4 +83,57 @@ MUTATIONS = [
         "report/terminal.py",
         ("no heading", "for i, heading in enumerate(headings):", "for i, heading in enumerate([\"\"] * len(headings)):"),
     ),
+    *of(
+        "report/again.py",
+        ("seeds that are not there", "if n not in by_seed) if _can_be_compared", "if n in by_seed) if _can_be_compared"),
+        ("the same folder for several", "out = AGAIN if len(together) + len(alone) > 1 else None", "out = None"),
+        ("layers are forgotten", "return _can_be_typed(run) and not run.layers and", "return _can_be_typed(run) and"),
+        ("the first seed for all", 'seed = ["--init_seed", str(run.init_seed)] if run.init_seed else []', "seed = []"),
+    ),
+    *of(
+        "report/by_class.py",
+        ("many classes in lines", "(_draw_bands if many else _draw_lines)(", "(_draw_lines)("),
+        ("classes by their name", "ranked = by_spread(table, _SPLITS) if len(names) > MANY else", "ranked ="),
+        ("the least compact left out", "shown = [*ranked[:_ENDS], *ranked[-_ENDS:]] if between", "shown = ranked[:_ENDS] if between"),
+    ),
+    *of(
+        "report/figures.py",
+        ("growth of losses that have none", 'if "growth" in wanted and grown(table):', 'if "growth" in wanted:'),
+        ("every figure, whatever is wanted", 'if "learning" in wanted and any(', "if any("),
+        ("epochs that one seed measured", "set.intersection(*(set(curve)", "set.union(*(set(curve)"),
+    ),
+    *of(
+        "report/groups.py",
+        ("other counts are pooled", "return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))", "return record.class_names, (), tuple(sorted(prints))"),
+        ("other classes are pooled", "return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))", "return (), tuple(sorted(counted)), tuple(sorted(prints))"),
+        ("other images of the same number are pooled", "return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))", "return record.class_names, tuple(sorted(counted)), ()"),
+    ),
+    *of(
+        "report/owned.py",
+        ("foreign files are overwritten", "    if foreign:\n", "    if False:\n"),
+        ("older tables stay", "        _remove(folder, {name: hashes for name, hashes in old.items() if name not in new})\n", ""),
+        ("changed files are removed", "kept = [name for name in there if not _is_ours(folder, name, old[name])]", "kept: list[str] = []"),
+    ),
+    *of(
+        "report/picture.py",
+        ("dated", '"svg": {"Date": None, "Creator": None}', '"svg": {"Creator": None}'),
+        ("formulas in names", 'text.replace("$", r"\\$")', "text"),
+        ("a legend beyond the figure", "ncols=max(1, min(len(labels), int(room)))", "ncols=len(labels)"),
+    ),
+    *of(
+        "report/plane.py",
+        ("features of networks that have no plane", "if group[0].plane]", "]"),
+        ("all points of many classes", "limit = _RECORDED if len(names) <= _NAMED else _POINTS // len(looks)", "limit = _RECORDED"),
+        ("all classes of many", "if len(names) > _DRAWN else list(drawn)", "if False else list(drawn)"),
+    ),
+    *of(
+        "report/terminal.py",
+        ("no differences", "    if found:\n        _print(", "    if not found:\n        _print("),
+        ("rows are left out", "        grid.add_row(*map(shown, row))\n", "        pass\n"),
+        ("no caption", '    console.print(shown(caption), style="dim", highlight=False)', "    pass"),
+    ),
+    *of(
+        "report/page.py",
+        ("those that diverged are not told", "paragraphs = [told, *diverged_told(diverged)]", "paragraphs = [told]"),
+    ),
 ]  # fmt: skip

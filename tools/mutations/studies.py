@@ -138,4 +138,26 @@ MUTATIONS = [
         ("one run that diverges ends all", "except TrainingDivergedError as error:", "except KeyError as error:"),
         ("all threads there are", 'os.environ["OMP_NUM_THREADS"] = str(count)', "pass"),
     ),
+    *of(
+        "studies/study.py",
+        ("what follows is not counted", "return known + [run for part in self.known_parts(scale, done) for run in part.followed_by]", "return known"),
+        ("two parts of one name", "            if twice:\n", "            if False:\n"),
+        ("a baseline that is not there", "if self.baseline is not None and self.baseline not in losses:", "if False:"),
+    ),
+    *of(
+        "studies/yardsticks.py",
+        ("a temperature of one", "temperature: Positive = 0.1", "temperature: Positive = 1.0"),
+    ),
+    *of(
+        "studies/run.py",
+        ("a negative weight passes", "if self.loss_weight < 0 and not is_path(self.loss)", "if False and not is_path(self.loss)"),
+    ),
+    *of(
+        "studies/catalog.py",
+        ("a study of ones own is not found", "study = known.get(name) or next(own, None)", "study = known.get(name)"),
+    ),
+    *of(
+        "studies/data.py",
+        ("other code passes in silence", "    if changed:\n        warnings.warn(", "    if False:\n        warnings.warn("),
+    ),
 ]  # fmt: skip

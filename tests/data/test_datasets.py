@@ -139,6 +139,15 @@ def test_a_missing_or_damaged_file_is_named(tmp_path, suffix, harm, message):
         load_images("fashion-mnist", "train", data_dir=tmp_path)
 
 
+def test_nothing_is_fetched_unless_it_is_asked_for(tmp_path, monkeypatch):
+    fetched = []
+    monkeypatch.setattr("sigma2r.data.fashion_mnist._download", fetched.append)
+    for download in (False, True):
+        with pytest.raises(ValueError, match=r"train-images-idx3-ubyte \(or .gz\) must lie in one of"):
+            load_images("fashion-mnist", "train", data_dir=tmp_path, download=download)
+        assert fetched == [tmp_path] * download
+
+
 def test_download_is_asked_of_torchvision_only_when_nothing_is_there(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(

@@ -19,10 +19,12 @@ def planned(monkeypatch):
     def trains(module, splits, sampler, device, plan, files):
         seen.append((splits, sampler, plan))
         figures = {"accuracy": 0.5, "intra": [1.0] * 3, "intra_mean": 1.0, "inter": 2.0, "intra_inter": 0.5}
+        epochs = range(1, plan.epochs + 1)
+        seconds = {"train_s": 0.25, "measure_s": 0.5}
         return [
-            {"epoch": epoch, "train_s": 0.25, "measure_s": 0.5, **dict.fromkeys(splits, {**figures, "accuracy": epoch / 8})}
-            for epoch in range(1, plan.epochs + 1)
-        ]  # fmt: skip
+            {"epoch": epoch, **seconds, **{name: {**figures, "accuracy": epoch / 8} for name in splits}}
+            for epoch in epochs
+        ]
 
     monkeypatch.setattr(module, "fit_module", trains)
     monkeypatch.setattr(module, "plane_of", lambda *_: None)

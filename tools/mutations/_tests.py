@@ -76,7 +76,9 @@ TESTS = {
     "studies/where.py": ("tests/studies/test_where.py",),
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
-    "training": ("tests/training", *FITTING),
+    "training": ("tests/training", *FITTING[:2]),
+    "training/history.py": FITTING[1:],
+    "training/checkpoints.py": FITTING[2:],
 }  # fmt: skip
 
 

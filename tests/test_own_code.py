@@ -11,6 +11,7 @@ from sigma2r._call import call_own
 from sigma2r._resolve import is_path, resolve
 from sigma2r.data.own import own_images
 from sigma2r.models import build_model
+from sigma2r.studies.losses import build_loss, check_own_loss
 
 CODE = """
 import torch
@@ -128,3 +129,11 @@ def test_what_lies_in_the_current_folder_hides_nothing_that_is_installed(here):
     assert sys.path[: len(before)] == before
     assert is_path("a.b:C.d")
     assert not is_path("a-b:C")
+
+
+def test_a_loss_that_cannot_be_used_is_refused(here):
+    with pytest.raises(ValueError, match=r"mine.py:not_a_model: a loss must be a torch.nn.Module.*; got int"):
+        build_loss("mine.py:not_a_model", 3, 5, {})
+    with pytest.raises(ValueError, match=r"unknown option of the loss mine.py:Model 'margin'"):
+        check_own_loss("mine.py:Model", {"margin": 1})
+    assert isinstance(build_loss("mine.py:Model", 3, 5, {}), nn.Module)

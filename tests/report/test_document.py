@@ -132,3 +132,9 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch
     monkeypatch.undo()
     assert page.read_bytes() == before
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_first_column_names_its_rows_even_by_numbers():
+    grid = Grid(name="g", title="", caption="", headings=("margin", "share"), rows=(("0.02", "1.5 %"), ("0.1", "7 %")))
+    assert grid.numeric() == [False, True]
+    assert grid.markdown().splitlines()[1] == "| --- | ---: |"

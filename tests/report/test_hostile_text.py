@@ -60,9 +60,7 @@ def test_each_name_is_one_cell_in_every_form():
     (table,) = make_tables(of_classes(UNSEEN))
     rows = class_rows(table, "test")
     assert [row[0] for row in rows] == [visible(name) for name in UNSEEN]
-    grid = Grid(
-        name="n", title="t", caption="c", headings=("class", *table.records[0].final), rows=tuple(map(tuple, rows))
-    )
+    grid = Grid(name="n", title="t", caption="c", headings=("class", *"abc"), rows=tuple(map(tuple, rows)))
     assert len(grid.markdown().splitlines()) == 2 + len(UNSEEN) + 2
     assert grid.latex().count(r" \\") == 1 + len(UNSEEN)
     assert [row[0] for row in csv.reader(io.StringIO(grid.comma_separated()))][1:] == [visible(n) for n in UNSEEN]

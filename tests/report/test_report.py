@@ -209,3 +209,8 @@ def test_a_legend_of_long_names_stays_within_the_figure():
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
     assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+
+
+def test_a_name_that_is_no_formula_can_be_drawn():
+    (table,) = make_tables([make_record("sigma2r@0.01", names=("$\\nosuch$", "b", "c"))])
+    assert len(list(make_figures(table))) == 4

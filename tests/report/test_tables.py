@@ -7,7 +7,7 @@ import pytest
 from sigma2r.report import verdicts
 from sigma2r.report.paired import COMPARED, differences
 from sigma2r.report.study import statistics_grid
-from sigma2r.report.tables import COLUMNS, HEADINGS, Summary, make_table, make_tables
+from sigma2r.report.tables import COLUMNS, HEADINGS, Summary, class_rows, make_table, make_tables
 from sigma2r.report.verdicts import by_seed
 from tests.report.conftest import make_record
 
@@ -106,3 +106,17 @@ def test_runs_on_other_data_are_no_pairs_in_the_table_of_differences():
     assert differences(make_table([*first, *other])) == []
     shared = seeded("center@0.1", {(init, 0): 0.6 + init / 100 for init in range(6)})
     assert {each.n for each in differences(make_table([*first, *shared]))} == {6}
+
+
+def test_each_class_is_told_by_its_own_spread_on_the_split_that_is_named():
+    record = make_record("center@0.1")
+    final = {"train": {**record.final["train"], "intra": [4.0, 5.0, 6.0]}, "test": record.final["test"]}
+    table = make_table([dataclasses.replace(record, final=final)])
+    assert class_rows(table, "train") == [["red", "4.000"], ["green", "5.000"], ["blue", "6.000"]]
+    assert class_rows(table, "test") == [["red", "1.000"], ["green", "2.000"], ["blue", "3.000"]]
+
+
+def test_a_run_that_diverged_is_in_no_table():
+    gone = dataclasses.replace(make_record("git@0.1"), final={}, history=(), diverged="in epoch 2")
+    (table,) = make_tables([gone, make_record("center@0.1")])
+    assert [row.loss for row in table.rows] == ["center@0.1"]

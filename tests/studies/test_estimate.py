@@ -30,6 +30,13 @@ def test_each_kind_is_timed_once(clock):
     assert (estimate(runs).runs, estimate(runs).kinds) == (6, 2)
 
 
+def test_of_each_kind_one_run_is_timed(monkeypatch):
+    timed = []
+    monkeypatch.setattr(module, "_time", lambda run, shape, device: timed.append(run.loss) or (1e-3, 0.25e-3))
+    estimate([replace(RUN, loss=loss, init_seed=seed) for seed in range(3) for loss in ("center@0.01", "git@0.01")])
+    assert timed == ["center", "git"]
+
+
 def test_fewer_images_take_less_time(clock):
     run = replace(RUN, measure_every=0)
     third = estimate([replace(run, images_per_class=1_000)]).hours

@@ -81,3 +81,8 @@ def test_a_trained_run_normalises_by_its_training_images_alone(run):
     assert fitted.preprocess.mean.item() == pytest.approx(chosen.mean().item(), rel=1e-4)
     everything = training.data.images.double()
     assert abs(everything.mean().item() - chosen.mean().item()) > 1e-2  # the two can be told apart
+
+
+def test_the_data_seed_decides_the_augmentation_and_the_init_seed_does_not(run):
+    module = built(dataclasses.replace(run, data_seed=5, init_seed=7))
+    assert module.data_seed == 5

@@ -20,8 +20,8 @@ FOLLOWS = (Run(loss="center@0.2"), Run(loss="center@0.3"))
 
 
 def parts(scale, done):
-    yield Part(name="first", title="", text="", runs=RUNS)
-    yield Part(name="second", title="", text="", runs=(RUNS[0], Run(loss="git@0.1")), followed_by=FOLLOWS)
+    yield Part(name="first", title="First", text="", runs=RUNS)
+    yield Part(name="second", title="Second", text="", runs=(RUNS[0], Run(loss="git@0.1")), followed_by=FOLLOWS)
 
 
 STUDY = Study(name="mine", title="", source="", parts=parts, settings={"short": "", "long": ""})
@@ -51,7 +51,7 @@ def test_a_name_is_that_of_a_file(name):
     with pytest.raises(ValueError, match="name must be a file name"):
         dataclasses.replace(STUDY, name=name)
     with pytest.raises(ValueError, match="name must be a file name"):
-        Part(name=name, title="", text="", runs=RUNS)
+        Part(name=name, title=name, text="", runs=RUNS)
 
 
 def test_a_comparison_keeps_the_data_and_gives_each_loss_what_is_its_own():

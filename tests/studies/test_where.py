@@ -21,7 +21,7 @@ def test_a_device_that_is_not_there_is_refused():
 
 
 @pytest.mark.parametrize("name", ["workers", "diagnose"])
-@pytest.mark.parametrize("value", [-1, 1.0, True])
+@pytest.mark.parametrize("value", [-1, 1.5, True, "2", None])
 def test_a_number_that_makes_no_sense_is_refused(name, value):
     with pytest.raises(ValueError, match=f"Where: {name} must be a whole number of at least 0"):
         Where(**{name: value})

@@ -74,8 +74,8 @@ TESTS = {
     "samplers": ("tests/samplers",),
     "studies": FITTING,
     "studies/build.py": FITTING[:2],
-    "studies/fit.py": FITTING[:2],
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN)),
+    "studies/fit.py": ("tests/studies/test_fit.py",),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1])),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py"),
     **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py",)),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py",)),
@@ -85,7 +85,9 @@ TESTS = {
     "studies/where.py": ("tests/studies/test_where.py",),
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
-    "training": ("tests/training", *FITTING),
+    "training": ("tests/training", *FITTING[:2]),
+    "training/history.py": FITTING[1:],
+    "training/checkpoints.py": FITTING[2:],
 }  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def test_added_classes_are_counted_by_the_same_rule():
         (lambda loss: JointLoss(loss, None), r"weight must be a finite number of at least 0; got None\.$"),
         (lambda loss: JointLoss(loss, True), r"weight must be a finite number of at least 0; got True\.$"),
         (lambda loss: JointLoss(loss, lambda epoch: "x"), r"weight must be a finite number of at least 0; got 'x'\.$"),
-        (lambda loss: JointLoss(loss, 0.1, ignore_index="x"), r"ignore_index must be a whole number, or be None; got 'x'\.$"),
+        (lambda loss: JointLoss(loss, 0.1, ignore_index="x"), r"ignore_index must be a whole number, or .*got 'x'\.$"),
     ],
 )  # fmt: skip
 def test_a_joint_loss_says_which_of_its_arguments_it_cannot_use(make, message):

@@ -68,3 +68,18 @@ def test_the_data_seed_decides_the_changes(split):
     trained, again, others = (seen(split, data_seed=seed)[0] for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(trained, again, strict=True))
     assert not any(torch.equal(a, b) for a in trained for b in others)
+
+
+def test_images_come_in_the_order_that_the_sampler_draws_for_the_epoch(split):
+    levels = torch.arange(12, dtype=torch.uint8) * 20
+    images = levels.view(-1, 1, 1, 1).expand(-1, 1, 16, 16).clone()
+    told_apart = Split(ImageData(images, split.data.labels, split.data.class_names), split.indices)
+    trained, _, plain = seen(told_apart, augmentation=Augmentation())
+    sampler = BalancedBatchSampler(split.labels, 12, seed=0)
+    orders = []
+    for epoch, batch in enumerate(trained):
+        sampler.set_epoch(epoch)
+        (rows,) = sampler.epoch_indices()
+        assert torch.equal(batch, plain[rows])
+        orders.append(rows.tolist())
+    assert len(set(map(tuple, orders))) == 3

@@ -86,7 +86,7 @@ TESTS = {
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
     "training": ("tests/training", *FITTING[:2]),
-    "training/history.py": FITTING[1:],
+    "training/history.py": ("tests/training", *FITTING[1:]),
     "training/checkpoints.py": FITTING[2:],
 }  # fmt: skip
 

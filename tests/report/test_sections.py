@@ -121,8 +121,9 @@ def test_records_as_they_come_are_told_with_those_that_diverged_and_their_comman
     )  # fmt: skip
     section = document.sections[0]
     assert [grid.name for grid in section.grids] == ["results", "differences", "classes-train", "classes-test"]
-    assert section.code == (
-        "sigma2r compare --dataset fuzzy-rgb --model lenet --losses cross-entropy center@0.1 --seeds 5 --epochs 2"
+    shared = "sigma2r compare --dataset fuzzy-rgb --model lenet --losses {} --epochs 2 --out runs/again"
+    assert section.code == "\n".join(
+        shared.format(each) for each in ("cross-entropy --seeds 5", "center@0.1 --seeds 2", "git@0.1 --seeds 1")
     )
 
 

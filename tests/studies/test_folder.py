@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -275,6 +274,7 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_the_next_one_is_heard(tiny_run, tmp_
             signal.raise_signal(signal.SIGINT)
         return step(self, batch, batch_idx)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(CompactClassifier, "training_step", interrupts)
     with pytest.raises(KeyboardInterrupt):
@@ -301,12 +301,8 @@ def test_a_signal_is_told_by_the_exit_code_and_a_sentence(tiny, tmp_path, verb, 
     words = (
         f"-m sigma2r {verb} --feature_dim 2 --batch_size 36 --epochs 4000 --measure_every 0 --progress false".split()
     )
-    process = subprocess.Popen(
-        [sys.executable, *words, "--dataset", tiny, "--out", str(tmp_path / "out")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whatever the shell of the tests ignores
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears)
     while process.poll() is None and not list(tmp_path.rglob("last.ckpt")):
         time.sleep(0.05)
     process.send_signal(number)

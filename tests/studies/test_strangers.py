@@ -222,7 +222,7 @@ def test_a_baseline_that_no_run_has_is_refused_with_the_nearest(zoo):
         (lambda p, r: ["table"], r"must be sigma2r.report.grid.Grid or .*got str"),
         (lambda p, r: [grid("x", ("a",), (1,))], r"rows of x must hold a text"),
         (lambda p, r: [grid("x", ("a", "b"), ("1",))], r"each of the 2 headings"),
-        (lambda p, r: [grid(f"{os.pardir}/x", ("a",), ("1",))], r"name must be a file name"),
+        (lambda p, r: [grid(f"{os.pardir}/x", ("a",), ("1",))], r"must have the name of a file"),
     ],
     ids=["none", "raises", "text", "a number", "too short", "a path"],
 )  # fmt: skip

@@ -39,8 +39,6 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Refuse what is no table of text, and write out what cannot be seen."""
-        if not re.fullmatch(r"\w[^/\\\x00]*", str(self.name)):
-            raise ValueError(f"Grid: name must be a file name; got {self.name!r}.")
         for row in (*self.rows, *(self.all_rows or ())):
             if len(row) != len(self.headings) or not all(isinstance(cell, str) for cell in row):
                 raise ValueError(

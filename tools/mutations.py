@@ -23,6 +23,7 @@ LOSSES = (
     "tests/losses/test_joint.py",
     "tests/losses/test_numerics.py",
     "tests/losses/test_search.py",
+    "tests/losses/test_torch_tools.py",
     "tests/losses/test_sparring.py",
     "tests/metrics",
 )
@@ -77,7 +78,9 @@ MUTATIONS = [
         ("a factor of another implementation", '"pytorch-ood": 1 / centers.shape[0]', '"pytorch-ood": 2.0'),
         ("Wen's count without one more", "(1 + counts)", "(2 + counts)"),
         ("Wen's step without alpha", "return alpha * pull", "return pull"),
-        ("Wen's step away from the samples", "centers.sub_(self.step)", "centers.add_(self.step)"),
+        ("Wen's step away from the samples", "self.centers.sub_(self.step)", "self.centers.add_(self.step)"),
+        ("averaged centers move under torch.func", "if moves and not is_transformed():", "if moves:"),
+        ("ignored rows in the average", "kept.to(once)", "once"),
     ),
     *_of(
         "losses/sigma2r.py",
@@ -90,7 +93,7 @@ MUTATIONS = [
         ("growth's slope without 1 - s", "torch.addcmul(reach, reach, share, value=-1)", "reach"),
         ("the gate's slope without 1 - beta/Z", "torch.addcmul(value, value, gate, value=-1) * (", "value * ("),
         ("a gate of the public function", "return ceiling * torch.sigmoid(growth_rate(", "return torch.sigmoid(growth_rate("),
-        ("sparse rows with another sign", "sign * rows, table.shape", "rows, table.shape"),
+        ("sparse rows with another sign", "sparse_sum(sign * rows,", "sparse_sum(rows,"),
         (
             "second derivatives of a constant",
             "_, beta, by_growth = _GatedDistance.parts(labels, growth, _squared(offset)",
@@ -153,7 +156,7 @@ MUTATIONS = [
         ("own and nearest exchanged", "vecdot(nearest - own,", "vecdot(own - nearest,"),
         ("no margin", "(margin + nearer)", "nearer"),
         ("no hinge", "(margin + nearer).clamp_min(0)", "(margin + nearer)"),
-        ("the own center is an other", "score.scatter_(1, own.unsqueeze(1), torch.inf)", "score"),
+        ("the own center is an other", "scattered(score, 1, own.unsqueeze(1), torch.inf)", "score"),
         ("the farthest center", "torch.inf).argmin(1)", "-torch.inf).argmax(1)"),
         ("lengths of centers left out", "score = half_norms / unit - rows", "score = -rows"),
     ),
@@ -194,7 +197,27 @@ MUTATIONS = [
         "losses/joint.py",
         ("the auxiliary loss taken away", "total = total + weight * value", "total = total - weight * value"),
         ("weights without effect", "total = total + weight * value", "total = total + value"),
+        ("groups of one name", "seen[name] += 1", "seen[name] = 1"),
+        ("names of the parts", "known[id(parameter)]", '"centers"'),
         ("no warm-up", "min(1.0, (epoch + 1) / max(self.epochs, 1))", "1.0"),
+    ),
+    *_of(
+        "losses/_func.py",
+        ("torch.func unnoticed", "bool(torch._C._are_functorch_transforms_active())", "False"),
+        ("written in place for vmap", "write = target.scatter if is_functional() else target.scatter_", "write = target.scatter_"),
+    ),
+    *_of(
+        "losses/_precision.py",
+        ("products under autocast on the way back", "return _InnerProducts.backward(ctx, grad)", "return grad @ ctx.saved_tensors[1], grad.T @ ctx.saved_tensors[0]"),
+        ("half of the product rule", "inner_products(of_a, b) + inner_products(a, of_b)", "inner_products(of_a, b)"),
+    ),
+    *_of(
+        "losses/_centers.py",
+        ("sparse rows of other labels", "torch.sparse_coo_tensor(labels.unsqueeze(0), rows,", "torch.sparse_coo_tensor(labels.flip(0).unsqueeze(0), rows,"),
+    ),
+    *_of(
+        "metrics/shell.py",
+        ("the mean of classes with none", "each.nanmean()", "each.nan_to_num().mean()"),
     ),
     *_of(
         "metrics/spread.py",

@@ -2,7 +2,7 @@
 
 Shapes and dtypes are always checked: that is free. Values (is each label a class?) are checked where reading
 them costs nothing, on the CPU; on an accelerator only inside :func:`check_values`, because there each look
-waits for the device. Compiled code never looks at values.
+waits for the device. Compiled code never looks at values, nor does code under ``torch.func``.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from contextvars import ContextVar
 
 import torch
 from torch import Tensor
+
+from sigma2r.losses._func import is_transformed
 
 _values_everywhere: ContextVar[bool] = ContextVar("sigma2r_check_values", default=False)
 
@@ -35,8 +37,9 @@ def check_values() -> Iterator[None]:
 
 
 def values_are_readable(tensor: Tensor) -> bool:
-    """Whether looking into ``tensor`` is free (CPU, not compiling) or was asked for."""
-    return not torch.compiler.is_compiling() and (tensor.device.type == "cpu" or _values_everywhere.get())
+    """Whether looking into ``tensor`` is free (CPU, neither compiling nor under torch.func) or was asked for."""
+    hidden = torch.compiler.is_compiling() or is_transformed()
+    return not hidden and (tensor.device.type == "cpu" or _values_everywhere.get())
 
 
 def check_features(who: str, features: Tensor, feature_dim: int | None = None) -> None:

@@ -3,14 +3,15 @@ r"""Center loss: pull every feature towards the center of its class.
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
+from sigma2r.losses._func import is_transformed
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
@@ -87,7 +88,11 @@ def _check_choice(who: str, name: str, value: object, choices: tuple[object, ...
 
 @torch.no_grad()
 def average_step(
-    features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], centers: Float[Tensor, "C D"], alpha: float
+    features: Float[Tensor, "N D"],
+    labels: Int[Tensor, " N"],
+    centers: Float[Tensor, "C D"],
+    alpha: float,
+    kept: Bool[Tensor, " N"] | None = None,
 ) -> Float[Tensor, "C D"]:
     r"""What Wen et al.'s rule takes from each center after a batch: alpha times their :math:`\Delta c`.
 
@@ -98,6 +103,7 @@ def average_step(
         labels: Class indices in ``[0, C)``, shape ``(N,)``.
         centers: Shape ``(C, D)``.
         alpha: The share, in (0, 1].
+        kept: Which samples count, shape ``(N,)``; None: all.
 
     Returns:
         Shape ``(C, D)``: exactly 0 for a class that is not in the batch.
@@ -105,8 +111,11 @@ def average_step(
     Source: "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016, eq. 4.
     """
     offset = centers.index_select(0, labels) - features.to(centers)
+    once = torch.ones_like(offset[:, 0])
+    if kept is not None:
+        offset, once = offset.masked_fill(~kept.unsqueeze(1), 0.0), kept.to(once)
     pull = torch.zeros_like(centers).index_add_(0, labels, offset)
-    counts = torch.zeros_like(centers[:, 0]).index_add_(0, labels, torch.ones_like(offset[:, 0]))
+    counts = torch.zeros_like(centers[:, 0]).index_add_(0, labels, once)
     return alpha * pull / (1 + counts).unsqueeze(1)
 
 
@@ -190,7 +199,8 @@ class CenterLoss(ClassLoss):
     ) -> Tensor:
         """The loss of a batch; see :func:`center_loss`."""
         value = super().forward(features, labels, weights=weights)
-        if self.center_update == "average" and self.training and value.requires_grad:
+        moves = self.center_update == "average" and self.training and value.requires_grad
+        if moves and not is_transformed():  # torch.func is for functions that change nothing
             x, y, kept = prepare(
                 "CenterLoss",
                 features.detach(),
@@ -199,8 +209,10 @@ class CenterLoss(ClassLoss):
                 ignore_index=self.ignore_index,
                 normalize=self.normalize,
             )
-            y = y.to(x.device)
-            step = average_step(*((x, y) if kept is None else (x[kept], y[kept])), self.centers, self.alpha)
+            step = average_step(x, y.to(x.device), self.centers, self.alpha, kept)
+            if torch.compiler.is_compiling():
+                moved: Tensor = _Moved.apply(value, self.centers, step)
+                return moved
             value.register_hook(_Once(self.centers, step))  # type: ignore[no-untyped-call]
         return value
 
@@ -220,3 +232,19 @@ class _Once:
         if self.step.numel():
             self.centers.sub_(self.step)
             self.step = self.step[:0]
+
+
+class _Moved(torch.autograd.Function):
+    """The same as a part of the graph, for a compiler, which has no place for hooks: at each backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, centers: Tensor, step: Tensor) -> Tensor:
+        """A copy of ``value``, behind which the step is taken."""
+        ctx.centers, ctx.step = centers, step
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Take the step; the gradient goes on as it is."""
+        ctx.centers.sub_(ctx.step)
+        return grad, None, None

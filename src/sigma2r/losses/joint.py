@@ -4,6 +4,7 @@ Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -181,16 +182,30 @@ class JointLoss(nn.Module):
             total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
             return total / (labels != self.ignore_index).sum().clamp_min(1)
 
-    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
+    def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups of the auxiliary losses for an optimizer; none if they learn nothing.
 
-        What a loss learns lowers that loss also where its weight is negative: such groups say ``maximize``.
+        What a loss learns lowers that loss also where its weight is negative: such groups say ``maximize``. No two
+        have one name: of several ``centers`` the second are ``centers-2``.
+
+        Args:
+            lr: Their learning rate.
+            named: Give each parameter with its name, as torch wants it beside ``network.named_parameters()``.
+            prefix: Before each name.
         """
         groups: list[dict[str, object]] = []
         for loss, weight in zip(self.auxiliaries, self.weights, strict=True):
             own = getattr(loss, "param_groups", None)
             mine = [] if own is None else cast("list[dict[str, object]]", own(lr=lr))
-            groups += [{**group, "maximize": True} for group in mine] if weight < 0 else mine
+            groups += [{**group, "maximize": True} if weight < 0 else {**group} for group in mine]
+        seen, known = Counter[object](), {id(p): prefix + name for name, p in self.named_parameters()}
+        for group in groups:
+            name = group.get("name", "auxiliary")
+            seen[name] += 1
+            group["name"] = prefix + (f"{name}-{seen[name]}" if seen[name] > 1 else f"{name}")
+            if named:
+                held = cast("list[nn.Parameter]", group["params"])
+                group["params"] = [(known[id(parameter)], parameter) for parameter in held]
         return groups
 
     def extra_repr(self) -> str:

@@ -126,7 +126,7 @@ def test_several_losses_are_added_each_with_its_weight():
     assert [float(v.detach()) for v in each] == [float(loss(features, labels).detach()) for loss in losses]
     assert_close(joint(features, logits, labels), cross + 0.1 * each[0] + 0.02 * each[1] + 0.5 * each[2])
     groups = joint.param_groups(lr=0.1)
-    assert [group["name"] for group in groups] == ["centers", "centers", "growth"]
+    assert [group["name"] for group in groups] == ["centers", "centers-2", "growth"]
     assert "weight=[0.1, 0.02, 0.5]" in repr(joint)
 
 

@@ -1,12 +1,14 @@
 """How class centers start: shared by every loss that learns them."""
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sigma2r.losses._batch import prepare
 from sigma2r.losses._checks import check_count, check_measured, check_not_negative
+from sigma2r.losses._func import is_transformed
 from sigma2r.losses._precision import without_autocast
 
 
@@ -34,9 +36,34 @@ def rows_of(table: Tensor, labels: Tensor, sparse_grad: bool = False) -> Tensor:
     """The row of each label, (N,) or (N, D); with ``sparse_grad`` rows that are not asked for get no gradient."""
     if not sparse_grad:
         return table.index_select(0, labels)
-    if table.ndim == 1:
+    if table.ndim == 2:
+        return torch.nn.functional.embedding(labels, table, sparse=True)
+    if is_transformed():
         return torch.gather(table, 0, labels, sparse_grad=True)
-    return torch.nn.functional.embedding(labels, table, sparse=True)
+    rows: Tensor = _SparseRows.apply(table, labels)
+    return rows
+
+
+def sparse_sum(rows: Tensor, labels: Tensor, shape: torch.Size) -> Tensor:
+    """The sum of ``rows`` by label as a sparse tensor: only the labels that have some."""
+    if torch.compiler.is_compiling():  # which warns of what comes, and then leaves it alone as it does here
+        torch._dynamo.graph_break()
+    return torch.sparse_coo_tensor(labels.unsqueeze(0), rows, shape, check_invariants=False)
+
+
+class _SparseRows(torch.autograd.Function):
+    """``torch.gather`` with a sparse gradient, which a compiler leaves alone; on torch's own it fails."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, labels: Tensor) -> Tensor:
+        ctx.save_for_backward(labels)
+        ctx.shape = table.shape
+        return table.index_select(0, labels)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (labels,) = ctx.saved_tensors
+        return sparse_sum(grad, labels, ctx.shape), None
 
 
 def move_to_class_means(

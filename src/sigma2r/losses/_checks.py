@@ -2,7 +2,7 @@
 
 Shapes and dtypes are always checked: that is free. Values (is each label a class?) are checked where reading
 them costs nothing, on the CPU; on an accelerator only inside :func:`check_values`, because there each look
-waits for the device. Compiled code never looks at values.
+waits for the device. Compiled code never looks at values, nor does code under ``torch.func``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +16,7 @@ from torch import Tensor
 from sigma2r._arrays import as_tensor, is_array, one_of_several, spelled_as_tensor
 from sigma2r._shown import shown
 from sigma2r.losses._advice import as_indices, as_matrix, as_whole, fit_together, other_order
+from sigma2r.losses._func import is_transformed
 from sigma2r.losses._settings import (
     check_choice,
     check_count,
@@ -71,8 +72,9 @@ def check_values() -> Iterator[None]:
 
 
 def values_are_readable(tensor: Tensor) -> bool:
-    """Whether looking into ``tensor`` is free (CPU, not compiling) or was asked for."""
-    return not torch.compiler.is_compiling() and (tensor.device.type == "cpu" or _values_everywhere.get())
+    """Whether looking into ``tensor`` is free (CPU, neither compiling nor under torch.func) or was asked for."""
+    hidden = torch.compiler.is_compiling() or is_transformed()
+    return not hidden and (tensor.device.type == "cpu" or _values_everywhere.get())
 
 
 def check_tensor(who: str, name: str, value: object) -> None:

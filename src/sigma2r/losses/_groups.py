@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sigma2r.losses._checks import check_count, values_are_readable
+from sigma2r.losses._func import is_transformed, scattered
 
 
 class ClassGroups(NamedTuple):
@@ -80,9 +81,13 @@ def group_by_class(
     else:  # more classes than samples: only those present get a group, as far as the host may count them
         ordered_group = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
         edges = edges[: int(ordered_group[-1]) + 2] if readable else edges
-        group = torch.empty_like(order).scatter_(0, order, ordered_group)
-    ends = torch.searchsorted(ordered_group, edges)
-    first, counts = ends[:-1], ends[1:] - ends[:-1]
+        group = scattered(torch.empty_like(order), 0, order, ordered_group)
+    if is_transformed():  # vmap would hand the search tensors that it has to copy
+        counts = torch.zeros_like(edges[1:]).scatter_add(0, ordered_group, torch.ones_like(ordered_group))
+        first = counts.cumsum(0) - counts
+    else:
+        ends = torch.searchsorted(ordered_group, edges)
+        first, counts = ends[:-1], ends[1:] - ends[:-1]
     num_groups, width, least = counts.shape[0], max_per_class, 0
     if readable:
         wanted = counts if kept is None else counts[:-1]  # the last are those that are ignored
@@ -97,7 +102,7 @@ def group_by_class(
         return ClassGroups(group, counts, None, None, least)
     place = torch.arange(num_samples, device=labels.device)
     if least == width and kept is None:
-        slot = torch.empty_like(order).scatter_(0, order, place)
+        slot = scattered(torch.empty_like(order), 0, order, place)
         return ClassGroups(group, counts, order.view(num_groups, width), slot, least, complete=True, counted=True)
     shift = edges[:-1] * width - first
     ordered_slot = place + shift.index_select(0, ordered_group)
@@ -106,8 +111,8 @@ def group_by_class(
     if not counted:  # a class may be larger than was promised: its surplus is left out, on a place of its own
         ordered_slot = torch.where(ordered_slot < (ordered_group + 1) * width, ordered_slot, num_groups * width)
         counts, members = counts.clamp_max(width), torch.cat([members, order[:1]])
-    members = members.scatter_(0, ordered_slot, order)[: num_groups * width]
-    slot = torch.empty_like(order).scatter_(0, order, ordered_slot)
+    members = scattered(members, 0, ordered_slot, order)[: num_groups * width]
+    slot = scattered(torch.empty_like(order), 0, order, ordered_slot)
     return ClassGroups(group, counts, members.view(num_groups, width), slot, least, counted=counted)
 
 

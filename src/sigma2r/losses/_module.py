@@ -13,6 +13,12 @@ from sigma2r.losses._classes import classes_to_remove, grow, keep_rows
 from sigma2r.losses._reduction import Reduction
 
 
+def groups_of(module: nn.Module, lr: float, named: bool, prefix: str) -> list[dict[str, object]]:
+    """A group for each tensor that ``module`` itself learns; see :meth:`ClassLoss.param_groups`."""
+    learned = [(prefix + name, p) for name, p in module.named_parameters(recurse=False) if p.requires_grad]
+    return [{"name": name, "params": [(name, p) if named else p], "lr": lr, "weight_decay": 0.0} for name, p in learned]
+
+
 class FeatureLoss(nn.Module):
     """Abstract: a loss called as ``loss(features, labels, weights=None)``; final losses say which function it is."""
 
@@ -115,16 +121,18 @@ class ClassLoss(FeatureLoss):
             normalize=self.normalize,
         )
 
-    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
+    def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups for an optimizer, one for each learned tensor, at ``lr`` and without weight decay.
 
         Weight decay would pull centers to the origin, and growth to 0, which is a slope of Z / 2.
+
+        Args:
+            lr: Their learning rate.
+            named: Give each parameter with its name, as torch wants it beside ``network.named_parameters()``.
+            prefix: Before each name, where the groups of several losses must differ by name; those of a
+                :class:`JointLoss` do.
         """
-        return [
-            {"name": name, "params": [parameter], "lr": lr, "weight_decay": 0.0}
-            for name, parameter in self.named_parameters(recurse=False)
-            if parameter.requires_grad
-        ]
+        return groups_of(self, lr, named, prefix)
 
     @torch.no_grad()
     def add_classes(

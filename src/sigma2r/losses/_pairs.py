@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sigma2r.losses._func import scattered
 from sigma2r.losses._precision import inner_products
 from sigma2r.losses._spread import safe_sqrt
 
@@ -56,7 +57,7 @@ def _less_mean(features: Tensor, labels: Tensor, kept: Tensor | None) -> Tensor:
     """Features less the mean of those with their label; 0 where ignored. Any point near the mean would do."""
     ordered, order = labels.sort(stable=True)
     group = torch.cat([ordered[:1] * 0, (ordered[1:] != ordered[:-1]).cumsum(0)])
-    rank = torch.empty_like(order).scatter_(0, order, group)
+    rank = scattered(torch.empty_like(order), 0, order, group)
     ones = features.new_ones(features.shape[0]) if kept is None else kept.to(features.dtype)
     sums = torch.zeros_like(features).index_add(0, rank, features.detach())
     counts = torch.zeros_like(ones).index_add(0, rank, ones)

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sigma2r.losses._func import is_transformed
+
 
 def working_dtype(*tensors: Tensor) -> torch.dtype:
     """The widest dtype among ``tensors``, and at least float32."""
@@ -29,7 +31,7 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
     """
     if torch.compiler.is_compiling():  # whose backward pass is traced in here, without autocast
         return a @ b.T
-    product: Tensor = _InnerProducts.apply(a, b)
+    product: Tensor = (_TransformedProducts if is_transformed() else _InnerProducts).apply(a, b)
     return product
 
 
@@ -44,3 +46,27 @@ class _InnerProducts(torch.autograd.Function):
         a, b = ctx.saved_tensors
         with without_autocast(grad):
             return inner_products(grad, b.T), inner_products(grad.T, a.T)
+
+
+class _TransformedProducts(torch.autograd.Function):
+    """The same in the form that ``torch.func`` wants, which takes longer to call."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor) -> Tensor:
+        return a @ b.T
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        return _InnerProducts.backward(ctx, grad)
+
+    @staticmethod
+    def jvp(ctx: Any, of_a: Tensor, of_b: Tensor) -> Tensor:
+        a, b = ctx.saved_tensors
+        return inner_products(of_a, b) + inner_products(a, of_b)

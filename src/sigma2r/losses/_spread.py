@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sigma2r.losses._checks import check_choice
+from sigma2r.losses._func import is_functional
 from sigma2r.losses._groups import ClassGroups
 
 Spread = Literal["distance-std", "std", "rms"]
@@ -71,10 +72,14 @@ def spread_excess(features: Tensor, squared: Tensor, groups: ClassGroups, neighb
     pairwise = products.mul_(-2).add_(norms.unsqueeze(2)).add_(norms.unsqueeze(1))  # down to rounding below 0
 
     k = min(int(neighbors), block.shape[1])
-    others = pairwise.clone() if spread == "std" else pairwise  # std looks at the pairs again
-    if strangers is not None:
-        others.masked_fill_(strangers, torch.inf)
-    _diagonal(others).fill_(torch.inf)
+    if is_functional():
+        itself = torch.eye(block.shape[1], dtype=torch.bool, device=block.device)
+        others = pairwise.masked_fill(itself if strangers is None else strangers | itself, torch.inf)
+    else:
+        others = pairwise.clone() if spread == "std" else pairwise  # std looks at the pairs again
+        if strangers is not None:
+            others.masked_fill_(strangers, torch.inf)
+        _diagonal(others).fill_(torch.inf)
     near_points, point_index = others.topk(k, dim=2, largest=False)
     near_centers, center_index = (to_centers * _UNIT**2).topk(k, dim=2, largest=False)
     nearest = torch.cat([near_points, near_centers], dim=1).clamp_min_(0)
@@ -171,7 +176,7 @@ def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> t
     block = features.index_select(0, members.flatten()).view(num_groups, width, features.shape[1])
     # Repeated members count more than once in the mean: any point among the members would do.
     mean = block.mean(1, keepdim=True)
-    if block.requires_grad:
+    if block.requires_grad or is_functional():
         block = (block - mean) * _UNIT
     else:
         torch.add(mean.mul_(-_UNIT), block, alpha=_UNIT, out=block)  # the same numbers: _UNIT is a power of two

@@ -5,16 +5,17 @@ Axes: N samples in the batch, C classes, D feature dimensions.
 
 import math
 import warnings
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sigma2r._values import Count, NotNegative, Share, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
 from sigma2r.losses._checks import check_choice, check_flag, values_are_readable
+from sigma2r.losses._func import is_transformed
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
@@ -87,7 +88,11 @@ def center_loss(
 
 @torch.no_grad()
 def average_step(
-    features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], centers: Float[Tensor, "C D"], alpha: float
+    features: Float[Tensor, "N D"],
+    labels: Int[Tensor, " N"],
+    centers: Float[Tensor, "C D"],
+    alpha: float,
+    kept: Bool[Tensor, " N"] | None = None,
 ) -> Float[Tensor, "C D"]:
     r"""What Wen et al.'s rule takes from each center after a batch: alpha times their :math:`\Delta c`.
 
@@ -100,6 +105,7 @@ def average_step(
         labels: Class indices in ``[0, C)``, shape ``(N,)``.
         centers: Shape ``(C, D)``.
         alpha: The share, in (0, 1].
+        kept: Which samples count, shape ``(N,)``; None: all.
 
     Returns:
         Shape ``(C, D)``, float32 or wider: exactly 0 for a class that is not in the batch.
@@ -107,7 +113,8 @@ def average_step(
     Source: "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016, eq. 4.
     """
     offset = _offset(features, labels, centers)
-    return _average_step(offset, labels, centers, alpha, _are_finite(offset))
+    counted = _are_finite(offset)
+    return _average_step(offset, labels, centers, alpha, counted if kept is None else counted & kept)
 
 
 def _average_step(offset: Tensor, labels: Tensor, centers: Tensor, alpha: float, counted: Tensor | None) -> Tensor:
@@ -210,8 +217,12 @@ class CenterLoss(ClassLoss):
     ) -> Tensor:
         """The loss of a batch; see :func:`center_loss`."""
         value = super().forward(features, labels, weights=weights)
-        if self.center_update == "average" and self.training and value.requires_grad:
-            step = self._step(features, labels, value)
+        moves = self.center_update == "average" and self.training and value.requires_grad
+        if moves and not is_transformed():  # torch.func is for functions that change nothing
+            step = self._step(features.detach(), labels, value)
+            if torch.compiler.is_compiling():
+                moved: Tensor = _Moved.apply(value, self.centers, step)
+                return moved
             value.register_hook(_Once(self.centers, step))  # type: ignore[no-untyped-call]
         return value
 
@@ -252,3 +263,19 @@ class _Once:
         if self.step.numel():
             self.centers.sub_(self.step)
             self.step = self.step[:0]
+
+
+class _Moved(torch.autograd.Function):
+    """The same as a part of the graph, for a compiler, which has no place for hooks: at each backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, centers: Tensor, step: Tensor) -> Tensor:
+        """A copy of ``value``, behind which the step is taken."""
+        ctx.centers, ctx.step = centers, step
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Take the step; the gradient goes on as it is."""
+        ctx.centers.sub_(ctx.step)
+        return grad, None, None

@@ -3,6 +3,7 @@ r"""The joint objective of Eq. 11: a classification loss, and beside it losses o
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -242,21 +243,33 @@ class JointLoss(nn.Module):
             total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
             return total / (labels != self.ignore_index).sum().clamp_min(1)
 
-    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
+    def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups of the auxiliary losses for an optimizer; none if they learn nothing.
 
         A module without ``param_groups`` of its own gives one for each of its parameters, without weight decay.
 
-        What a loss learns lowers that loss also where its weight is negative: such groups say ``maximize``.
+        What a loss learns lowers that loss also where its weight is negative: such groups say ``maximize``. No two
+        have one name: of several ``centers`` the second are ``centers-2``.
+
+        Args:
+            lr: Their learning rate.
+            named: Give each parameter with its name, as torch wants it beside ``network.named_parameters()``.
+            prefix: Before each name.
         """
         groups: list[dict[str, object]] = []
         for loss, weight in zip(self.auxiliaries, self.weights, strict=True):
             own = getattr(loss, "param_groups", None)
             given = groups_of(loss, lr=lr) if own is None else cast("list[dict[str, object]]", own(lr=lr))
-            mine: list[dict[str, object]] = [
-                {"name": f"learned {i}", "lr": lr, **group} for i, group in enumerate(given)
-            ]
-            groups += [{**group, "maximize": True} for group in mine] if weight < 0 else mine
+            mine: list[dict[str, object]] = [{"name": "auxiliary", "lr": lr, **each} for each in given]
+            groups += [{**group, "maximize": True} if weight < 0 else {**group} for group in mine]
+        seen, known = Counter[object](), {id(p): prefix + name for name, p in self.named_parameters()}
+        for group in groups:
+            name = group.get("name", "auxiliary")
+            seen[name] += 1
+            group["name"] = prefix + (f"{name}-{seen[name]}" if seen[name] > 1 else f"{name}")
+            if named:
+                held = cast("list[nn.Parameter]", group["params"])
+                group["params"] = [(known[id(parameter)], parameter) for parameter in held]
         return groups
 
     def extra_repr(self) -> str:

@@ -11,13 +11,19 @@ from torch import Tensor, nn
 
 from sigma2r._values import Count, NotNegative, Positive, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
-from sigma2r.losses._centers import rows_of
+from sigma2r.losses._centers import rows_of, sparse_sum
 from sigma2r.losses._checks import check_count, check_flag, check_positive
+from sigma2r.losses._func import is_transformed
 from sigma2r.losses._groups import ClassGroups, group_by_class
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
 from sigma2r.losses._spread import Spread, check_spread, spread_excess
+
+_NOT_WHOLE = (
+    "sigma_squared_r_loss: sparse_grad=True must be compiled with fullgraph=False; torch's compiler makes no sparse "
+    "gradient for growth."
+)
 
 
 def growth_rate(growth: Float[Tensor, " C"], *, ceiling: float = 40.0, eps: float = 1e-3) -> Tensor:
@@ -170,11 +176,15 @@ def sigma_squared_r_loss(
         groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
         groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
         centers, growth = centers.to(x.dtype), growth.to(x.dtype)
-        found = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
         if through_spread:
-            _, squared, excess = found
+            _, squared, excess = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
+            each = _gate(rows_of(growth, y, sparse_grad), excess, ceiling, eps) * squared
+        elif is_transformed():  # which takes no Function of this form
+            _, _, excess = _search(x.detach(), y, centers.detach(), groups, neighbors, spread, through_spread)
+            squared = _squared(x - rows_of(centers, y, sparse_grad))
             each = _gate(rows_of(growth, y, sparse_grad), excess, ceiling, eps) * squared
         else:
+            found = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
             each = _GatedDistance.apply(x, y, centers, growth, *found, ceiling, eps, sparse_grad)
         return reduce(each, reduction, kept, weights)
 
@@ -202,6 +212,8 @@ def _search(
     """
     with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
         offset = features - rows_of(centers, labels, sparse_grad)
+        if sparse_grad and torch.compiler.is_compiling():  # what makes sparse gradients must be a graph of its own
+            torch._dynamo.graph_break(msg=_NOT_WHOLE)
         squared = _squared(offset)
         return offset, squared, spread_excess(features, squared, groups, neighbors, spread)
 
@@ -278,7 +290,7 @@ class _GatedDistance(torch.autograd.Function):
 def _summed(table: Tensor, labels: Tensor, rows: Tensor, sign: int, sparse: bool) -> Tensor:
     """The sum of ``rows`` by class, in the shape of ``table``; sparse: only the classes that have some."""
     if sparse:
-        return torch.sparse_coo_tensor(labels.unsqueeze(0), sign * rows, table.shape, check_invariants=False)
+        return sparse_sum(sign * rows, labels, table.shape)
     return torch.zeros_like(table).index_add(0, labels, rows, alpha=sign)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sigma2r._values import Positive, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._checks import check_positive
-from sigma2r.losses._module import FeatureLoss
+from sigma2r.losses._module import FeatureLoss, groups_of
 from sigma2r.losses._pairs import pairs_of
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
@@ -152,9 +152,12 @@ class SoftNearestNeighborLoss(FeatureLoss):
         shown = {"temperature": now, "learn_temperature": learned is not None, **super().keywords()}
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
-    def param_groups(self, *, lr: float) -> list[dict[str, object]]:
-        """The group of the temperature for an optimizer, at ``lr`` and without weight decay; none if it is given."""
-        return [
-            {"name": name, "params": [parameter], "lr": lr, "weight_decay": 0.0}
-            for name, parameter in self.named_parameters(recurse=False)
-        ]
+    def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
+        """The group of the temperature for an optimizer, at ``lr`` and without weight decay; none if it is given.
+
+        Args:
+            lr: Its learning rate.
+            named: Give it with its name, as torch wants it beside ``network.named_parameters()``.
+            prefix: Before its name.
+        """
+        return groups_of(self, lr, named, prefix)

@@ -11,6 +11,7 @@ from sigma2r._values import Count, NotNegative, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
 from sigma2r.losses._checks import check_not_negative
+from sigma2r.losses._func import scattered
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
@@ -98,7 +99,7 @@ def nearest_other_center(features: Tensor, labels: Tensor, centers: Tensor) -> T
     chunks = (torch.split(tensor, size) for tensor in (away, labels, reach))
     for rows, own, unit in zip(*chunks, strict=True):
         score = half_norms / unit - rows @ apart.T
-        found.append(score.scatter_(1, own.unsqueeze(1), torch.inf).argmin(1))
+        found.append(scattered(score, 1, own.unsqueeze(1), torch.inf).argmin(1))
     return torch.cat(found)
 
 

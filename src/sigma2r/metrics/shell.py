@@ -1,5 +1,7 @@
 """The spread within classes as a torchmetrics metric: updated batch by batch, merged over processes."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -15,12 +17,14 @@ class IntraClassSpread(Metric):
     Args:
         num_classes: C.
         feature_dim: D.
+        average: ``"none"``: ``compute()`` returns the spread of each class, shape ``(C,)``. ``"macro"``: their mean
+            over the classes that have one, a scalar, as Lightning's ``self.log`` wants it.
 
     ``update(preds, target)`` takes features ``(N, D)`` and class indices ``(N,)``; ``compute()`` returns the spread
-    of each class, shape ``(C,)``, NaN for fewer than two samples. :attr:`statistics` has the other measures.
+    of each class, NaN for fewer than two samples, or their mean. :attr:`statistics` has the other measures.
 
     Raises:
-        ValueError: If features or labels do not fit.
+        ValueError: If features, labels or ``average`` do not fit.
 
     Example:
         >>> metric = IntraClassSpread(num_classes=2, feature_dim=2)
@@ -37,8 +41,9 @@ class IntraClassSpread(Metric):
     moments: Tensor
 
     @checked
-    def __init__(self, num_classes: Count, feature_dim: Count) -> None:
+    def __init__(self, num_classes: Count, feature_dim: Count, *, average: Literal["none", "macro"] = "none") -> None:
         super().__init__()
+        self.average = average
         self.num_classes = num_classes
         self.feature_dim = feature_dim
         # One tensor, so that processes exchange and merge it as a whole: count, scatter, mean.
@@ -56,8 +61,9 @@ class IntraClassSpread(Metric):
         return _unpack(self.moments)
 
     def compute(self) -> Tensor:
-        """The spread of each class, shape ``(C,)``."""
-        return self.statistics.intra_class_spread()
+        """The spread of each class, shape ``(C,)``, or its mean over classes, a scalar."""
+        each = self.statistics.intra_class_spread()
+        return each.nanmean() if self.average == "macro" else each
 
     def set_dtype(self, dst_type: str | torch.dtype) -> "IntraClassSpread":
         """Keep float64: the sums are exact because they are wide."""

@@ -201,7 +201,7 @@ def test_the_folder_of_another_study_is_not_taken_over(zoo, tmp_path):
         ({"settings": []}, r"settings of mine must be a text for each scale"),
         ({"figures": ("learnings",)}, r"unknown figure of mine 'learnings'.*Did you mean learning\?"),
     ],
-    ids=str,
+    ids=["nothing", "raises", "runs", "a name twice", "a title twice", "settings", "figures"],
 )  # fmt: skip
 def test_a_study_that_could_not_be_reported_is_refused_before_it_is_trained(zoo, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -298,18 +299,8 @@ STOPPED = "sigma2r: {how}; the same command goes on after the last finished epoc
     ],
 )
 def test_a_signal_is_told_by_the_exit_code_and_a_sentence(tiny, tmp_path, verb, number, code, how):
-    long = [
-        "--feature_dim",
-        "2",
-        "--batch_size",
-        "36",
-        "--epochs",
-        "4000",
-        "--measure_every",
-        "0",
-        "--progress",
-        "false",
-    ]
+    sizes = ("--feature_dim", "2", "--batch_size", "36", "--epochs", "4000", "--measure_every", "0")
+    long = (*sizes, "--progress", "false")
     words = [sys.executable, "-m", "sigma2r", *verb.split(), *long, "--dataset", tiny, "--out", str(tmp_path / "out")]
     hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whatever the shell of the tests ignores
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears)

@@ -8,6 +8,7 @@ LOSSES = (
     "tests/losses/test_numerics.py",
     "tests/losses/test_search.py",
     "tests/losses/test_sparring.py",
+    "tests/losses/test_torch_tools.py",
     "tests/losses/test_targets.py",
     "tests/losses/test_options.py",
     "tests/losses/test_recognised.py",

@@ -27,7 +27,7 @@ MUTATIONS = [
         ("growth's slope without 1 - s", "torch.addcmul(reach, reach, share, value=-1)", "reach"),
         ("the gate's slope without 1 - beta/Z", "torch.addcmul(value, value, gate, value=-1) * (", "value * ("),
         ("a gate of the public function", "return ceiling * torch.sigmoid(growth_rate(", "return torch.sigmoid(growth_rate("),
-        ("sparse rows with another sign", "sign * rows, table.shape", "rows, table.shape"),
+        ("sparse rows with another sign", "sparse_sum(sign * rows,", "sparse_sum(rows,"),
         (
             "second derivatives of a constant",
             "_, beta, by_growth = _GatedDistance.parts(labels, growth, _squared(offset)",
@@ -66,7 +66,7 @@ MUTATIONS = [
         ("own and nearest exchanged", "vecdot(nearest - own,", "vecdot(own - nearest,"),
         ("no margin", "(margin + nearer)", "nearer"),
         ("no hinge", "(margin + nearer).clamp_min(0)", "(margin + nearer)"),
-        ("the own center is an other", "score.scatter_(1, own.unsqueeze(1), torch.inf)", "score"),
+        ("the own center is an other", "scattered(score, 1, own.unsqueeze(1), torch.inf)", "score"),
         ("the farthest center", "torch.inf).argmin(1)", "-torch.inf).argmax(1)"),
         ("lengths of centers left out", "score = half_norms / unit - rows", "score = -rows"),
     ),

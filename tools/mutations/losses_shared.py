@@ -91,7 +91,7 @@ MUTATIONS = [
     ),
     *of(
         "losses/_checks.py",
-        ("labels of a device are looked at", "return not torch.compiler.is_compiling() and (tensor.device", "return True or (tensor.device"),
+        ("labels of a device are looked at", "return not hidden and (tensor.device", "return True or (tensor.device"),
         ("logits unrecognised", "if features.shape[1] == num_classes else", "if False else"),
         ("arrays train nothing, silently", "    if isinstance(value, Tensor):\n        return\n", "    if isinstance(value, Tensor) or is_array(value):\n        return\n"),
         ("growth of any length", "if growth.shape != centers.shape[:1]:", "if False:"),
@@ -101,5 +101,23 @@ MUTATIONS = [
         ("words are true", "if not isinstance(value, bool) and number(value) not in (0, 1):", "if value is None:"),
         ("no bounds", "if size is None or not rule.holds(size):\n            raise refusal(who, name, wanted_of_number", "if size is None:\n            raise refusal(who, name, wanted_of_number"),
         ("fractions count", "if size is None or not rule.holds(size):\n            raise refusal(who, name, wanted_of_whole", "if size is None:\n            raise refusal(who, name, wanted_of_whole"),
+    ),
+    *of(
+        "losses/_func.py",
+        ("torch.func unnoticed", "bool(torch._C._are_functorch_transforms_active())", "False"),
+        ("written in place for vmap", "write = target.scatter if is_functional() else target.scatter_", "write = target.scatter_"),
+    ),
+    *of(
+        "losses/_precision.py",
+        ("half of the product rule", "inner_products(of_a, b) + inner_products(a, of_b)", "inner_products(of_a, b)"),
+    ),
+    *of(
+        "losses/_centers.py",
+        ("sparse rows of other labels", "torch.sparse_coo_tensor(labels.unsqueeze(0), rows,", "torch.sparse_coo_tensor(labels.flip(0).unsqueeze(0), rows,"),
+    ),
+    *of(
+        "losses/joint.py",
+        ("groups of one name", "seen[name] += 1", "seen[name] = 1"),
+        ("names of the parts", "known[id(parameter)]", '"centers"'),
     ),
 ]  # fmt: skip

@@ -20,4 +20,8 @@ MUTATIONS = [
         ("mean and scatter exchanged", "ClassStatistics(moments[:, 0].long(), moments[:, 2:], moments[:, 1])", "ClassStatistics(moments[:, 0].long(), moments[:, 1:-1], moments[:, -1])"),
         ("processes are not merged", "    for part in stacked[1:]:\n        merged = merged.merge(_unpack(part))\n", ""),
     ),
+    *of(
+        "metrics/shell.py",
+        ("the mean of classes with none", "each.nanmean()", "each.nan_to_num().mean()"),
+    ),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The folder of a run: what a kill, a flipped bit or a wrong command leaves, and that nothing is lost or pretended."""
 
 import dataclasses
+import functools
 import json
 import random
 import shutil

@@ -14,6 +14,7 @@ from sigma2r.studies.launch.task import Finished, Started, Task, do, limit_threa
 from sigma2r.studies.record import Record
 
 _ATTEMPTS = 3
+_PATIENCE = 10.0  # seconds that a worker may take to end
 
 
 class LocalLauncher:
@@ -111,6 +112,8 @@ class _Worker:
 
     def stop(self) -> None:
         self._process.terminate()
+        self._process.join(_PATIENCE)
+        self._process.kill()  # files are whole whenever it dies
         self._process.join()
         self.connection.close()
         self._lifeline.close()
@@ -125,6 +128,8 @@ def _serve(tasks: Connection, lifeline: Connection, threads: int) -> None:
         try:
             result: Record | BaseException = do(task)
         except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM:
+                raise  # we are told to end, not the run
             result = _that_travels(error)
         tasks.send(result)
 

@@ -21,6 +21,7 @@ from sigma2r.report.tables import make_table
 from sigma2r.report.verdicts import HEADINGS, VERDICTS, Claim, Findings, claims_grid
 from sigma2r.studies.record import Record
 from tests.report.conftest import make_record
+from tests.report.test_odd_records import without_spread
 from tests.report.test_verdicts import of_study
 
 NAMES = tuple(f"class {k}" for k in range(10))
@@ -146,6 +147,13 @@ def test_our_cells_stand_beside_the_printed_ones_with_the_tables_own_gain():
         assert row[4:] == (comparison.new.printed, comparison.old.printed, comparison.gain.printed)
     new, old = (fmean(SPREADS[loss] + s / 99 for s in range(5)) for loss in ("sigma2r@0.01", "center@0.01"))
     assert Decimal(grid.rows[0][3]) == pytest.approx(Decimal(100 * (old - new) / new), abs=Decimal("0.01"))
+
+
+def test_what_a_record_lacks_is_a_dash_beside_the_printed_cells():
+    runs = [r for r in STUDIES["table-1"].runs("desk", {}) if r.epochs == 10 and r.lr == 1e-3]
+    table = make_table([without_spread(record_of(run)) for run in runs if run.loss_weight == 0.01])
+    assert {row[1:4] for row in gains_grid(1, table, "g").rows} == {("–", "–", "–")}
+    assert {row[1] for row in reading_grid(table, "g").rows if not row[0].startswith("paper")} == {"–"}
 
 
 def test_accuracies_are_compared_as_tables_3_and_4_do_on_average_and_at_best():

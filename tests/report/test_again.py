@@ -82,7 +82,9 @@ KINDS = {
                                                 model="a b/m.py:Net", feature_dim=8)],
     "paths that look like flags": [Run(loss="-l.py:Loss@0.1", dataset="--d.py:f", model="-m.py:Net")],
     "texts that no command line can spell": [Run(loss=PATH, loss_options={"a": "1", "b": "x,y", "c": [1, "2"]}),
-                                             Run(loss=PATH, loss_options={"it's": " a\n\"b\" \\ "})],
+                                             Run(loss=PATH, loss_options={"it's": " a\n\"b\" \\ "}),
+                                             *(Run(loss=PATH, loss_options={"a": value})
+                                               for value in ("1", "true", " x", "-1e5", [1]))],
     "every other setting": [Run(
         dataset="cifar10", image_size=48, model="resnet18", feature_dim=64, loss="center@0.1", images_per_class=100,
         epochs=3, batch_size=64, optimizer="sgd", lr=0.05, loss_lr=0.5, weight_decay=1e-4, precision="bf16-mixed",

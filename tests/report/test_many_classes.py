@@ -14,7 +14,7 @@ from sigma2r.report.by_class import draw_classes, draw_growth
 from sigma2r.report.figures import make_figures
 from sigma2r.report.page import classes_grid
 from sigma2r.report.picture import looks_of, named
-from sigma2r.report.plane import draw_features
+from sigma2r.report.plane import _looks, draw_features
 from sigma2r.report.tables import by_spread, make_tables
 from tests.report.conftest import make_record
 
@@ -152,6 +152,11 @@ def test_of_very_many_classes_some_are_drawn_evenly_and_the_caption_says_so():
     _, caption, _ = drawn(draw_features, table_of(81))
     assert "at most 37 a class" in caption
     assert "evenly" not in caption
+
+
+def test_of_very_many_classes_those_that_are_drawn_come_from_all_over_their_order():
+    assert list(_looks(names(1000))) == list(range(0, 1000, 10))
+    assert list(_looks(names(100))) == list(range(100))
 
 
 def test_points_are_left_out_evenly_where_classes_are_many():

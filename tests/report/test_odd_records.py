@@ -10,7 +10,7 @@ from sigma2r.report.figures import make_figures
 from sigma2r.report.groups import comparable, loss_groups
 from sigma2r.report.page import records_document
 from sigma2r.report.study import study_sections
-from sigma2r.report.tables import class_rows, make_table
+from sigma2r.report.tables import class_rows, figure_at, make_table
 from sigma2r.report.verdicts import ACCURACY, Claim, Findings, Look
 from sigma2r.studies.study import Part, Study
 from tests.report.conftest import CLASSES, make_record
@@ -145,6 +145,17 @@ def test_runs_on_other_images_are_never_pooled_without_a_word(other):
         assert left_out == (figure.name != "learning" and OTHER[other].class_names != CLASSES)
 
 
+def test_no_difference_is_taken_between_runs_on_other_images():
+    seeds = [make_record(loss, seed, accuracy=0.9 + seed / 100) for loss in ("cross-entropy", "center@0.4")
+             for seed in range(3)]  # fmt: skip
+    mixed = [of_other_images(record, test=10) if record.run.loss == "center" else record for record in seeds]
+    assert len(differences(make_table(seeds))) == 4
+    assert differences(make_table(mixed)) == []
+    (other,) = differences(make_table([*seeds, *mixed[3:]]))[:1]
+    assert other.loss.startswith("center@0.4, images 1: ")
+    assert other.baseline.startswith("cross-entropy, images 1: ")
+
+
 def test_runs_whose_settings_say_that_images_differ_stand_in_one_table_as_before():
     few = of_other_images(make_record("center@0.4", images_per_class=10), train=30)
     table = make_table([make_record("center@0.4"), few])
@@ -181,6 +192,15 @@ def test_a_run_counts_once_however_many_records_there_are_of_it():
         (table,) = make_tables([record, again, make_record("center@0.4", 1)])
     assert [row.n for row in table.rows] == [2]
     assert table.records[0] is record
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, "0.5", None, [], {}, float("nan"), float("inf"), -float("inf")], ids=repr
+)
+def test_only_finite_numbers_are_figures(value):
+    assert figure_at({"a": {"b": value}}, "a", "b") is None
+    assert figure_at({"a": {"b": 2}}, "a", "b") == 2.0
+    assert figure_at({"a": value}, "a", "b") is figure_at(value, "a", "b") is None
 
 
 def test_groups_of_nothing_are_nothing():

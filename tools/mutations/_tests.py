@@ -25,6 +25,7 @@ KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
 PAGES = ("tests/report/test_tables.py", "tests/report/test_report.py", "tests/report/test_document.py")
+ODD = ("tests/report/test_odd_records.py",)
 PAPER = (
     "tests/paper/test_claims.py",
     "tests/paper/test_published.py",
@@ -38,6 +39,7 @@ TESTS = {
     "_hooks.py": (*TAPS, *DIAGNOSIS),
     **dict.fromkeys(("_resolve.py", "_call.py"), OWN[:1]),
     "_files.py": ("tests/test_files.py",),
+    "_text.py": ("tests/test_text.py",),
     "cli": ("tests/studies/test_cli_words.py",),
     "data": ("tests/data",),
     **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
@@ -65,13 +67,14 @@ TESTS = {
         ("report/by_class.py", "report/figures.py", "report/plane.py", "report/picture.py"),
         ("tests/report/test_many_classes.py", "tests/report/test_report.py", "tests/report/test_hostile_text.py"),
     ),
-    "report/groups.py": ("tests/report/test_odd_records.py",),
+    "report/groups.py": ODD,
     "report/owned.py": ("tests/report/test_owned.py",),
     "report/terminal.py": ("tests/report/test_report.py", "tests/report/test_hostile_text.py", "tests/studies/test_cli.py"),
-    **dict.fromkeys(("report/tables.py", "report/paired.py", "report/verdicts.py"), VERDICTS),
-    **dict.fromkeys(
-        ("report/study.py", "report/folder.py", "report/page.py"), ("tests/report/test_sections.py", *PAGES)
-    ),
+    **dict.fromkeys(("report/paired.py", "report/verdicts.py"), VERDICTS),
+    "report/tables.py": (*VERDICTS, *ODD, "tests/report/test_many_classes.py"),
+    **dict.fromkeys(("report/study.py", "report/folder.py"), ("tests/report/test_sections.py", *PAGES)),
+    "report/page.py": ("tests/report/test_sections.py", *PAGES, "tests/report/test_many_classes.py"),
+    **dict.fromkeys(("report/grid.py", "report/document.py"), (*PAGES, "tests/report/test_hostile_text.py")),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
     "studies/build.py": FITTING[:2],

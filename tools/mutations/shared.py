@@ -72,4 +72,18 @@ MUTATIONS = [
         ("what cannot be used is lost", "return path.replace(aside)", "path.unlink()\n    return aside"),
         ("set aside over another", ").exists()\n    )", ").name == \"\"\n    )"),
     ),
+    *of(
+        "_files.py",
+        ("one name for all writers", "return os.getpid() if first else threading.get_native_id()", "return 0"),
+        ("threads of one process share a name", "os.getpid() if first else threading.get_native_id()", "os.getpid()"),
+        ("the name before the content", "os.fsync(file.fileno())", "pass"),
+        ("written in place", "part.replace(path)", "path.write_bytes(content)"),
+    ),
+    *of(
+        "_text.py",
+        ("C1 is let through", r"\x7f-\x9f", r"\x7f"),
+        ("marks of direction are let through", r'"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"', '""'),
+        ("lone surrogates are let through", r"\ud800-\udfff", r"\ud800-\udbff"),
+        ("kept whatever is asked", 'match[0] if match[0] in keep else', 'match[0] if match[0] == "\\n" else'),
+    ),
 ]  # fmt: skip

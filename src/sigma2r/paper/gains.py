@@ -1,11 +1,11 @@
 """Our numbers beside the paper's, cell by cell, with the gains by each table's own formula."""
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
 
 from sigma2r.paper.published import Comparison, comparisons
 from sigma2r.report.grid import Grid
-from sigma2r.report.tables import Summary, Table, loss_groups
+from sigma2r.report.groups import loss_groups
+from sigma2r.report.tables import Summary, Table, figure_at, spreads
 from sigma2r.studies.record import Record
 
 # The loss that a column of the paper stands for, as a row of ours spells it; several where the paper leaves it open.
@@ -48,7 +48,7 @@ def _spread_rows(comparison: Comparison, groups: Mapping[str, Sequence[Record]])
     split, _, rest = comparison.new.row.rpartition(", ")
     k = int(rest.removeprefix("class "))
     new, old = (
-        [record.final[split or "test"]["intra"][k] for record in groups.get(_ROWS[loss][0], ())]
+        [dict(enumerate(spreads(record, split or "test"))).get(k) for record in groups.get(_ROWS[loss][0], ())]
         for loss in ("sigma2r", "center")
     )
     return [_row(comparison.new.row, new, old, comparison, lambda a, b: 100 * (b - a) / a, 4)]
@@ -60,7 +60,7 @@ def _accuracy_rows(comparison: Comparison, groups: Mapping[str, Sequence[Record]
         if spelled not in groups:
             continue
         new, old = (
-            [100 * record.final["test"]["accuracy"] for record in groups.get(loss, ())]
+            [100 * share for r in groups.get(loss, ()) if (share := figure_at(r.final, "test", "accuracy")) is not None]
             for loss in (spelled, _ROWS[comparison.old.column][0])
         )
         if comparison.new.row == "max":
@@ -72,15 +72,16 @@ def _accuracy_rows(comparison: Comparison, groups: Mapping[str, Sequence[Record]
 
 def _row(
     title: str,
-    new: Sequence[float],
-    old: Sequence[float],
+    new: Sequence[float | None],
+    old: Sequence[float | None],
     comparison: Comparison,
     gain: Callable[[float, float], float],
     digits: int,
 ) -> tuple[str, ...]:
-    summaries = (Summary.of(values) for values in (new, old))
+    summaries = [Summary.of(values) for values in (new, old)]
     shown = ("–" if summary is None else summary.text(digits) for summary in summaries)
-    ours = f"{gain(fmean(new), fmean(old)):.2f}" if new and old and fmean(new) else "–"
+    means = [summary.mean for summary in summaries if summary is not None]
+    ours = f"{gain(*means):.2f}" if len(means) == 2 and means[0] else "–"
     printed = (comparison.new.printed, comparison.old.printed, comparison.gain.printed)
     return (title, *shown, ours, *printed)
 
@@ -100,8 +101,8 @@ def reading_grid(table: Table, name: str) -> Grid:
             cells = []
             for center in centers:
                 pairs = zip(*(_class_means(groups[loss], split) for loss in (center, spelled)), strict=True)
-                ratios = [old / new for old, new in pairs]
-                cells.append(f"{min(ratios):.2f} to {max(ratios):.2f}")
+                ratios = [old / new for old, new in pairs if old is not None and new]
+                cells.append(f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else "–")
             rows.append((f"{spelled}, {split}", *cells))
     printed = [
         (f"paper, {split}", f"{min(ratios):.2f} to {max(ratios):.2f}", *("–" for _ in centers[1:]))
@@ -124,5 +125,7 @@ def reading_grid(table: Table, name: str) -> Grid:
     )
 
 
-def _class_means(records: Sequence[Record], split: str) -> list[float]:
-    return [fmean(values) for values in zip(*(record.final[split]["intra"] for record in records), strict=True)]
+def _class_means(records: Sequence[Record], split: str) -> list[float | None]:
+    """The mean of each class over seeds; None where a seed has none."""
+    summaries = map(Summary.of, zip(*(spreads(record, split) for record in records), strict=True))
+    return [None if summary is None else summary.mean for summary in summaries]

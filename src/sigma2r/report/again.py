@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,21 +30,22 @@ def commands(runs: Iterable[Run]) -> list[str]:
         >>> commands([Run(loss=loss, init_seed=seed) for loss in ("center@0.1", "git@0.01") for seed in (0, 1)])
         ['sigma2r compare --dataset fuzzy-rgb --model lenet --losses center@0.1 git@0.01 --seeds 2']
     """
-    together, alone = _divided({run.run_id: run for run in runs}.values())
-    out = AGAIN if len(together) + len(alone) > 1 else None
-    return [*(_compare(losses, seeds, out) for losses, seeds in together), *(_train(run, out) for run in alone)]
+    together, alone = _divided(runs)
+    out = AGAIN if len(together) + sum(map(len, alone)) > 1 else None
+    compared = (_compare(losses, seeds, out) for losses, seeds in together)
+    return [*compared, *(line for several in alone for line in _train(several, out))]
 
 
-def _divided(runs: Iterable[Run]) -> tuple[list[tuple[list[Run], int]], list[Run]]:
-    """What comparisons make up, each as its losses and its number of seeds, and the other runs."""
+def _divided(runs: Iterable[Run]) -> tuple[list[tuple[list[Run], int]], list[list[Run]]]:
+    """What comparisons make up, each as its losses and its number of seeds, and the other runs of each loss."""
     by_loss: dict[str, dict[int, Run]] = {}
     for run in runs:
-        by_loss.setdefault(replace(run, init_seed=0).run_id, {})[run.init_seed] = run
+        by_loss.setdefault(_but(run, "init_seed"), {})[run.init_seed] = run
     counted, alone = [], []
     for by_seed in by_loss.values():
         seeds = next(n for n in range(len(by_seed) + 1) if n not in by_seed) if _can_be_compared(by_seed) else 0
         counted += [(by_seed[0], seeds)] if seeds else []
-        alone += [run for seed, run in by_seed.items() if seed >= seeds]
+        alone += [rest] if (rest := [run for seed, run in by_seed.items() if seed >= seeds]) else []
     # What acts on logits starts in one way, and joins whatever others start in.
     shared: dict[tuple[str, int], str] = {}
     for run, seeds in counted:
@@ -82,7 +83,12 @@ def _is_typed(values: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
 
 
 def _settings(run: Run) -> str:
-    return json.dumps({key: value for key, value in run.as_dict().items() if key not in (*_OF_A_LOSS, *STARTS)})
+    return _but(run, *_OF_A_LOSS, *STARTS)
+
+
+def _but(run: Run, *left_out: str) -> str:
+    """The description but for some fields."""
+    return json.dumps({key: value for key, value in run.as_dict().items() if key not in left_out}, sort_keys=True)
 
 
 def _starts(run: Run) -> str:
@@ -95,13 +101,19 @@ def _compare(losses: Sequence[Run], seeds: int, out: Path | None) -> str:
     return _joined([*words, "--seeds", str(seeds), *_changed(run), *(("--out", str(out)) if out else ())])
 
 
-def _train(run: Run, out: Path | None) -> str:
-    folder = run_folder((out or AGAIN) / "runs", run)  # where compare keeps it
-    if not _can_be_typed(run):
-        return _joined(["python", "-c", _PYTHON.format(run=json.dumps(run.as_dict()), folder=str(folder))])
+def _train(runs: Sequence[Run], out: Path | None) -> Iterator[str]:
+    """A command for each of the runs, which differ in their first weights."""
+    run = runs[0]
+    typed = _can_be_typed(run)
     words = ["sigma2r", "train", *_data_and_model(run), *_option("loss", run.spelled_loss)]
-    seed = ["--init_seed", str(run.init_seed)] if run.init_seed else []
-    return _joined([*words, *seed, *_changed(run), *(("--out", str(folder)) if out else ())])
+    changed = _changed(run)
+    for each in runs:
+        folder = run_folder((out or AGAIN) / "runs", each)  # where compare keeps it
+        seed = ["--init_seed", str(each.init_seed)] if each.init_seed else []
+        if typed:
+            yield _joined([*words, *seed, *changed, *(("--out", str(folder)) if out else ())])
+        else:
+            yield _joined(["python", "-c", _PYTHON.format(run=json.dumps(each.as_dict()), folder=str(folder))])
 
 
 _PYTHON = (

@@ -7,7 +7,6 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from sigma2r.report.by_class import draw_classes, draw_growth, grown, has_spread
-from sigma2r.report.groups import loss_groups
 from sigma2r.report.picture import PALETTE as PALETTE
 from sigma2r.report.picture import Picture as Picture
 from sigma2r.report.picture import legend, logarithmic, named, room_of_a_legend
@@ -26,7 +25,7 @@ def make_figures(table: Table, prefix: str = "", wanted: Container[str] = FIGURE
         prefix: What their names begin with.
         wanted: Those of ``FIGURES`` that are drawn.
     """
-    left_out = len(loss_groups(table.records)) - len(rows_that_share_classes(table))
+    left_out = len(table.groups) - len(rows_that_share_classes(table))
     told = f" {left_out} rows of the table have other classes and are left out." if left_out else ""
 
     def by_class(draw: Callable[[Figure, Table], tuple[str, str]], figure: Figure) -> tuple[str, str]:
@@ -45,7 +44,7 @@ def make_figures(table: Table, prefix: str = "", wanted: Container[str] = FIGURE
 
 def _learning(figure: Figure, table: Table) -> tuple[str, str]:
     figure.set_size_inches(8.4, 3.6)
-    groups = loss_groups(table.records)
+    groups = table.groups
     most = (_band(group, split, "intra_mean")[3] for group in groups.values() for split in ("train", "test"))
     spread = any(value > 0 for values in most for value in values)
     axes = figure.subplots(1, 2 if spread else 1, squeeze=False)[0]

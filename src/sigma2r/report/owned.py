@@ -53,7 +53,9 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
         unlisted = not old and (folder / PAGE).exists()
         _write_list(folder, {name: old.get(name, set()) | new.get(name, set()) for name in {**old, **new}})
         for name, content in files.items():
-            write_whole(folder / name, content)
+            path = folder / name
+            if not path.exists() or path.read_bytes() != content:  # waiting for the disk takes longer than looking
+                write_whole(path, content)
         _remove(folder, {name: hashes for name, hashes in old.items() if name not in new})
         _write_list(folder, new)
         if unlisted:

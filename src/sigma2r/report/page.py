@@ -7,7 +7,7 @@ from sigma2r.report.again import AGAIN, commands
 from sigma2r.report.document import Document, Section, write_document
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
-from sigma2r.report.groups import loss_groups, settings_of
+from sigma2r.report.groups import settings_of
 from sigma2r.report.owned import TABLES
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, Table, by_spread, class_rows, make_tables
@@ -82,7 +82,7 @@ def diverged_told(records: Iterable[Record]) -> list[str]:
 
 
 def _section(table: Table, prefix: str, diverged: Sequence[Record]) -> Section:
-    groups = loss_groups(table.records)
+    groups = table.groups
     again = command(table, diverged)
     together = (f"sigma2r report {AGAIN} then shows these runs on one page.",) if "\n" in again else ()
     return Section(
@@ -128,7 +128,7 @@ _ENDS = 20  # classes at either end that it then shows
 
 def classes_grid(table: Table, split: str, name: str) -> Grid:
     """The spread of each class under each loss; of very many classes the ends, and all of them as a file."""
-    groups = loss_groups(table.records)
+    groups = table.groups
     several = any(len(group) > 1 for group in groups.values())
     rows = tuple(tuple(row) for row in class_rows(table, split))
     caption = "Eq. 12 for each class after the last epoch" + (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from sigma2r.report.groups import comparable, loss_groups
+from sigma2r.report.groups import comparable
 from sigma2r.report.tables import COLUMNS, Column, Table
 
 FEWEST = 5  # seeds, below which nothing is decided
@@ -75,7 +75,7 @@ def differences(table: Table, baseline: str | None = None) -> list[Difference]:
         table: With a row for the baseline.
         baseline: A loss as its row names it; default: the first.
     """
-    groups = loss_groups(table.records)
+    groups = table.groups
     baseline = next(iter(groups)) if baseline is None else baseline
     others = [name for name in groups if name != baseline and comparable(groups[name][0], groups[baseline][0])]
     by_seed = {name: {(r.run.init_seed, r.run.data_seed): r for r in group} for name, group in groups.items()}

@@ -8,7 +8,6 @@ from sigma2r._call import broken
 from sigma2r.report.document import Document, Section
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
-from sigma2r.report.groups import loss_groups
 from sigma2r.report.page import MEANINGS, differences_grids, diverged_told, environment, results_grid
 from sigma2r.report.picture import Picture
 from sigma2r.report.tables import COLUMNS, Table, figure_at, make_table
@@ -89,14 +88,14 @@ def _extras(study: Study, part: Part, table: Table) -> list[object]:
 def _grids(part: Part, table: Table, prefix: str) -> Iterator[Grid]:
     yield results_grid(table, f"{prefix}-results")
     yield statistics_grid(table, f"{prefix}-statistics")
-    baseline = part.baseline if part.baseline in loss_groups(table.records) else None
+    baseline = part.baseline if part.baseline in table.groups else None
     yield from differences_grids(table, f"{prefix}-differences", baseline)
 
 
 def statistics_grid(table: Table, name: str) -> Grid:
     """Mean, standard deviation, least and greatest over seeds of every figure of test images."""
     rows = []
-    for loss, group in loss_groups(table.records).items():
+    for loss, group in table.groups.items():
         for column in (column for column in COLUMNS if column.path[0] == "test"):
             values = [value for record in group if (value := column.value(record)) is not None]
             if values:

@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby
 from statistics import fmean, stdev
 
@@ -139,6 +139,11 @@ class Table:
     rows: tuple[Row, ...]
     apart: str = ""
 
+    @cached_property
+    def groups(self) -> dict[str, list[Record]]:
+        """Records by the names of the rows."""
+        return loss_groups(self.records)
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes of the first record."""
@@ -229,7 +234,7 @@ def make_table(records: Sequence[Record], apart: str = "") -> Table:
 def class_rows(table: Table, split: str) -> list[list[str]]:
     """Spread of each class (rows) under each loss (columns), as Table 1 of the paper shows it."""
     shared, names = rows_that_share_classes(table), table.class_names
-    columns = [[spreads(record, split) for record in shared.get(loss, ())] for loss in loss_groups(table.records)]
+    columns = [[spreads(record, split) for record in shared.get(loss, ())] for loss in table.groups]
     rows = []
     for k, name in enumerate(names):
         summaries = [Summary.of(of_run[k] for of_run in column) for column in columns]
@@ -239,8 +244,7 @@ def class_rows(table: Table, split: str) -> list[list[str]]:
 
 def rows_that_share_classes(table: Table) -> dict[str, list[Record]]:
     """The losses of a table whose runs have the classes of its first record."""
-    groups = loss_groups(table.records)
-    return {loss: group for loss, group in groups.items() if group[0].class_names == table.records[0].class_names}
+    return {loss: group for loss, group in table.groups.items() if group[0].class_names == table.records[0].class_names}
 
 
 def by_spread(table: Table, splits: Sequence[str]) -> list[int]:

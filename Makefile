@@ -1,6 +1,6 @@
 # `make help` lists the targets; each sets up what it needs in .venv, once.
 PYTHON ?= python3
-WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+WORKERS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -51,7 +51,7 @@ docs: $(READY)  ## Build the documentation in docs/_build/html; warnings are err
 bench: $(READY)  ## Measure speed and memory, as ratios against named rivals.
 	$(BIN)/python -m benchmarks
 
-mutations: $(READY)  ## Break each formula in turn and see a test fail: some ten minutes.
+mutations: $(READY)  ## Break each formula in turn and see a test fail: half an hour of two cores.
 	$(BIN)/python -m tools.mutations
 
 report: $(READY)  ## Rebuild the tables of README and docs from committed records and benchmarks.

@@ -15,8 +15,9 @@ from sigma2r.paper.claims import claims
 from sigma2r.paper.studies import STUDIES
 from sigma2r.report.folder import read_studies
 from sigma2r.report.grid import Grid
+from sigma2r.report.groups import part_records
 from sigma2r.report.page import results_grid
-from sigma2r.report.study import part_records, study_sections
+from sigma2r.report.study import study_sections
 from sigma2r.report.tables import loss_groups, make_table
 from sigma2r.report.verdicts import Findings, claims_grid
 from sigma2r.studies.study import Done, Scale

@@ -1,5 +1,7 @@
 """Which images train, validate and test; of a data set of which every image can be told apart."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -64,3 +66,14 @@ def test_a_share_that_sets_nothing_aside_is_refused(loaded):
 def test_images_of_a_data_set_tell_their_shape():
     data = ImageData(torch.zeros(5, 3, 8, 9, dtype=torch.uint8), torch.tensor([0, 1, 0, 1, 0]), ("a", "b"))
     assert (data.image_shape, len(data)) == ((3, 8, 9), 5)
+
+
+@pytest.mark.parametrize("names", [("data_dir",), ("download",), ("data_dir", "download")])
+def test_where_to_look_is_not_ignored_in_silence(loaded, names):
+    given = {name: {"data_dir": Path("there"), "download": True}[name] for name in names}
+    with pytest.warns(UserWarning, match=f"fuzzy-rgb: {' and '.join(names)} is ignored: its images are made") as told:
+        load_splits("fuzzy-rgb", **given)
+    assert len(told) == 1
+    load_splits("cifar10", **given)
+    with pytest.warns(UserWarning, match="folder:nowhere: .* is ignored"), pytest.raises(ValueError, match="nowhere"):
+        load_splits("folder:nowhere", **given)

@@ -319,3 +319,34 @@ def test_losses_that_ignore_other_labels_are_refused_when_the_joint_loss_is_buil
         ValueError, match=rf"^JointLoss: all losses and the cross-entropy must .*; got {told}\. Give each"
     ):
         JointLoss(losses, [0.1] * len(losses), ignore_index=asked)
+
+
+class _Others(torch.nn.Module):
+    """A loss of another library: every label is a class."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, features, labels, weights=None):
+        self.seen.append((features.shape[0], labels.tolist(), None if weights is None else weights.tolist()))
+        return features.square().sum() if weights is None else (features.square().sum(1) * weights).sum()
+
+
+@pytest.mark.parametrize("ignored", [-100, -1, 2])
+@pytest.mark.parametrize("weighed", [False, True])
+def test_a_loss_that_knows_no_ignored_label_is_given_the_other_rows(ignored, weighed):
+    others = _Others()
+    criterion = JointLoss([others, CenterLoss(3, 2, ignore_index=ignored)], [0.5, 0.1], ignore_index=ignored)
+    features, logits = torch.randn(5, 2, requires_grad=True), torch.randn(5, 3, requires_grad=True)
+    labels, weights = torch.tensor([0, ignored, 1, ignored, 1]), torch.arange(5.0) if weighed else None
+    _, (value, _) = criterion.terms(features, logits, labels, weights=weights)
+    assert others.seen == [(3, [0, 1, 1], [0.0, 2.0, 4.0] if weighed else None)]
+    factors = weights if weighed else torch.ones(5)
+    torch.testing.assert_close(value, sum(features[i].square().sum() * factors[i] for i in (0, 2, 4)))
+    (of_others,) = torch.autograd.grad(value, features)
+    assert not of_others[[1, 3]].any()
+    _, (value, _) = criterion.terms(features, logits, torch.full((5,), ignored))
+    assert len(others.seen) == 1
+    assert value == 0
+    assert value.requires_grad

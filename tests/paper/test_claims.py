@@ -11,8 +11,8 @@ from sigma2r.paper.gains import gains_grid, reading_grid
 from sigma2r.paper.geometry import figure_1, figure_2, figure_3
 from sigma2r.paper.studies import STUDIES
 from sigma2r.report.figures import Picture
-from sigma2r.report.tables import make_table
-from sigma2r.report.verdicts import ACCURACY, RATIO, SPREAD, TAIL, TRAIN_RATIO, TRAIN_SPREAD, TRAIN_TAIL, Claim
+from sigma2r.report.tables import ACCURACY, RATIO, SPREAD, TAIL, TRAIN_RATIO, TRAIN_SPREAD, TRAIN_TAIL, make_table
+from sigma2r.report.verdicts import Claim
 from tests.report.conftest import make_record
 
 UNFAIR = (SPREAD, TRAIN_SPREAD)  # a network lowers them by shrinking all its features

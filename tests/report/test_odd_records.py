@@ -10,8 +10,8 @@ from sigma2r.report.figures import make_figures
 from sigma2r.report.groups import comparable, loss_groups
 from sigma2r.report.page import records_document
 from sigma2r.report.study import study_sections
-from sigma2r.report.tables import class_rows, figure_at, make_table
-from sigma2r.report.verdicts import ACCURACY, Claim, Findings, Look
+from sigma2r.report.tables import ACCURACY, class_rows, figure_at, make_table
+from sigma2r.report.verdicts import Claim, Findings, Look
 from sigma2r.studies.study import Part, Study
 from tests.report.conftest import CLASSES, make_record
 

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from sigma2r.report.verdicts import ACCURACY, Claim, Findings, Look
+from sigma2r.report.tables import ACCURACY
+from sigma2r.report.verdicts import Claim, Findings, Look
 from tests.report.conftest import make_record
 
 

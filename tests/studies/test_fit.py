@@ -1,6 +1,7 @@
 """What a description becomes before anything is trained: the order of images, the plan; and what is kept afterwards."""
 
 import dataclasses
+import warnings
 
 import pytest
 
@@ -72,3 +73,24 @@ def test_half_precision_is_refused_on_a_cpu_before_anything_is_trained(tiny_run,
     with pytest.raises(ValueError, match="precision 16-mixed needs a GPU; on a CPU try bf16-mixed"):
         fit(dataclasses.replace(tiny_run, precision="16-mixed"), CPU)
     assert planned == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "few"),
+    [
+        ({"batch_size": 36, "loss_options": {"neighbors": 12}}, 12),
+        ({"batch_size": 36, "loss_options": {"neighbors": 11}}, None),
+        ({"batch_size": 22, "loss_options": {"neighbors": 7}, "sampling": "cover"}, 7),
+        ({"batch_size": 24, "loss_options": {"neighbors": 7}, "sampling": "cover"}, None),
+        ({"batch_size": 2, "loss_options": {"neighbors": 1}}, None),  # one class of two samples in each batch
+        ({"batch_size": 2, "loss_options": {"neighbors": 2}}, 2),
+    ],
+)
+def test_few_neighbours_are_told_by_what_batches_hold(tiny_run, planned, changes, few):
+    run = dataclasses.replace(tiny_run, **changes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(run, CPU)
+    told = [str(w.message) for w in caught if "neighbours of sigma2r" in str(w.message)]
+    assert len(told) == (few is not None)
+    assert all(f"the {few} neighbours of sigma2r want {few + 1}." in sentence for sentence in told)

@@ -54,7 +54,7 @@ TESTS = {
     "diagnosis": DIAGNOSIS,
     "losses": LOSSES,
     "metrics": LOSSES,
-    "metrics/shell.py": ("tests/metrics/test_spread.py",),
+    "metrics/shell.py": ("tests/metrics",),
     "models": ("tests/models",),
     "models/own.py": OWN[:1],
     "paper": PAPER,
@@ -67,7 +67,7 @@ TESTS = {
         ("report/by_class.py", "report/figures.py", "report/plane.py", "report/picture.py"),
         ("tests/report/test_many_classes.py", "tests/report/test_report.py", "tests/report/test_hostile_text.py"),
     ),
-    "report/groups.py": ODD,
+    "report/groups.py": (*ODD, "tests/report/test_sections.py"),
     "report/owned.py": ("tests/report/test_owned.py",),
     "report/terminal.py": ("tests/report/test_report.py", "tests/report/test_hostile_text.py", "tests/studies/test_cli.py"),
     **dict.fromkeys(("report/paired.py", "report/verdicts.py"), VERDICTS),
@@ -98,3 +98,20 @@ TESTS = {
 def tests_of(file: str) -> tuple[str, ...]:
     """The tests of the longest key that begins the path of a file below ``src/sigma2r``."""
     return TESTS[max((key for key in TESTS if f"{file}/".startswith(f"{key}/")), key=len)]
+
+
+_NAMES = {
+    "center": "center_loss",
+    "sigma2r": "sigma_squared_r",
+    "_spread": "sigma_squared_r",
+    "_groups": "sigma_squared_r",
+}
+
+
+def stages_of(file: str) -> tuple[tuple[str, ...], ...]:
+    """Words for pytest, stage after stage; of a loss first those in the contract, which mostly are enough."""
+    all_of_them = ("-k", "not compiled", *tests_of(file))
+    if not file.startswith("losses/"):
+        return (all_of_them,)
+    loss = file.removeprefix("losses/").removesuffix(".py")
+    return (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"), all_of_them

@@ -21,6 +21,8 @@ MUTATIONS = [
     ),
     *of(
         "report/tables.py",
+        ("intra/inter of test images for training", '("train", "intra_inter")', '("test", "intra_inter")'),
+        ("the tail of training images as its maximum", '("train", "tail_99")', '("train", "tail_max")'),
         ("accuracy of training images", 'Column("accuracy", ("test", "accuracy"), 4)', 'Column("accuracy", ("train", "accuracy"), 4)'),
         ("intra/inter of training images", '("test", "intra_inter")', '("train", "intra_inter")'),
         ("the tail read as its maximum", '("test", "tail_99")', '("test", "tail_max")'),
@@ -37,15 +39,9 @@ MUTATIONS = [
     *of(
         "report/verdicts.py",
         ("pairs by first weights alone", "{(r.run.init_seed, r.run.data_seed): value for r in records", "{(r.run.init_seed,): value for r in records"),
-        ("accuracy of training images", 'ACCURACY = Column("accuracy", ("test", "accuracy"), 4)', 'ACCURACY = Column("accuracy", ("train", "accuracy"), 4)'),
-        ("intra/inter of training images", '("test", "intra_inter")', '("train", "intra_inter")'),
-        ("intra/inter of test images for training", '("train", "intra_inter")', '("test", "intra_inter")'),
-        ("the tail read as its maximum", '("test", "tail_99")', '("test", "tail_max")'),
-        ("the tail of training images as its maximum", '("train", "tail_99")', '("train", "tail_max")'),
     ),
     *of(
         "report/study.py",
-        ("runs that diverged stand in tables", "[record for record in known if record.diverged is None]", "known"),
         ("nothing is missing", "missing = len(part.runs) - len(table.records) - len(diverged)", "missing = 0"),
         ("statistics of training images", 'if column.path[0] == "test")', 'if column.path[0] == "train")'),
         ("the first loss is always the baseline", "part.baseline if part.baseline in table.groups else None", "None"),
@@ -101,6 +97,7 @@ MUTATIONS = [
     ),
     *of(
         "report/groups.py",
+        ("runs that diverged stand in tables", "if (record.diverged is not None) == diverged]", "if True]"),
         ("other counts are pooled", "return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))", "return record.class_names, (), tuple(sorted(prints))"),
         ("other classes are pooled", "return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))", "return (), tuple(sorted(counted)), tuple(sorted(prints))"),
         ("other images of the same number are pooled", "return record.class_names, tuple(sorted(counted)), tuple(sorted(prints))", "return record.class_names, tuple(sorted(counted)), ()"),

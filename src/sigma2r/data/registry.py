@@ -1,5 +1,6 @@
 """The data sets by the names that a user types."""
 
+import warnings
 from pathlib import Path
 
 from sigma2r._resolve import is_path
@@ -40,6 +41,14 @@ def check_dataset(name: str) -> None:
     """
     if name == FOLDER or not (name in _AUGMENTATIONS or name.startswith(FOLDER) or is_path(name)):
         raise unknown("data set", name, DATASETS)
+
+
+def say_what_is_ignored(name: str, data_dir: Path | None, download: bool) -> None:
+    """One sentence if where to look for files was said of a data set that is a folder itself, or has no files."""
+    given = [*(["data_dir"] if data_dir is not None else []), *(["download"] if download else [])]
+    if given and (name == "fuzzy-rgb" or name.startswith(FOLDER)):
+        why = "its images are made on the fly" if name == "fuzzy-rgb" else "its images lie in that folder"
+        warnings.warn(f"{name}: {' and '.join(given)} is ignored: {why}.", stacklevel=3)
 
 
 def default_augmentation(name: str) -> Augmentation:

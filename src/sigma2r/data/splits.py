@@ -13,7 +13,7 @@ from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
 from sigma2r.data.loaders import at_most, split_off
 from sigma2r.data.pixels import PixelRange
-from sigma2r.data.registry import FOLDER, load_images
+from sigma2r.data.registry import FOLDER, load_images, say_what_is_ignored
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def load_splits(
     Raises:
         ValueError: If the data cannot be used, or no class has enough images for any to be set aside.
     """
+    say_what_is_ignored(dataset, data_dir, download)
     load = load_images if dataset.startswith(FOLDER) or is_path(dataset) else _load_once
     training, test = (
         load(

@@ -6,7 +6,7 @@ Axes: N samples, C classes, D feature dimensions.
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +100,7 @@ def figures_of(loss: nn.Module, features: Tensor | Sequence[Tensor], labels: Ten
     wide = features.double() if features.device.type != "mps" else features.float()
     norm = float(wide.norm(dim=1).mean())
     std = float((wide - wide.mean(0)).square().mean().sqrt())
-    gated = _gated(loss)
+    gated = first_part(loss, SigmaSquaredRLoss)
     if gated is None:
         return Diagnosis(norm, std, num_not_finite=num_bad)
     share = gated.gate(features, labels) / gated.ceiling
@@ -114,7 +114,7 @@ def check_batch(who: str, loss: nn.Module, features: Any, labels: Any) -> tuple[
     Raises:
         ValueError: If shapes, dtypes or labels do not fit.
     """
-    joint = next((part for part in loss.modules() if isinstance(part, JointLoss)), None)
+    joint = first_part(loss, JointLoss)
     one_each = joint is not None and isinstance(features, (list, tuple)) and len(features) == len(joint.auxiliaries)
     if one_each and all(isinstance(each, Tensor) for each in features):
         rows = [check_batch(who, loss, each, labels) for each in features]
@@ -130,7 +130,7 @@ def seen_by_gates(loss: nn.Module, features: Tensor | Sequence[Tensor]) -> Tenso
     """Of features for each loss those that the first loss with gates sees; the first where none has any."""
     if isinstance(features, Tensor):
         return features
-    joint, gated = next((part for part in loss.modules() if isinstance(part, JointLoss)), None), _gated(loss)
+    joint, gated = first_part(loss, JointLoss), first_part(loss, SigmaSquaredRLoss)
     for part, each in zip(joint.auxiliaries if joint is not None else (), features, strict=False):
         if any(inside is gated for inside in part.modules()):
             return each
@@ -146,5 +146,9 @@ def counted_rows(loss: nn.Module, features: Tensor, labels: Tensor | None) -> Te
     return counted
 
 
-def _gated(loss: nn.Module) -> SigmaSquaredRLoss | None:
-    return next((part for part in loss.modules() if isinstance(part, SigmaSquaredRLoss)), None)
+_Part = TypeVar("_Part", bound=nn.Module)
+
+
+def first_part(loss: nn.Module, kind: type[_Part]) -> _Part | None:
+    """The first module of a kind among a loss and its parts."""
+    return next((part for part in loss.modules() if isinstance(part, kind)), None)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sigma2r._values import Count, checked
 from sigma2r.diagnosis._seen import Followed, TrainingCalls
-from sigma2r.diagnosis.figures import Diagnosis, check_batch, counted_rows, figures_of, seen_by_gates
+from sigma2r.diagnosis.figures import Diagnosis, check_batch, counted_rows, figures_of, first_part, seen_by_gates
 from sigma2r.diagnosis.scale import far_from_scale
 from sigma2r.losses import CenterLoss, JointLoss
 from sigma2r.losses._module import FeatureLoss
@@ -57,7 +57,7 @@ class Watch:
         self.patience = patience
         self.optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else optimizer
         self.observations = 0
-        self._joint = next((part for part in loss.modules() if isinstance(part, JointLoss)), None)
+        self._joint = first_part(loss, JointLoss)
         self.frozen_features = frozen_features or (self._joint is not None and self._joint.frozen_features)
         self._followed = {name: Followed(parameter) for name, parameter in self._learned()}
         self._calls = [TrainingCalls(part) for part in self._added()]

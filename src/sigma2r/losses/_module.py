@@ -13,9 +13,19 @@ from sigma2r.losses._classes import classes_to_remove, grow, keep_rows
 from sigma2r.losses._reduction import Reduction
 
 
-def groups_of(module: nn.Module, lr: float, named: bool, prefix: str) -> list[dict[str, object]]:
-    """A group for each tensor that ``module`` itself learns; see :meth:`ClassLoss.param_groups`."""
-    learned = [(prefix + name, p) for name, p in module.named_parameters(recurse=False) if p.requires_grad]
+def groups_of(
+    module: nn.Module, lr: float, *, named: bool = False, prefix: str = "", recurse: bool = False
+) -> list[dict[str, object]]:
+    """A group for each tensor that ``module`` itself learns, or its parts as well; see :meth:`ClassLoss.param_groups`.
+
+    Args:
+        module: A loss.
+        lr: The learning rate of every group; there is no weight decay.
+        named: Parameters as pairs of name and tensor.
+        prefix: What names begin with.
+        recurse: With the parameters of its parts.
+    """
+    learned = [(prefix + name, p) for name, p in module.named_parameters(recurse=recurse) if p.requires_grad]
     return [{"name": name, "params": [(name, p) if named else p], "lr": lr, "weight_decay": 0.0} for name, p in learned]
 
 
@@ -132,7 +142,7 @@ class ClassLoss(FeatureLoss):
             prefix: Before each name, where the groups of several losses must differ by name; those of a
                 :class:`JointLoss` do.
         """
-        return groups_of(self, lr, named, prefix)
+        return groups_of(self, lr, named=named, prefix=prefix)
 
     @torch.no_grad()
     def add_classes(

@@ -28,6 +28,7 @@ from sigma2r.losses._joint_inputs import (
     weight_of,
     weights_of,
 )
+from sigma2r.losses._module import groups_of
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import reduce
 
@@ -63,15 +64,6 @@ class WarmUp:
         return self.weight * min(1.0, (epoch + 1) / max(self.epochs, 1))
 
 
-def groups_of(loss: nn.Module, *, lr: float) -> list[dict[str, object]]:
-    """A group for each tensor that a module learns, at ``lr`` and without weight decay."""
-    return [
-        {"name": name, "params": [parameter], "lr": lr, "weight_decay": 0.0}
-        for name, parameter in loss.named_parameters()
-        if parameter.requires_grad
-    ]
-
-
 class JointLoss(nn.Module):
     r"""Cross-entropy of the logits plus weighted losses on the features.
 
@@ -82,7 +74,8 @@ class JointLoss(nn.Module):
         weight: lambda, at least 0; the paper's is 0.01. Or a function of the epoch, such as :class:`WarmUp`, which
             :meth:`set_epoch` asks. For several losses one each. Below 0 for a loss that it makes sense to raise,
             :class:`SoftNearestNeighborLoss`.
-        ignore_index: Rows with this label have no cross-entropy; default: that of the losses.
+        ignore_index: Rows with this label have no cross-entropy; default: that of the losses. A loss that knows no
+            such label, of another library mostly, is given the other rows alone.
         frozen_features: Features come without a graph, as from a frozen backbone with a head that learns: the losses
             on them then move their centers alone. Default: that is refused, as in training it is an accident.
 
@@ -120,6 +113,7 @@ class JointLoss(nn.Module):
         self.auxiliaries = nn.ModuleList(losses)
         self.schedules = weights
         self.ignore_index = _common_ignore_index(losses, ignore_index)
+        self._ignoring = [any(map(_ignores, loss.modules())) for loss in losses]
         self.frozen_features = frozen_features
         self.weights: list[float] = []
         self.set_epoch(0)
@@ -193,7 +187,10 @@ class JointLoss(nn.Module):
             known = as_tensor("JointLoss", "labels", labels)
             factors = None if weights is None else check_weights("JointLoss", logits, weights, logits.shape[1])
             keywords = {} if factors is None else {"weights": factors}
-            auxiliary = [loss(each, known, **keywords) for loss, each in zip(self.auxiliaries, seen, strict=True)]
+            auxiliary = [
+                loss(each, known, **keywords) if ignores else self._of_rest(loss, each, known, keywords)
+                for loss, each, ignores in zip(self.auxiliaries, seen, self._ignoring, strict=True)
+            ]
         except ValueError:
             check_order(features, logits, labels, self.auxiliaries)
             raise
@@ -204,6 +201,21 @@ class JointLoss(nn.Module):
                 f"JointLoss: {name} must lie in [0, {logits.shape[1]}), one index for each column of logits, or be "
                 f"ignore_index={self.ignore_index}; torch says: {error}"
             ) from None
+
+    def _of_rest(self, loss: nn.Module, features: Tensor, labels: Tensor, keywords: dict[str, Tensor]) -> Tensor:
+        """A loss of others, which would take the ignored label for a class, of the other rows; 0 where there are none.
+
+        Which these are is looked at wherever the labels are: on an accelerator that waits for it.
+        """
+        if labels.ndim != 1 or labels.is_floating_point():
+            return cast("Tensor", loss(features, labels, **keywords))
+        rest = labels != self.ignore_index
+        if bool(rest.all()):
+            return cast("Tensor", loss(features, labels, **keywords))
+        if not bool(rest.any()):
+            return features[:0].sum()
+        kept = {name: factors[rest.to(factors.device)] for name, factors in keywords.items()}
+        return cast("Tensor", loss(features[rest.to(features.device)], labels[rest], **kept))
 
     def _check_graph(self, seen: Sequence[Tensor], logits: Tensor) -> None:
         """Refuse to train a network that the losses on its features would not reach; looks at no value."""
@@ -259,7 +271,7 @@ class JointLoss(nn.Module):
         groups: list[dict[str, object]] = []
         for loss, weight in zip(self.auxiliaries, self.weights, strict=True):
             own = getattr(loss, "param_groups", None)
-            given = groups_of(loss, lr=lr) if own is None else cast("list[dict[str, object]]", own(lr=lr))
+            given = groups_of(loss, lr, recurse=True) if own is None else cast("list[dict[str, object]]", own(lr=lr))
             mine: list[dict[str, object]] = [{"name": "auxiliary", "lr": lr, **each} for each in given]
             groups += [{**group, "maximize": True} if weight < 0 else {**group} for group in mine]
         seen, known = Counter[object](), {id(p): prefix + name for name, p in self.named_parameters()}

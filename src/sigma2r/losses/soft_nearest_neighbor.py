@@ -160,4 +160,4 @@ class SoftNearestNeighborLoss(FeatureLoss):
             named: Give it with its name, as torch wants it beside ``network.named_parameters()``.
             prefix: Before its name.
         """
-        return groups_of(self, lr, named, prefix)
+        return groups_of(self, lr, named=named, prefix=prefix)

@@ -13,18 +13,8 @@ from sigma2r.paper.judges import (
     sensitivity,
 )
 from sigma2r.paper.published import cells
-from sigma2r.report.tables import Column
-from sigma2r.report.verdicts import (
-    ACCURACY,
-    RATIO,
-    SPREAD,
-    TAIL,
-    TRAIN_RATIO,
-    TRAIN_SPREAD,
-    TRAIN_TAIL,
-    Claim,
-    Look,
-)
+from sigma2r.report.tables import ACCURACY, RATIO, SPREAD, TAIL, TRAIN_RATIO, TRAIN_SPREAD, TRAIN_TAIL, Column
+from sigma2r.report.verdicts import Claim, Look
 
 
 def claims() -> tuple[Claim, ...]:

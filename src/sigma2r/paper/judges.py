@@ -5,13 +5,12 @@ from statistics import fmean
 
 from sigma2r.paper.geometry import READINGS, figure_1, figure_3
 from sigma2r.report.paired import FEWEST
+from sigma2r.report.tables import ACCURACY, SPREAD
 from sigma2r.report.verdicts import (
-    ACCURACY,
     HOLDS,
     NOT_RUN,
     NOT_SEEN,
     NOT_TESTABLE,
-    SPREAD,
     UNDECIDED,
     Findings,
     Judged,

@@ -5,12 +5,19 @@ from collections.abc import Iterable, Sequence
 from sigma2r._text import visible
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import STARTS
+from sigma2r.studies.study import Done, Part
 
 _COMPARED = ("loss", "loss_weight", "loss_options", *STARTS, "init_seed")
 _SOME = 5  # classes that are named where there are others
 
 Images = tuple[tuple[str, ...], tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]
 """Names of classes, numbers of images in each split, and fingerprints, which tell sets of images apart."""
+
+
+def part_records(part: Part, done: Done, *, diverged: bool = False) -> list[Record]:
+    """The records of a part that ended with finite features, in its order; or of those that diverged."""
+    known = [done[run.run_id] for run in part.runs if run.run_id in done]
+    return [record for record in known if (record.diverged is not None) == diverged]
 
 
 def loss_groups(records: Iterable[Record]) -> dict[str, list[Record]]:

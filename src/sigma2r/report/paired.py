@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from sigma2r.report.groups import comparable
-from sigma2r.report.tables import COLUMNS, Column, Table
+from sigma2r.report.tables import ACCURACY, RATIO, SPREAD, TAIL, Column, Table, t_quantile
 
 FEWEST = 5  # seeds, below which nothing is decided
 LEVEL = 0.95
 POWER = 0.8
 _MOST = 10_000  # seeds, beyond which their number is not told
 
-COMPARED = tuple(column for column in COLUMNS if column.title in ("accuracy", "I, test", "intra/inter", "tail 99 %"))
+COMPARED = (ACCURACY, SPREAD, RATIO, TAIL)
 DIFFERENCE_HEADINGS = ("loss", "less", "figure", "n", "difference", "interval", "verdict", "seeds to decide")
 
 
@@ -112,13 +112,6 @@ def difference_of(
     half_width = t_quantile(1 - alpha / 2, len(values) - 1) * spread / math.sqrt(len(values))
     needed = seeds_needed(mean, spread, alpha)
     return Difference(loss, baseline, column.title, len(values), mean, half_width, needed, column.digits)
-
-
-def t_quantile(probability: float, degrees: int) -> float:
-    """The quantile of Student's t."""
-    from scipy.stats import t
-
-    return float(t.ppf(probability, degrees))
 
 
 def seeds_needed(mean: float, spread: float, alpha: float, power: float = POWER) -> int | None:

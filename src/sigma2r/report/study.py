@@ -8,6 +8,7 @@ from sigma2r._call import broken
 from sigma2r.report.document import Document, Section
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
+from sigma2r.report.groups import part_records
 from sigma2r.report.page import MEANINGS, differences_grids, diverged_told, environment, results_grid
 from sigma2r.report.picture import Picture
 from sigma2r.report.tables import COLUMNS, Table, figure_at, make_table
@@ -31,23 +32,13 @@ def study_sections(study: Study, scale: Scale, done: Done) -> Iterator[Section]:
     parts = study.known_parts(scale, done)
     for part in parts:
         records = part_records(part, done)
+        diverged = part_records(part, done, diverged=True)
         if records:
             last = part is parts[-1]
-            yield _section(study, scale, part, make_table(records), _diverged(part, done), last)
-        elif _diverged(part, done):
-            title, told = f"{study.title}: {part.title}", diverged_told(_diverged(part, done))
+            yield _section(study, scale, part, make_table(records), diverged, last)
+        elif diverged:
+            title, told = f"{study.title}: {part.title}", diverged_told(diverged)
             yield Section(title=title, paragraphs=(part.text, *told))
-
-
-def part_records(part: Part, done: Done) -> list[Record]:
-    """The records of a part that ended with finite features, in its order."""
-    known = [done[run.run_id] for run in part.runs if run.run_id in done]
-    return [record for record in known if record.diverged is None]
-
-
-def _diverged(part: Part, done: Done) -> list[Record]:
-    known = [done[run.run_id] for run in part.runs if run.run_id in done]
-    return [record for record in known if record.diverged is not None]
 
 
 def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: list[Record], last: bool) -> Section:

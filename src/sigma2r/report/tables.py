@@ -47,15 +47,15 @@ class Summary:
 
 def _half_width(values: Sequence[float]) -> float | None:
     n = len(values)
-    return None if n < 2 else _t_quantile(n - 1) * stdev(values) / math.sqrt(n)
+    return None if n < 2 else t_quantile(0.975, n - 1) * stdev(values) / math.sqrt(n)
 
 
 @cache
-def _t_quantile(degrees: int) -> float:
-    """The 97.5 % quantile of Student's t; asked for each class of a table."""
+def t_quantile(probability: float, degrees: int) -> float:
+    """The quantile of Student's t; asked for each class of a table."""
     from scipy.stats import t
 
-    return float(t.ppf(0.975, degrees))
+    return float(t.ppf(probability, degrees))
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,19 @@ def _number(value: object) -> float | None:
     return float(value)
 
 
+ACCURACY = Column("accuracy", ("test", "accuracy"), 4)
+SPREAD = Column("I, test", ("test", "intra_mean"), 3)
+TRAIN_SPREAD = Column("I, train", ("train", "intra_mean"), 3)
+RATIO = Column("intra/inter", ("test", "intra_inter"), 3)
+TRAIN_RATIO = Column("intra/inter, train", ("train", "intra_inter"), 3)
+TAIL = Column("tail 99 %", ("test", "tail_99"), 3)
+TRAIN_TAIL = Column("tail 99 %, train", ("train", "tail_99"), 3)
 COLUMNS = (
-    Column("accuracy", ("test", "accuracy"), 4),
-    Column("I, train", ("train", "intra_mean"), 3),
-    Column("I, test", ("test", "intra_mean"), 3),
-    Column("intra/inter", ("test", "intra_inter"), 3),
-    Column("tail 99 %", ("test", "tail_99"), 3),
+    ACCURACY,
+    TRAIN_SPREAD,
+    SPREAD,
+    RATIO,
+    TAIL,
     Column("tail max", ("test", "tail_max"), 3),
     Column("seconds", ("seconds", "total"), 0),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sigma2r._text import visible
-from sigma2r.report.groups import loss_groups
+from sigma2r.report.groups import loss_groups, part_records
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, Table, make_table, make_tables
 from sigma2r.studies.record import Record
@@ -35,7 +35,7 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
         OSError: If nothing can be written there.
     """
     for part in study.known_parts(scale, done):
-        records = [done[run.run_id] for run in part.runs if run.run_id in done and done[run.run_id].diverged is None]
+        records = part_records(part, done)
         if part.shown and records:
             table = make_table(records)
             baseline = part.baseline if part.baseline in loss_groups(records) else None

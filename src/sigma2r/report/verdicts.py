@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sigma2r.report.grid import Grid
-from sigma2r.report.groups import loss_groups
+from sigma2r.report.groups import loss_groups, part_records
 from sigma2r.report.paired import FEWEST, Difference, difference_of
-from sigma2r.report.study import part_records
 from sigma2r.report.tables import Column, Summary
 from sigma2r.studies.record import Record
 from sigma2r.studies.study import Done, Scale, Study
@@ -19,14 +18,6 @@ from sigma2r.studies.study import Done, Scale, Study
 HOLDS, EQUAL_ONLY, NOT_SEEN = "holds", "holds at equal weight only", "not seen"
 UNDECIDED, NOT_TESTABLE, NOT_RUN = "undecided", "not testable at this scale", "not run yet"
 VERDICTS = (HOLDS, EQUAL_ONLY, NOT_SEEN, UNDECIDED, NOT_TESTABLE, NOT_RUN)
-
-ACCURACY = Column("accuracy", ("test", "accuracy"), 4)
-SPREAD = Column("I, test", ("test", "intra_mean"), 3)
-TRAIN_SPREAD = Column("I, train", ("train", "intra_mean"), 3)
-RATIO = Column("intra/inter", ("test", "intra_inter"), 3)
-TRAIN_RATIO = Column("intra/inter, train", ("train", "intra_inter"), 3)
-TAIL = Column("tail 99 %", ("test", "tail_99"), 3)
-TRAIN_TAIL = Column("tail 99 %, train", ("train", "tail_99"), 3)
 
 HEADINGS = ("claim", "verdict", "ours", "published", "reason", "settings", "section")
 

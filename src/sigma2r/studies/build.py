@@ -75,13 +75,13 @@ def _criterion(run: Run, num_classes: int, feature_dim: int, sampler: BalancedBa
     auxiliaries = [loss for loss in built if loss is not None]
     if not auxiliaries:
         return None
-    _say_if_neighbours_are_few(run, getattr(auxiliaries[0], "neighbors", 0), num_classes)
+    _say_if_neighbours_are_few(run, getattr(auxiliaries[0], "neighbors", 0), num_classes, sampler)
     return JointLoss(auxiliaries, [WarmUp(run.loss_weight, run.warmup_epochs)] * len(auxiliaries))
 
 
-def _say_if_neighbours_are_few(run: Run, neighbors: int, num_classes: int) -> None:
+def _say_if_neighbours_are_few(run: Run, neighbors: int, num_classes: int, sampler: BalancedBatchSampler) -> None:
     """A loss that looks at so many classmates of a sample wants one more of each class in a batch."""
-    smallest = run.batch_size // min(num_classes, run.batch_size)
+    smallest = sampler.batch_size // sampler.classes_per_batch
     if smallest < neighbors + 1:
         warnings.warn(
             f"train: batches hold as few as {smallest} samples of a class; the {neighbors} neighbours of {run.loss} "

@@ -4,8 +4,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sigma2r._resolve import is_path, source_of
-from sigma2r.data import FOLDER
+from sigma2r._resolve import source_of
 from sigma2r.data.fingerprint import fingerprint
 from sigma2r.data.splits import Split, load_splits
 from sigma2r.studies.record import Record
@@ -34,8 +33,7 @@ def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
 
 def describe_code(run: Run) -> dict[str, str]:
     """What the code of one's own is that a run uses, by its path; nothing for a run of names alone."""
-    paths = [name for name in (run.dataset, run.model, run.loss) if is_path(name) and not name.startswith(FOLDER)]
-    return {path: source_of(path) for path in paths}
+    return {path: source_of(path) for path in run.own_code.values()}
 
 
 def say_if_other_code(run: Run, before: Mapping[str, str] | None) -> None:

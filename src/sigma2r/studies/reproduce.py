@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sigma2r._files import set_aside
 from sigma2r._resolve import is_path
+from sigma2r._text import visible
 from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.data import refuse_records_of_other_data
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
@@ -144,7 +145,7 @@ class _Progress:
 
 
 def _name(run: Run) -> str:
-    return f"{run.dataset}, {run.model}, {run.loss_name}, seed {run.init_seed}"
+    return visible(f"{run.dataset}, {run.model}, {run.loss_name}, seed {run.init_seed}")
 
 
 def _duration(seconds: float) -> str:

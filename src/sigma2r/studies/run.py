@@ -136,10 +136,16 @@ class Run:
         Raises:
             ValueError: If there is no such thing, or the loss does not take its options.
         """
-        for kind, name in (("data set", self.dataset), ("model", self.model)):
-            if is_path(name) and not name.startswith(FOLDER):
-                resolve(kind, name)
+        for kind, path in self.own_code.items():
+            if kind != "loss":
+                resolve(kind, path)
         check_own_loss(self.loss, self.loss_options)
+
+    @property
+    def own_code(self) -> dict[str, str]:
+        """What is code of a user's own, by a dotted path; a folder of images may be called like one."""
+        named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
+        return {kind: name for kind, name in named.items() if is_path(name) and not name.startswith(FOLDER)}
 
     def _set(self, **values: object) -> None:
         for key, value in values.items():

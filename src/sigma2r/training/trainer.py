@@ -115,7 +115,7 @@ def _trainer(history: History, device: torch.device, plan: Plan, files: Files | 
         callbacks.append(KeepCheckpoints(files, history))
     if plan.diagnose:
         callbacks.append(Diagnose(plan.diagnose))
-    progress = sys.stdout.isatty() if plan.progress is None else plan.progress
+    progress = _is_terminal() if plan.progress is None else plan.progress
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20))
     return pl.Trainer(
@@ -133,6 +133,11 @@ def _trainer(history: History, device: torch.device, plan: Plan, files: Files | 
         log_every_n_steps=min(50, steps),
         reload_dataloaders_every_n_epochs=1,
     )
+
+
+def _is_terminal() -> bool:
+    """Whether someone looks on; a process without a terminal may have no stream at all."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _loggers(files: Files) -> list[Any]:

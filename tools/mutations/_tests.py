@@ -21,6 +21,7 @@ DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
 SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+STRANGERS = "tests/studies/test_strangers.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
@@ -44,7 +45,7 @@ TESTS = {
     "data": ("tests/data",),
     **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
     **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
-    "data/cifar.py": ("tests/data/test_cifar.py",),
+    "data/cifar.py": ("tests/data/test_cifar.py", "tests/data/test_unpack.py"),
     "data/threads.py": ("tests/data/test_threads.py",),
     **dict.fromkeys(
         ("data/registry.py", "data/fashion_mnist.py", "data/fuzzy_rgb.py"),
@@ -65,11 +66,12 @@ TESTS = {
     "report/again.py": ("tests/report/test_again.py",),
     **dict.fromkeys(
         ("report/by_class.py", "report/figures.py", "report/plane.py", "report/picture.py"),
-        ("tests/report/test_many_classes.py", "tests/report/test_report.py", "tests/report/test_hostile_text.py"),
+        ("tests/report/test_many_classes.py", "tests/report/test_figures.py", "tests/report/test_report.py",
+         "tests/report/test_hostile_text.py"),
     ),
     "report/groups.py": (*ODD, "tests/report/test_sections.py"),
     "report/owned.py": ("tests/report/test_owned.py",),
-    "report/terminal.py": ("tests/report/test_report.py", "tests/report/test_hostile_text.py", "tests/studies/test_cli.py"),
+    "report/terminal.py": ("tests/report/test_terminal.py", "tests/report/test_report.py", "tests/report/test_hostile_text.py", "tests/studies/test_cli.py"),
     **dict.fromkeys(("report/paired.py", "report/verdicts.py"), VERDICTS),
     "report/tables.py": (*VERDICTS, *ODD, "tests/report/test_many_classes.py"),
     **dict.fromkeys(("report/study.py", "report/folder.py"), ("tests/report/test_sections.py", *PAGES)),
@@ -77,12 +79,13 @@ TESTS = {
     **dict.fromkeys(("report/grid.py", "report/document.py"), (*PAGES, "tests/report/test_hostile_text.py")),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
+    "studies/train.py": (*FITTING, KEEPING[0]),
     "studies/build.py": FITTING[:2],
     "studies/fit.py": ("tests/studies/test_fit.py",),
     **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1])),
-    "studies/data.py": (*SPLITS, "tests/studies/test_train.py"),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
     **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py",)),
-    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py",)),
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", STRANGERS)),
     "studies/reproduce.py": ("tests/studies/test_study.py",),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),

@@ -69,7 +69,9 @@ MUTATIONS = [
         ("labels ignored in two ways", "if len(values | ({asked} if asked is not None else set())) > 1:", "if False:"),
         ("the joint loss does not follow", "return values.pop() if values else", "return"),
         ("targets without effect", "target_of(name, labels if targets is None else targets, logits)", "target_of(name, labels, logits)"),
-        ("losses see the targets", "auxiliary = [loss(each, known,", "auxiliary = [loss(each, target,"),
+        ("losses see the targets", "loss(each, known, **keywords) if ignores", "loss(each, target, **keywords) if ignores"),
+        ("losses of others see ignored rows", "rest = labels != self.ignore_index", "rest = labels == labels"),
+        ("factors of ignored rows", "factors[rest.to(factors.device)]", "factors"),
         ("weights forgotten by soft targets", '"mean", None, weights)\n            labels', '"mean", None, None)\n            labels'),
     ),
     *of(

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sigma2r._text import visible
 from sigma2r.studies.comparison import run_folder
@@ -70,16 +69,7 @@ def _can_be_typed(run: Run) -> bool:
         spelled = replace(run, loss=run.spelled_loss, loss_options={})
     except ValueError:
         return False
-    return spelled.run_id == run.run_id and _is_typed(
-        run.as_dict(), Run(dataset=run.dataset, model=run.model).as_dict()
-    )
-
-
-def _is_typed(values: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
-    augmentation = values["augmentation"], usual["augmentation"]
-    plain = [(value, usual[key]) for key, value in values.items() if key not in ("augmentation", *_OF_A_LOSS)]
-    pairs = [*plain, *((augmentation[0][key], augmentation[1][key]) for key in augmentation[0])]
-    return all(value is None or type(value) is (int if other is None else type(other)) for value, other in pairs)
+    return spelled.run_id == run.run_id
 
 
 def _settings(run: Run) -> str:

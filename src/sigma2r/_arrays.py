@@ -29,8 +29,7 @@ def as_tensor(who: str, name: str, value: object) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
-    if hasattr(value, "filled") and hasattr(value, "mask"):
-        raise ValueError(f"{who}: {name} must have a number everywhere; got {shown(value)}, masked. Fill it first.")
+    refuse_masked(who, name, value)
     numbers: Any = value
     if is_array(value):
         numbers = _array(value)
@@ -54,6 +53,16 @@ def as_tensor(who: str, name: str, value: object) -> Tensor:
         f"{who}: {name} must be a tensor, an array, or a list of numbers or of rows of one length; got "
         f"{shown(value)}.{one_of_several(value)}"
     )
+
+
+def refuse_masked(who: str, name: str, value: object) -> None:
+    """Refuse an array with a mask, whose masked numbers would count.
+
+    Raises:
+        ValueError: In one sentence.
+    """
+    if hasattr(value, "filled") and hasattr(value, "mask"):
+        raise ValueError(f"{who}: {name} must have a number everywhere; got {shown(value)}, masked. Fill it first.")
 
 
 def one_of_several(value: object) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from sigma2r.report import verdicts
+from sigma2r.report import tables
 from sigma2r.report.paired import COMPARED, differences
 from sigma2r.report.study import statistics_grid
 from sigma2r.report.tables import COLUMNS, HEADINGS, Summary, class_rows, make_table, make_tables
@@ -49,13 +49,13 @@ def test_every_column_of_the_table_is_read_where_its_name_says():
 @pytest.mark.parametrize(
     ("column", "split", "name"),
     [
-        (verdicts.ACCURACY, "test", "accuracy"),
-        (verdicts.SPREAD, "test", "intra_mean"),
-        (verdicts.TRAIN_SPREAD, "train", "intra_mean"),
-        (verdicts.RATIO, "test", "intra_inter"),
-        (verdicts.TRAIN_RATIO, "train", "intra_inter"),
-        (verdicts.TAIL, "test", "tail_99"),
-        (verdicts.TRAIN_TAIL, "train", "tail_99"),
+        (tables.ACCURACY, "test", "accuracy"),
+        (tables.SPREAD, "test", "intra_mean"),
+        (tables.TRAIN_SPREAD, "train", "intra_mean"),
+        (tables.RATIO, "test", "intra_inter"),
+        (tables.TRAIN_RATIO, "train", "intra_inter"),
+        (tables.TAIL, "test", "tail_99"),
+        (tables.TRAIN_TAIL, "train", "tail_99"),
     ],
 )
 def test_every_figure_of_a_verdict_is_read_where_its_name_says(column, split, name):
@@ -97,7 +97,7 @@ def seeded(loss, values):
 def test_a_pair_shares_first_weights_and_data():
     new = seeded("sigma2r@0.01", {(0, 0): 0.9, (0, 1): 0.8, (1, 0): 0.7, (2, 0): 0.1})
     old = seeded("center@0.01", {(0, 1): 0.5, (1, 0): 0.4, (0, 0): 0.6, (1, 1): 0.2})
-    assert by_seed(new, old, verdicts.ACCURACY) == [(0.9, 0.6), (0.8, 0.5), (0.7, 0.4)]
+    assert by_seed(new, old, tables.ACCURACY) == [(0.9, 0.6), (0.8, 0.5), (0.7, 0.4)]
 
 
 def test_runs_on_other_data_are_no_pairs_in_the_table_of_differences():

@@ -1,6 +1,7 @@
 """Labels in any form that holds one integer for each sample, by position; anything else in one sentence."""
 
 import array
+import re
 from collections import deque
 
 import numpy as np
@@ -62,7 +63,7 @@ class Images(Dataset):
         self.__dict__.update(attributes)
 
     def __len__(self):
-        return len(LABELS)
+        return len(next(iter(vars(self).values()), LABELS))
 
     def __getitem__(self, index):
         raise AssertionError("opened")
@@ -166,3 +167,32 @@ FIRST = r"\. Number them first: names = sorted"
 def test_what_does_not_hold_one_integer_a_sample_is_refused_in_a_sentence(labels, message):
     with pytest.raises(ValueError, match="^BalancedBatchSampler: .*" + message):
         BalancedBatchSampler(labels, 4)
+
+
+class Shortened(Images):
+    """What hands on the labels of a longer data set."""
+
+    def __len__(self):
+        return 4
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 1, 1]), "must have a number everywhere; got .*masked"),
+        (np.ma.masked_equal([0, 1, 0, 1], 1), "must have a number everywhere"),
+        (Shortened(targets=LABELS), "the Shortened has 4 samples and 9 labels"),
+        (Shortened(labels=torch.tensor(LABELS)), "the Shortened has 4 samples and 9 labels"),
+    ],
+)
+def test_labels_that_are_not_those_of_the_samples_are_refused(labels, message):
+    with pytest.raises(ValueError, match=f"BalancedBatchSampler: labels must .*|{message}") as refused:
+        BalancedBatchSampler(labels, 2)
+    assert re.search(message, str(refused.value))
+
+
+def test_ignored_labels_are_told_as_they_would_be_dealt_like_a_class():
+    with pytest.warns(UserWarning, match="2 are -100, which losses ignore and which is dealt as a class") as told:
+        BalancedBatchSampler([0, 1, -100, 0, 1, -100], 6)
+    assert len(told) == 1

@@ -143,8 +143,8 @@ def test_a_resumed_epoch_can_be_resumed_again():
         sampler = make()
         sampler.load_state_dict(state)
         list(islice(sampler, 1))
-    assert sampler.state_dict(batches_done=1) == {"seed": 3, "epoch": 0, "batch": 3}
-    assert sampler.state_dict(batches_done=3) == {"seed": 3, "epoch": 1, "batch": 0}  # the epoch is over
+    assert sampler.state_dict(batches_done=1) == {"seed": 3, "epoch": 0, "batch": 3, "samples": 24}
+    assert sampler.state_dict(batches_done=3) == {"seed": 3, "epoch": 1, "batch": 0, "samples": 24}  # the epoch is over
     sampler.load_state_dict(sampler.state_dict(batches_done=1))
     assert list(sampler) == expected[0][3:]
 
@@ -165,7 +165,7 @@ def test_a_copy_goes_on_by_itself(copied):
     assert [list(twin), list(twin)] == expected[1:3]
     twin.set_epoch(3)
     twin.load_state_dict({"seed": 8, "epoch": 0})
-    assert sampler.state_dict() == {"seed": 3, "epoch": 3, "batch": 0}
+    assert sampler.state_dict() == {"seed": 3, "epoch": 3, "batch": 0, "samples": 24}
 
 
 @pytest.mark.parametrize("done", [0, 1, 5])
@@ -225,3 +225,15 @@ def test_batches_done_that_no_order_has_are_refused():
         sampler.state_dict(batches_done=6)
     with pytest.raises(ValueError, match=r"batches_done must be at least 0; got -1"):
         sampler.state_dict(batches_done=-1)
+
+
+@pytest.mark.parametrize("state", [None, [1], "a"])
+def test_what_is_no_state_is_refused(state):
+    with pytest.raises(ValueError, match=r"state must be what state_dict\(\) gives; got a"):
+        make().load_state_dict(state)
+
+
+def test_the_state_of_a_sampler_of_other_data_is_refused():
+    other = BalancedBatchSampler([*LABELS, 0], SIZE)
+    with pytest.raises(ValueError, match="state is that of a sampler of 25 samples; this has 24"):
+        make().load_state_dict(other.state_dict())

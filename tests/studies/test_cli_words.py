@@ -40,6 +40,12 @@ def test_dashes_and_underscores_mean_the_same_flag_and_values_stay(heard):
         (["train", "--epoch", "3"], "Did you mean --epochs or --warmup_epochs?"),
         (["train", "--epochs", "many"], "epochs must be a whole number; got many"),
         (["train", "--lr", "fast"], "lr must be a number; got fast"),
+        (["train", "--epochs="], "epochs must be a whole number; got nothing"),
+        (["train", "--augmentation", '{"crop": "x"}'], "augmentation.crop must be a whole number; got x"),
+        (["train", "--augmentation", '{"rotation": []}'], "augmentation.rotation must be a number; got []"),
+        (["train", "--pixel_range", "[0]"], "pixel_range must be a list of 2 or null; got [0]"),
+        (["train", "--pixel_range", "[0, a]"], "pixel_range must be a number or null; got [0, 'a']"),
+        (["train", "--gray", "maybe"], "gray must be true or false or null; got maybe"),
         (["trian"], "--help explains"),
     ],
 )

@@ -207,6 +207,7 @@ def test_a_wrong_path_of_a_study_is_told_before_anything_is_written(broken, caps
 
 
 def test_a_module_is_found_in_the_current_folder_and_a_file_once(study_file, monkeypatch):
+    sys.modules.pop("study", None)  # of another test
     first = resolve("loss", "study.py:HuberCenterLoss")
     assert resolve("loss", f"{study_file}:HuberCenterLoss") is first
     assert resolve("loss", "study:HuberCenterLoss").__name__ == "HuberCenterLoss"

@@ -11,6 +11,8 @@ MUTATIONS = [
     ),
     *of(
         "cli/parser.py",
+        ("the part of a value that is wrong is not named", "if inner := re.search(", "if inner := re.fullmatch("),
+        ("how long a list must be", 'kinds = [f"a list of {length[1]}", *kinds]', "pass"),
         ("no flag is near", "n=2, cutoff=0.6)", "n=2, cutoff=1.0)"),
         ("flags need not be spelled out", '{"allow_abbrev": False, **keywords}', '{"allow_abbrev": True, **keywords}'),
         ("values change with their flag", 'name[2:].replace("-", "_") + equals + value', 'name[2:].replace("-", "_") + equals + value.replace("-", "_")'),

@@ -5,6 +5,7 @@ from tools.mutations._mutation import of
 MUTATIONS = [
     *of(
         "samplers/balanced.py",
+        ("a state of other data", 'if state.get("samples", samples) != samples:', "if False:"),
         ("each process the same batches", "rows[self.rank :: self.num_replicas]", "rows[:: self.num_replicas]"),
         ("seed and epoch added", "manual_seed(_mix(self.seed, epoch))", "manual_seed(self.seed + epoch)"),
         ("copies that share their orders", "replace(self._orders)", "self._orders"),
@@ -40,6 +41,8 @@ MUTATIONS = [
     ),
     *of(
         "samplers/_labels.py",
+        ("masked labels count", "    refuse_masked(who, \"labels\", given)\n", ""),
+        ("labels of a longer set", "if hasattr(dataset, \"__len__\") and labels.ndim", "if False and labels.ndim"),
         ("labels of the whole set", "[_as_tensor(who, given.indices).cpu().long()]", ""),
         ("a column by its index", "return _of_array(who, given.to_numpy())", "return _of_sequence(who, [given[i] for i in range(len(given))])"),
         ("a data set opened", "isinstance(given, Mapping | Dataset)", "isinstance(given, Mapping)"),
@@ -47,6 +50,7 @@ MUTATIONS = [
     ),
     *of(
         "samplers/_doubts.py",
+        ("ignored labels are dealt in silence", "if ignored := int((labels == _IGNORED).sum()):", "if ignored := 0:"),
         ("nothing said of long epochs", "_FAR = 2 ", "_FAR = 2000 "),
         ("said of epochs that were chosen", "if epoch is not None and epoch >", "if (epoch or 10**9) >"),
     ),

@@ -45,13 +45,17 @@ def _in_plain_words(message: str) -> str:
         return "the file of --config must be YAML with values that this command takes, as --print_config writes it"
     told = re.sub(r"^Parser key \"([\w.]+)\": ", r"\1: ", told)
     kinds = [_KINDS.get(kind, kind) for kind in dict.fromkeys(re.findall(r"Expected a <class '(\w+)'>", told))]
-    given = re.search(r"(?:Got value|Given value): (.*)$", told)
+    if inner := re.search(r"Errors: - (\w+ must be .*?)\. \S+ --help explains", told):
+        return f"{told.partition(':')[0]}.{inner[1]}"
+    if length := re.search(r"Expected a tuple with (\d+) elements", told):
+        kinds = [f"a list of {length[1]}", *kinds]
+    given = re.search(r"Given value: (.*)$", told) or re.search(r"Got value: ?(.*)$", told)
     if literal := re.search(r"Expected a typing.Literal\[([^\]]*)\]", told):
         kinds = [f"one of {literal[1].replace(chr(39), '')}"]
     if nested := re.search(r"NestedArg\(key='([\w.]+)', val=(.*?)\)", told):
         return f"{told.partition(':')[0]}.{nested[1]} does not take {nested[2].strip(chr(39))}"
     if kinds and given:
-        return f"{told.partition(':')[0]} must be {' or '.join(kinds)}; got {given[1]}"
+        return f"{told.partition(':')[0]} must be {' or '.join(kinds)}; got {given[1] or 'nothing'}"
     return told
 
 

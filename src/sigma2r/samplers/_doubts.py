@@ -4,19 +4,26 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+_IGNORED = -100  # torch's, and that of the losses
 _FAR = 2  # times the batches that go through the data once
 
 
-def doubts(who: str, counts: Tensor, batch_size: int, places: int, epoch: int | None) -> Iterator[str]:
+def doubts(who: str, labels: Tensor, counts: Tensor, batch_size: int, places: int, epoch: int | None) -> Iterator[str]:
     """A sentence for each.
 
     Args:
         who: Who speaks.
+        labels: Of each sample, shape ``(N,)``.
         counts: Samples of each class, shape ``(C,)``.
         batch_size: Samples a batch.
         places: Classes a batch.
         epoch: Batches that ``sampling="repeat"`` takes; None where it was not asked to choose.
     """
+    if ignored := int((labels == _IGNORED).sum()):
+        yield (
+            f"{who}: labels must be classes; {ignored:,} are {_IGNORED}, which losses ignore and which is dealt as "
+            "a class of its own. Leave these samples out: Subset(data, (labels != -100).nonzero().squeeze(1).tolist())."
+        )
     if batch_size < 2 * places:
         yield (
             f"{who}: a batch of {batch_size} cannot hold two samples of each of its {places} classes, so some have no "

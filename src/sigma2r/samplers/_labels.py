@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 
+from sigma2r._arrays import refuse_masked
+
 _NUMBER_THEM = "names = sorted(set(labels)); labels = [names.index(name) for name in labels]"
 _OF_THE_SET = (
     "Give the labels of the data set that the loader reads; for a Subset those of its indices alone, or the Subset"
@@ -62,13 +64,14 @@ def _as_tensor(who: str, given: Any) -> Tensor:
         return torch.cat([_as_tensor(who, part).cpu() for part in given.datasets])
     if isinstance(given, TensorDataset):
         return given.tensors[-1]
+    refuse_masked(who, "labels", given)
     if hasattr(given, "to_numpy"):
         return _of_array(who, given.to_numpy())
     if hasattr(given, "__array__"):
         return _of_array(who, given.__array__())
     for name in ("targets", "labels"):  # torchvision's names, and this package's
         if hasattr(given, name):
-            return _as_tensor(who, getattr(given, name))
+            return _of_all_samples(who, given, _as_tensor(who, getattr(given, name)))
     # A column of another library has a length and positions; a set, a loader or a sampler has not both. What is no
     # sequence either may be a data set, which would open its files: only its first row is looked at.
     is_column = hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, Mapping | Dataset)
@@ -78,6 +81,16 @@ def _as_tensor(who: str, given: Any) -> Tensor:
             f"them as .targets or .labels; got {_shown(given)}. {_OF_THE_SET} itself."
         )
     return _of_sequence(who, given)
+
+
+def _of_all_samples(who: str, dataset: Any, labels: Tensor) -> Tensor:
+    """Refuse labels that a data set hands on from another with more or fewer samples."""
+    if hasattr(dataset, "__len__") and labels.ndim and len(dataset) != labels.shape[0]:
+        raise ValueError(
+            f"{who}: labels must be one for each sample; the {type(dataset).__name__} has {len(dataset)} samples and "
+            f"{labels.shape[0]} labels. {_OF_THE_SET} itself."
+        )
+    return labels
 
 
 def _of_array(who: str, array: Any) -> Tensor:

@@ -4,7 +4,7 @@ Axes: N samples, C classes, T batches an epoch, B samples a batch; P classes sta
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -126,7 +126,7 @@ class BalancedBatchSampler(BatchSampler):
         self._orders = Orders(epoch=0)
         self._remember(labels=labels, batch_size=self.batch_size, seed=self.seed, num_batches=num_batches,
                        classes_per_batch=classes_per_batch, sampling=sampling)  # fmt: skip
-        for sentence in doubts(_WHO, self._counts, self.batch_size, self.classes_per_batch, epoch):
+        for sentence in doubts(_WHO, labels, self._counts, self.batch_size, self.classes_per_batch, epoch):
             if sampler is None:  # otherwise this is a copy, and the first has said it
                 warnings.warn(sentence, stacklevel=2)
 
@@ -186,14 +186,19 @@ class BalancedBatchSampler(BatchSampler):
                 epoch, batch = self._orders.behind(done, self.num_batches)
             except ValueError as error:
                 raise ValueError(f"{_WHO}: {error}") from None
-        return {"seed": self.seed, "epoch": epoch, "batch": batch}
+        return {"seed": self.seed, "epoch": epoch, "batch": batch, "samples": self._by_class.shape[0]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken.
 
         Raises:
-            ValueError: If ``state`` is not what :meth:`state_dict` gives.
+            ValueError: If ``state`` is not what :meth:`state_dict` gives, or that of a sampler of other data.
         """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"{_WHO}: state must be what state_dict() gives; got a {type(state).__name__}.")
+        samples = self._by_class.shape[0]
+        if state.get("samples", samples) != samples:
+            raise ValueError(f"{_WHO}: state is that of a sampler of {state['samples']} samples; this has {samples}.")
         seed, epoch = (whole(_WHO, name, state.get(name), least=0) for name in ("seed", "epoch"))
         batch = whole(_WHO, "batch", state.get("batch", 0), least=0)
         if batch >= self.num_batches:

@@ -103,6 +103,8 @@ def test_any_composition_of_the_batch_matches_the_reference(case: Case, lattice:
     assert_close(case.value(batch, reduction="none", **drawn), case.expected(batch, **drawn), **near)
     if lattice and case.kinks:  # ties: either of two gradients is one
         return
+    if case.kinks:  # directions between two samples: that of a pair 1e-4 apart is known to eps / 1e-8
+        near["atol"] = 1e-6
     expected = case.expected_gradient(batch, **drawn)
     for name, gradient in case.gradient(batch, **drawn).items():
         assert_close(gradient, expected[name], **near)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from sigma2r.losses import SigmaSquaredRLoss
 from sigma2r.studies.comparison import AS_DESCRIBED, comparison, comparison_study, run_folder
 from sigma2r.studies.losses import LOSSES
 from sigma2r.studies.record import Record, read_records
@@ -300,3 +301,29 @@ def test_the_tail_is_told_at_the_end_and_is_that_of_the_features_that_are_left(t
     final = record.final["train"]
     assert_close(final["tail_max"], distances[-1] / final["inter"], rtol=1e-4, atol=0)
     assert_close(final["tail_99"], distances[-1] / final["inter"], rtol=1e-4, atol=0)  # 72 images: 99 % is all
+
+
+def test_gates_are_kept_of_the_last_ten_batches_of_each_epoch(tiny_run, tmp_path, monkeypatch):
+    run = dataclasses.replace(tiny_run, batch_size=6, epochs=2, loss_options={"neighbors": 1})
+    calls = []
+
+    def counted(self, features, labels):
+        calls.append(len(labels))
+        return torch.full((len(labels),), float(len(calls)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SigmaSquaredRLoss, "gate", counted)
+        record = train(run, tmp_path / "counted", QUIET)
+    assert calls == [6] * 20  # of 12 batches each
+    assert [entry["gate"]["mean"] for entry in record.history] == [5.5, 15.5]
+    assert [entry["gate"]["low"] for entry in record.history] == [1, 11]
+    assert [entry["gate"]["high"] for entry in record.history] == [10, 20]
+    for entry in record.history:
+        assert entry["gate"]["slope"] == pytest.approx(sum(entry["growth_rate"]) / 3)
+    flat = train(
+        dataclasses.replace(run, loss_options={"neighbors": 1, "fixed_growth": -50.0}), tmp_path / "flat", QUIET
+    )
+    assert flat.history[-1]["gate"]["mean"] == pytest.approx(20, abs=0.1)
+    assert numbers(train(run, tmp_path / "plain", QUIET))["final"] == numbers(record)["final"]
+    other = train(dataclasses.replace(run, loss="center@0.1", loss_options={}), tmp_path / "center", QUIET)
+    assert all("gate" not in entry for entry in other.history)

@@ -63,7 +63,7 @@ class Copies:
         """Each trial as it ends: "passed", "failed", or "by clock" where the tests hung; and its seconds.
 
         Raises:
-            RuntimeError: If tests could not be run at all.
+            RuntimeError: If tests could not be run at all, or fail without a change.
         """
         waiting = iter(trials)
         upcoming = next(waiting, None)
@@ -101,14 +101,16 @@ class Copies:
                 if done == 0:
                     continue
                 del self._running[pid]
-                if not late and os.waitstatus_to_exitcode(status) not in (0, 1):
-                    what = trial.mutation.what if trial.mutation else "the unchanged source"
-                    log = (copy / "output.txt").read_text(encoding="utf-8", errors="replace")
-                    raise RuntimeError(f"mutations: the tests did not run on {what!r}:\n{log}")
+                code = -1 if late else os.waitstatus_to_exitcode(status)
+                log = (copy / "output.txt").read_text(encoding="utf-8", errors="replace")
+                if trial.mutation is None and code:
+                    raise RuntimeError(f"mutations: without any change the tests must pass; they do not:\n{log}")
+                if code not in (-1, 0, 1):
+                    raise RuntimeError(f"mutations: the tests did not run on {trial.mutation!r}:\n{log}")
                 if trial.mutation is not None:
                     self._write(copy, trial.mutation, self._sources.pop(copy))
                 self._free.append(copy)
-                outcome = "by clock" if late else ("failed" if os.waitstatus_to_exitcode(status) else "passed")
+                outcome = "by clock" if late else "failed" if code else "passed"
                 return trial, outcome, time.monotonic() - start
             time.sleep(0.02)
 

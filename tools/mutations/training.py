@@ -5,6 +5,9 @@ from tools.mutations._mutation import of
 MUTATIONS = [
     *of(
         "training/module.py",
+        ("gates of the first batches", "or step < int(self.trainer.num_training_batches) - _GATED", "or step > _GATED"),
+        ("gates of epochs before", "        self._gates = []\n", ""),
+        ("quantiles exchanged", "low, high = torch.quantile", "high, low = torch.quantile"),
         ("training without augmentation at all", "self.preprocess(images, self.augmentation, self._generator)", "self.preprocess(images)"),
         ("the same augmentation each epoch", "self.data_seed * 1_000_003 + epoch", "self.data_seed * 1_000_003"),
         ("one augmentation for all seeds", "self.data_seed * 1_000_003 + epoch", "epoch"),

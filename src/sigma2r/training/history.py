@@ -71,6 +71,7 @@ class History(pl.Callback):
         loss = pl_module.criterion.auxiliary if pl_module.criterion is not None else None
         of_classes: Callable[[], dict[str, Tensor]] = getattr(loss, "class_figures", dict)
         entry |= {name: values.tolist() for name, values in of_classes().items()}
+        entry |= pl_module.gate_figures()
         self.entries.append(entry)
         for split, figures in splits.items():
             for name in ("accuracy", "intra_mean", "intra_inter"):

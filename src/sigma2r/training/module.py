@@ -13,8 +13,11 @@ from sigma2r.data.augment import Augmentation
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.diagnosis import far_from_scale
 from sigma2r.losses import JointLoss
+from sigma2r.losses._module import FeatureLoss
 from sigma2r.losses._precision import working_dtype
 from sigma2r.taps import FeatureTap
+
+_GATED = 10  # batches
 
 
 class TrainingDivergedError(RuntimeError):
@@ -71,6 +74,7 @@ class CompactClassifier(pl.LightningModule):
         self.lr = lr
         self.loss_lr = loss_lr
         self.weight_decay = weight_decay
+        self._gates: list[Tensor] = []
         self._generator = torch.Generator()
         self._first_bad_step = torch.full((), -1)
 
@@ -80,6 +84,7 @@ class CompactClassifier(pl.LightningModule):
         self._generator.manual_seed(self.data_seed * 1_000_003 + epoch)
         torch.manual_seed((self.init_seed * 1_000_003 + self.data_seed) * 1_000_003 + epoch)  # dropout and its like
         self._first_bad_step = torch.full((), -1, device=self.device)
+        self._gates = []
         if self.criterion is not None:
             self.criterion.set_epoch(epoch)
         decay = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
@@ -104,10 +109,32 @@ class CompactClassifier(pl.LightningModule):
             loss = self.criterion.total(cross_entropy, each)
             auxiliary = torch.stack(each).sum()
         self._watch(features, loss, batch_idx)
+        self._keep_gates(features, labels, batch_idx)
         if self.current_epoch == 0 and batch_idx == 0 and self.criterion is not None:
             self._say_if_far_from_scale(cross_entropy.detach(), loss.detach())
         self.log("loss", loss.detach(), prog_bar=True)
         return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}
+
+    @torch.no_grad()
+    def _keep_gates(self, features: Tensor, labels: Tensor, step: int) -> None:
+        """The gates of an epoch's last batches, as training saw them; of a loss that has some."""
+        loss = None if self.criterion is None else self.criterion.auxiliary
+        gate = getattr(loss, "gate", None) if isinstance(loss, FeatureLoss) else None
+        if gate is None or step < int(self.trainer.num_training_batches) - _GATED:
+            return
+        seen = self.seen_by_losses(features)
+        self._gates.append(gate(seen if isinstance(seen, Tensor) else seen[0], labels).detach())
+
+    def gate_figures(self) -> dict[str, dict[str, float]]:
+        """Mean, 1 % and 99 % of the gates of an epoch's last ten batches, and the mean slope; for no gates nothing."""
+        if not self._gates:
+            return {}
+        gates = torch.cat(self._gates).double()
+        low, high = torch.quantile(gates, gates.new_tensor([0.01, 0.99])).tolist()
+        assert self.criterion is not None
+        slope = getattr(self.criterion.auxiliary, "growth_rate", None)
+        told = {"mean": float(gates.mean()), "low": low, "high": high}
+        return {"gate": told if slope is None else {**told, "slope": float(slope().mean())}}
 
     def seen_by_losses(self, features: Tensor) -> Tensor | list[Tensor]:
         """What the losses of the criterion see of the last forward pass: outputs of the named layers, or features."""

@@ -66,7 +66,11 @@ def test_a_study_keeps_its_records_and_trains_nothing_twice(study, plain_records
     assert said[-1].startswith("[4/4]")
     assert "0 left" in said[-1]
     monkeypatch.setattr(CompactClassifier, "training_step", None)
+    assert not any("Nothing is trained" in line for line in said)
+    said.clear()
     assert same(reproduce(study, "desk", tmp_path / "out", where=QUIET, say=said.append), records)
+    day = records[0].finished[:10]
+    assert said == [f"Nothing is trained: {tmp_path / 'out'} holds the records of all 4 runs, of {day}."]
 
 
 def test_records_can_be_kept_elsewhere_and_serve_another_study(study, tmp_path, monkeypatch):

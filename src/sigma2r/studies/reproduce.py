@@ -53,6 +53,8 @@ def reproduce(
     kept = Kept(records or out, study, scale, say)
     finished = (kept.done.get(run.run_id) for run in study.runs(scale, kept.done))
     refuse_records_of_other_data([record for record in finished if record is not None], where)
+    if not study.missing(scale, kept.done):
+        say(_nothing_is_trained([kept.done[run.run_id] for run in study.runs(scale, kept.done)], records or out))
     while True:
         runs = study.runs(scale, kept.done)
         missing = [run for run in runs if run.run_id not in kept.done]
@@ -68,6 +70,12 @@ def reproduce(
                 progress.ended(event.record)
             else:
                 progress.began(event.task.run)
+
+
+def _nothing_is_trained(done: list[Record], folder: Path) -> str:
+    dates = sorted(record.finished[:10] for record in done)
+    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    return f"Nothing is trained: {visible(str(folder))} holds the records of all {len(done)} runs, of {when}."
 
 
 class Kept:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import lzma
 import os
 import pickle
 import tarfile
@@ -231,3 +232,18 @@ def test_real_images_are_read_from_their_packed_files(name, file, classes, train
         assert torch.bincount(data.labels).tolist() == [count // classes] * classes
         assert len(set(data.class_names)) == classes
         assert 100 < data.images.float().mean() < 140  # photographs
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("cifar10-20k.tar.xz", "cifar10"), ("cifar100-25k.tar.xz", "cifar100")], ids=["10", "100"]
+)
+def test_the_images_of_the_records_are_those_that_the_repository_names(file, name):
+    archive = Path(os.environ.get("SIGMA2R_TEST_DATA", "nowhere")) / file
+    require(f"{file} in the folder that SIGMA2R_TEST_DATA names", archive.is_file())
+    root = Path(__file__).parent.parent.parent
+    named = lzma.decompress((root / f"results/images/{name}.txt.xz").read_bytes()).decode().splitlines()
+    with tarfile.open(archive) as packed:
+        found = [member.name.removesuffix(".webp") for member in packed if member.isfile()]
+    assert sorted(found) == named
+    assert len(set(named)) == len(named) == {"cifar10": 20_000, "cifar100": 25_000}[name]
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() in (root / "docs/reproducing-the-paper.md").read_text()

@@ -7,6 +7,7 @@ MUTATIONS = [
         "_hooks.py",
         ("a copy writes too", "if module is self.module():", "if module is not None:"),
         ("a copy's hook stays", "table.pop(key, None)", "table.get(key, None)"),
+        ("taken off while torch goes through the table", " or sys.exc_info()[0] is not None", ""),
         ("settings of hooks stay", "if name.startswith(kind):", "if name == kind:"),
     ),
     *of(
@@ -21,8 +22,14 @@ MUTATIONS = [
     *of(
         "taps.py",
         ("what is written into", "output.flatten(1).clone()", "output.flatten(1)"),
-        ("features of the pass before", "def _forget(self, model: nn.Module, inputs: Any) -> None:\n        self._seen.clear()", "def _forget(self, model: nn.Module, inputs: Any) -> None:\n        pass"),
-        ("a copied tap taps nothing", "if \"_forward_hooks\" in getattr(layer, \"__dict__\", ())", "if not layer"),
+        ("features of the pass before", "        if not self._depth:\n            self._seen.clear()\n", ""),
+        ("a pass of a model that came back after its tap", "self._depth = _num_running(model)", "self._depth = 0"),
+        ("a layer alone writes", "        if not self._depth:\n            return\n", ""),
+        ("a pass within a pass ends both", "max(self._depth - 1, 0)", "0"),
+        ("a pass that fails does not end", ", always_call=True", ""),
+        ("an interrupted pass does not end", "and _num_running(model) == 1:", "and False:"),
+        ("passes that fail before they begin", ", prepend=True", ""),
+        ("a copied tap taps nothing", "if not name or _is_there(layer)", "if not name"),
         ("never pooled", "if self.pool and (", "if False and ("),
     ),
     *of(

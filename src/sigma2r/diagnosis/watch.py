@@ -5,16 +5,16 @@ Axes: N samples, C classes, D feature dimensions.
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from sigma2r._values import Count, checked
-from sigma2r.diagnosis._seen import Followed, TrainingCalls
+from sigma2r.diagnosis._seen import Followed, TrainingCalls, learned_by, said_not_finite
 from sigma2r.diagnosis.figures import Diagnosis, check_batch, counted_rows, figures_of, first_part, seen_by_gates
 from sigma2r.diagnosis.scale import far_from_scale
-from sigma2r.losses import CenterLoss, JointLoss
+from sigma2r.losses import JointLoss
 from sigma2r.losses._module import FeatureLoss
 
 _STUCK = 0.05  # cross-entropy within this share of ln C is that of a guess
@@ -59,21 +59,12 @@ class Watch:
         self.observations = 0
         self._joint = first_part(loss, JointLoss)
         self.frozen_features = frozen_features or (self._joint is not None and self._joint.frozen_features)
-        self._followed = {name: Followed(parameter) for name, parameter in self._learned()}
+        self._followed = {name: Followed(parameter) for name, parameter in learned_by(self.loss)}
         self._calls = [TrainingCalls(part) for part in self._added()]
         self._first_std: float | None = None
         self._scale_is_known = False
         self._lasting = dict.fromkeys(("collapse", "gates", "graph"), 0)
         self._told: set[str] = set()
-
-    def _learned(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Centers, of whatever loss, and all else that our losses learn."""
-        for name, part in self.loss.named_modules():
-            averaged = isinstance(part, CenterLoss) and part.center_update == "average"
-            for own, parameter in part.named_parameters(recurse=False):
-                is_ours = own == "centers" or isinstance(part, FeatureLoss)
-                if is_ours and (parameter.requires_grad or averaged):
-                    yield f"{name}.{own}".lstrip("."), parameter
 
     def _added(self) -> list[nn.Module]:
         """The losses on features."""
@@ -135,7 +126,7 @@ class Watch:
     def _look_at_centers(self) -> dict[str, float]:
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
         total = 0
-        for name, parameter in self._learned():
+        for name, parameter in learned_by(self.loss):
             followed = self._followed.get(name)
             if followed is None:  # it learns only since
                 followed = self._followed[name] = Followed(parameter)
@@ -168,7 +159,7 @@ class Watch:
     def _judge_centers(self) -> None:
         if self.observations < self.patience:
             return
-        learned = dict(self._learned())
+        learned = dict(learned_by(self.loss))
         centers = {name for name in learned if name.rpartition(".")[2] == "centers"}
         starved = {n for n in centers if learned[n].requires_grad and not self._followed[n].had_gradient.any()}
         resting = {
@@ -221,14 +212,10 @@ class Watch:
                 "cross-entropy is not finite",
                 f"cross-entropy is {cross_entropy}. Lower the learning rate, or the weight of the loss.",
             )
-        for name, followed in self._followed.items():
-            if followed.num_not_finite:
-                self._tell(
-                    f"{name} not finite",
-                    f"{name} hold NaN or infinite values in {followed.num_not_finite} of {len(followed.at_rest)} "
-                    "rows, and will keep them. Go back to an earlier state, or start centers anew: "
-                    "loss.init_centers(features, labels).",
-                )
+        for name, parameter in learned_by(self.loss, frozen=True):
+            sentence = said_not_finite(name, parameter)
+            if sentence is not None:
+                self._tell(f"{name} not finite", sentence)
 
     def _judge_scale(
         self,

@@ -35,6 +35,9 @@ MUTATIONS = [
         ("told again and again", "self._told.add(what)", "self._told.discard(what)"),
         ("without weights", "sum(weight * value for", "sum(value for"),
         ("scale of every step", "self._scale_is_known = True", "self._scale_is_known = False"),
+        ("without centers no first step is far", "return max(0, *(int(each.max()) + 1 for each in whole)) if whole else 0", "return 0"),
+        ("labels that were not shown are not seen", "*(calls.first_labels for calls in self._calls)", "None"),
+        ("a temperature has one class", 'if name.rpartition(".")[2] == "centers"]\n        if counts', "]\n        if counts"),
         ("a NaN in cross-entropy passes", "not math.isfinite(cross_entropy)", "False"),
     ),
 ]  # fmt: skip

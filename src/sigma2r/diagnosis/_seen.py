@@ -45,6 +45,8 @@ class TrainingCalls:
     def __init__(self, loss: nn.Module) -> None:
         self.first: Tensor | None = None
         """The value of the first call."""
+        self.first_labels: Tensor | None = None
+        """And its labels."""
         self._count = 0
         self._without_graph = 0
         self._last: weakref.ref[Tensor] | None = None
@@ -67,6 +69,7 @@ class TrainingCalls:
             return
         if isinstance(value, Tensor):
             self.first = value.detach()
+            self.first_labels = inputs[1] if len(inputs) > 1 and isinstance(inputs[1], Tensor) else None
         self._after_handle.remove()
 
     def saw_a_graph(self) -> bool | None:

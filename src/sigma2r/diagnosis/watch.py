@@ -38,10 +38,10 @@ class Watch:
 
     Warns:
         UserWarning: Once each, if centers never get a gradient, if what is learned gets some and never moves or is in
-            no optimizer, if features reach the loss in training without a graph, if features, cross-entropy or what
-            is learned are NaN or infinite, if the first step is :func:`far_from_scale`, if all gates are saturated,
-            or if features collapse: cross-entropy stays that of a guess, ln C, while features shrink to a tenth of
-            their start.
+            no optimizer, if features reach the loss in training without a graph, if features, what is learned or the
+            cross-entropy that is given are NaN or infinite, if the first step is :func:`far_from_scale`, if all gates
+            are saturated, or if features collapse: cross-entropy stays that of a guess, ln C, while features shrink to
+            a tenth of their start.
     """
 
     @checked
@@ -91,8 +91,8 @@ class Watch:
         Args:
             features: Of the batch, shape ``(N, D)``; or one for each loss of a :class:`~sigma2r.losses.JointLoss`.
             labels: Its class indices, shape ``(N,)``: with them gates are looked at, and ignored rows left out.
-            cross_entropy: Its mean over the batch.
-            num_classes: C, for ln C.
+            cross_entropy: Its mean over the batch; only what is given here is looked at.
+            num_classes: C, for ln C; default for the first step: that of the centers, or the highest label plus one.
 
         Returns:
             ``drift``: mean distance of a center from its start; ``step``: the same from the last observation; both
@@ -228,16 +228,25 @@ class Watch:
         if self._scale_is_known or self._joint is None:
             return
         values = self._first_values(features, labels)
-        num_classes = num_classes or max((len(followed.at_rest) for followed in self._followed.values()), default=1)
-        beside = max(cross_entropy or 0.0, math.log(num_classes))
-        if not values or not beside:
+        num_classes = num_classes or self._num_classes(labels)
+        if not values or not (num_classes or cross_entropy):
             return
+        beside = max(cross_entropy or 0.0, math.log(max(num_classes, 2)))
         self._scale_is_known = True
         added = sum(weight * value for weight, value in zip(self._joint.weights, values, strict=True))
         starts = any(hasattr(part, "init_centers") for part in self._joint.modules())
         sentence = far_from_scale(beside, added, has_centers=starts)
         if sentence is not None:
             self._tell("scale", sentence)
+
+    def _num_classes(self, labels: Tensor | None) -> int:
+        """C: that of the centers; where there are none, the highest label that was seen plus one; 0: none was seen."""
+        counts = [p.shape[0] for name, p in learned_by(self.loss, frozen=True) if name.rpartition(".")[2] == "centers"]
+        if counts:
+            return max(counts)
+        seen = [each for each in (labels, *(calls.first_labels for calls in self._calls)) if each is not None]
+        whole = [each for each in seen if each.numel() and not each.is_floating_point()]
+        return max(0, *(int(each.max()) + 1 for each in whole)) if whole else 0
 
     def _first_values(self, features: Tensor | Sequence[Tensor] | None, labels: Tensor | None) -> list[float]:
         """Of each loss in its first call; where hooks saw none, of these features; empty if there are none either."""

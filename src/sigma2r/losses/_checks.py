@@ -222,13 +222,14 @@ def class_indices(who: str, name: str, labels: Any, num_samples: int, num_classe
         ValueError: As above.
     """
     indices = as_tensor(who, name, labels)
+    spelled, readable = spelled_as_tensor(name, labels), values_are_readable(indices)
     if indices.shape != (num_samples,):
         raise ValueError(
             f"{who}: {name} must hold one class index per row of features, shape ({num_samples},); got "
-            f"{tuple(indices.shape)}.{as_indices(spelled_as_tensor(name, labels), indices, num_samples, num_classes)}"
+            f"{tuple(indices.shape)}.{as_indices(spelled, indices, num_samples, num_classes, readable)}"
         )
     if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
-        remedy = as_whole(spelled_as_tensor(name, labels), indices, values_are_readable(indices))
+        remedy = as_whole(spelled, indices, readable)
         raise ValueError(f"{who}: {name} must be integer class indices; got {indices.dtype}.{remedy}")
     return indices.long()
 

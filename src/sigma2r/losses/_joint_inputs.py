@@ -3,9 +3,11 @@
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from sigma2r._arrays import as_tensor, is_array, one_of_several
@@ -13,10 +15,11 @@ from sigma2r._kinds import number
 from sigma2r._shown import shown
 from sigma2r._values import NotNegative, converted
 from sigma2r.losses._advice import are_features, are_indices, other_order
-from sigma2r.losses._checks import check_tensor, class_indices
+from sigma2r.losses._checks import check_tensor, class_indices, values_are_readable
 from sigma2r.losses._module import ClassLoss
 
 WHO = "JointLoss"
+_ROUNDED = 0.02  # shares written with two digits sum to 1 within this
 
 
 def losses_of(auxiliary: Any) -> list[nn.Module]:
@@ -132,10 +135,12 @@ def target_of(name: str, given: Any, logits: Tensor) -> Tensor:
     """What cross-entropy is taken against: class indices (N,), int64, or shares of classes (N, C).
 
     Raises:
-        ValueError: If ``given`` is neither.
+        ValueError: If ``given`` is neither; what shares hold is looked at where :func:`values_are_readable`.
     """
     target = as_tensor(WHO, name, given)
     if is_soft(target, logits) or (name == "targets" and target.shape == logits.shape and not target.is_complex()):
+        if target.numel() and values_are_readable(target):
+            _check_shares(name, target.detach())
         return target
     if name == "targets" and target.ndim > 1:
         raise ValueError(
@@ -143,3 +148,26 @@ def target_of(name: str, given: Any, logits: Tensor) -> Tensor:
             f"indices, shape ({logits.shape[0]},); got {tuple(target.shape)}."
         )
     return class_indices(WHO, name, given, *logits.shape)
+
+
+def _check_shares(name: str, target: Tensor) -> None:
+    """Refuse rows (N, C) that are no shares of classes, which torch takes as they are.
+
+    Raises:
+        ValueError: If a value is negative or not finite, or the sum of a row is further from 1 than rounding explains.
+    """
+    wide = target if target.dtype == torch.float64 else target.float()
+    low, high = (float(end) for end in wide.aminmax())
+    least, most = (float(end) for end in wide.sum(1).aminmax())
+    tolerance = max(_ROUNDED, 4 * torch.finfo(target.dtype).eps if target.is_floating_point() else 0.0)
+    if low >= 0 and 1 - tolerance <= least and most <= 1 + tolerance:
+        return
+    got = f"values from {low:.4g} to {high:.4g} and sums from {least:.4g} to {most:.4g}"
+    remedy = f" Samples of several classes? Then {name} / {name}.sum(1, keepdim=True); rows of none have weight 0."
+    if not math.isfinite(most) or not math.isfinite(low):
+        got, remedy = "NaN or infinite values", ""
+    elif low < 0 or high > 1:
+        remedy = f" Are these logits? Then {name}.softmax(1)."
+    raise ValueError(
+        f"{WHO}: {name} must be shares of classes, none below 0 and with a sum of 1 in each row; got {got}.{remedy}"
+    )

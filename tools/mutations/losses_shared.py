@@ -10,6 +10,7 @@ MUTATIONS = [
         ("sums of shares may be large", "and most <= 1 + tolerance:", ":"),
         ("half precision is not rounded", "max(_ROUNDED, 4 *", "max(_ROUNDED, 0 *"),
     ),
+    *of("losses/_checks.py", ("too large a label wraps", "indices.dtype == torch.uint64 and readable", "False")),
     *of(
         "losses/_advice.py",
         ("argmax of several classes", "if readable and not _is_one_hot(labels):", "if False:"),

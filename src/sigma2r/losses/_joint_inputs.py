@@ -72,7 +72,8 @@ def one_each(features: Any, logits: Any, num_losses: int) -> list[Tensor]:
         check_tensor(WHO, "features", features)
     if len(seen) != num_losses:
         both = len(seen) == 2 and seen[1].shape == getattr(logits, "shape", None)
-        remedy = " Does the network return both? Then features, logits = network(images)." if both else ""
+        remedy = one_of_several(seen, "features") if all(one.ndim < 2 for one in seen) else ""
+        remedy = " Does the network return both? Then features, logits = network(images)." if both else remedy
         raise ValueError(
             f"{WHO}: features must be one tensor, or one for each of the {num_losses} auxiliary losses; got "
             f"{len(seen)}.{remedy}"
@@ -89,7 +90,7 @@ def check_labels_given(features: Any, labels: Any) -> None:
     if labels is None:
         raise ValueError(
             f"{WHO}: labels must be given; got none. The order is loss(features, logits, labels)."
-            f"{one_of_several(features)}"
+            f"{one_of_several(features, 'features')}"
         )
 
 

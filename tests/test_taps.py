@@ -381,6 +381,14 @@ def test_passes_within_a_pass_are_part_of_it():
         assert torch.equal(tap["inner"], model.inner(rows))
 
 
+@pytest.mark.filterwarnings("ignore:.*jit")
+def test_a_model_whose_tap_was_removed_can_be_scripted():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    FeatureTap(model, "0").remove()
+    rows = torch.randn(2, 3)
+    assert torch.equal(torch.jit.script(model)(rows), model(rows))
+
+
 def test_a_functional_call_is_a_pass_of_the_model_itself():
     model = Network()
     weights = {name: 2 * value.detach() for name, value in model.named_parameters()}

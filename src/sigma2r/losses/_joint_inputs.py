@@ -19,6 +19,7 @@ from sigma2r.losses._checks import check_tensor, class_indices, values_are_reada
 from sigma2r.losses._module import ClassLoss
 
 WHO = "JointLoss"
+_CONTAINERS = (nn.ModuleDict, nn.ModuleList, nn.ParameterDict, nn.ParameterList)
 _ROUNDED = 0.02  # shares written with two digits sum to 1 within this
 
 
@@ -26,7 +27,7 @@ def losses_of(auxiliary: Any) -> list[nn.Module]:
     """One loss or several as a list.
 
     Raises:
-        ValueError: If one is no module.
+        ValueError: If one is no module, or a container that cannot be called with features and labels.
     """
     alone = isinstance(auxiliary, (nn.Module, str)) or not isinstance(auxiliary, Iterable)
     losses = [auxiliary] if alone and not isinstance(auxiliary, nn.ModuleList) else list(auxiliary)
@@ -36,6 +37,13 @@ def losses_of(auxiliary: Any) -> list[nn.Module]:
             if number(loss) is not None:
                 remedy = " The order is JointLoss(auxiliary, weight)."
             raise ValueError(f"{WHO}: auxiliary must be a loss, an nn.Module, or several; got {shown(loss)}.{remedy}")
+        forward = getattr(type(loss), "forward", None)
+        chain = forward is nn.Sequential.forward and len(list(loss.children())) != 1
+        if chain or (isinstance(loss, _CONTAINERS) and forward is nn.Module.forward):
+            raise ValueError(
+                f"{WHO}: auxiliary must be a loss that is called with features and labels; got {type(loss).__name__}, "
+                "which cannot be. Give its losses in a list, and a weight for each."
+            )
     return losses
 
 

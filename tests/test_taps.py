@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import math
 import pickle
 import weakref
 
@@ -402,11 +403,27 @@ def test_a_functional_call_is_a_pass_of_the_model_itself():
 )
 def test_what_fails_in_a_copy_of_a_tapped_model_is_told_as_it_is(copied):
     model = Network()
-    with FeatureTap(model, "body"):
+    with FeatureTap(model, "body"), FeatureTap(model, "head"):  # torch goes on to the next hook of the copy
         twin = copied(model)
         fails(twin)
         twin(IMAGES)
     assert num_hooks(twin) == 0
+
+
+def test_a_pass_that_a_hook_of_others_refuses_leaves_nothing_of_the_pass_before():
+    def refuse(model, inputs):
+        if inputs[0].isnan().any():
+            raise RuntimeError
+
+    model = Network()
+    model.register_forward_pre_hook(refuse)
+    with FeatureTap(model, "body") as tap:
+        model(IMAGES)
+        with pytest.raises(RuntimeError):
+            model(math.nan * IMAGES)
+        assert not tap._seen
+        model(IMAGES)
+        assert tap.features.shape == (6, 36)
 
 
 class Changed(nn.Module):

@@ -133,6 +133,43 @@ def test_gates_that_are_all_saturated_are_told_once(growth, generator):
 
 
 @pytest.mark.message
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["centers", "growth"])
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("joint", [False, True])
+def test_centers_and_growth_that_are_not_finite_are_told_and_give_no_figures(name, broken, frozen, joint, generator):
+    loss = SigmaSquaredRLoss(3, 4)
+    whole = JointLoss(loss, 0.0) if joint else loss
+    whole.requires_grad_(not frozen)
+    with torch.no_grad():
+        getattr(loss, name)[1] = broken
+    features, labels = torch.randn(9, 4, generator=generator), torch.arange(9) % 3
+    spelled = f"auxiliaries.0.{name}" if joint else name
+    told = rf"^diagnose: {spelled} hold NaN or infinite values in 1 of 3 rows, and will keep them\. Go back"
+    with pytest.warns(UserWarning, match=told) as warned:
+        found = diagnose(whole, features, labels)
+    assert len(warned) == 1
+    assert math.isnan(found.mean_gate)
+    assert math.isnan(found.closed_gates)
+    assert math.isnan(found.open_gates)
+    assert math.isfinite(found.feature_norm)
+    assert found.num_not_finite == 0
+    with pytest.warns(UserWarning, match=told):
+        others = diagnose(whole, features[labels != 1], labels[labels != 1])
+    assert math.isfinite(others.mean_gate)  # no gate of theirs is in the batch
+    with pytest.warns(UserWarning, match=told.replace("diagnose", "Watch")) as warned:
+        assert math.isnan(Watch(whole).observe(features, labels)["mean_gate"])
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("loss", [CenterLoss(3, 4), CenterLoss(3, 4, center_update="average")])
+def test_centers_of_losses_without_gates_that_are_not_finite_are_told_too(loss, generator):
+    with torch.no_grad():
+        loss.centers[0, 2] = math.nan
+    with pytest.warns(UserWarning, match="^diagnose: centers hold NaN or infinite values in 1 of 3 rows"):
+        assert diagnose(loss, torch.randn(9, 4, generator=generator), torch.arange(9) % 3).mean_gate is None
+
+
 @pytest.mark.parametrize("patience", [0, -1, 2.5])
 def test_patience_must_be_a_count(patience):
     with pytest.raises(ValueError, match="patience"):

@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import math
 import pickle
 import weakref
 
@@ -62,15 +63,19 @@ def test_training_through_a_tap_is_training_on_returned_features_bit_for_bit():
         assert torch.equal(a.grad, b.grad)
 
 
+def num_hooks(model):
+    return sum(len(layer._forward_hooks) + len(layer._forward_pre_hooks) for layer in model.modules())
+
+
 def test_a_removed_tap_leaves_no_trace():
     model = Network()
     keys = list(model.state_dict())
     tap = FeatureTap(model, "body", "head")
     assert list(model.state_dict()) == keys
-    assert sum(len(layer._forward_hooks) for layer in model.modules()) == 2
+    assert num_hooks(model) == 4  # two of the model's own
     tap.remove()
     tap.remove()
-    assert sum(len(layer._forward_hooks) for layer in model.modules()) == 0
+    assert num_hooks(model) == 0
     model(IMAGES)
     assert not tap._seen
 
@@ -131,11 +136,11 @@ def test_a_copy_keeps_no_live_hook_and_none_at_all_once_it_was_called(copied):
     twin = copied(model)
     if copied is not shallow:
         twin(IMAGES)
-        assert sum(len(layer._forward_hooks) for layer in twin.modules()) == 0
-    assert sum(len(layer._forward_hooks) for layer in model.modules()) == 2
+        assert num_hooks(twin) == 0
+    assert num_hooks(model) == 4
     tap.remove()
     twin(IMAGES)
-    assert sum(len(layer._forward_hooks) for layer in twin.modules()) == 0
+    assert num_hooks(twin) == 0
     with FeatureTap(twin, "body") as other:
         twin(IMAGES)
         assert other.features.shape == (6, 36)
@@ -209,7 +214,7 @@ def test_a_tap_that_is_copied_with_its_model_taps_the_copy(copied):
     assert not torch.equal(theirs, features)
     assert model.tap.features is features
     twin.tap.remove()
-    assert sum(len(layer._forward_hooks) for layer in model.modules()) == 1
+    assert num_hooks(model) == 3
     removed = copied(twin)
     removed.net(IMAGES)
     with pytest.raises(ValueError, match=r"^FeatureTap: the layer body is not tapped any more\. Set a new tap"):
@@ -260,12 +265,165 @@ def test_a_tap_inside_its_own_model_is_copied_with_it_and_one_inside_its_own_lay
     model = Network()
     model.tap = FeatureTap(model, "body")
     twin = copy.deepcopy(model)
+    twin.body(IMAGES)
+    assert not twin.tap._seen
+    twin = copy.deepcopy(model)
     twin(IMAGES)
+    twin.body(IMAGES + 1)
     assert torch.equal(twin.tap.features, twin.both(IMAGES)[0])
     assert not model.tap._seen
     model.body.tap = model.tap
     with pytest.raises(ValueError, match="the layer body is not tapped any more"):
         _ = copy.deepcopy(model.body).tap.features
+
+
+def checkpointed(model):
+    from torch.utils.checkpoint import checkpoint
+
+    images = IMAGES.clone().requires_grad_()
+    checkpoint(model.body, images, use_reentrant=False).sum().backward()
+
+
+outside = pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: model.body(IMAGES),
+        lambda model: nn.Sequential(model.body, nn.Flatten())(IMAGES),
+        lambda model: model.both(IMAGES),
+        lambda model: model.forward(IMAGES),
+        lambda model: copy.copy(model)(IMAGES),
+        checkpointed,
+    ],
+    ids=["layer", "slice", "method", "forward", "shallow copy", "checkpoint"],
+)
+
+
+def fails(model):
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        model(torch.zeros(6, 3, 9, 9))  # the head wants another size
+
+
+def is_interrupted(model):
+    def interrupt(*call):
+        raise KeyboardInterrupt
+
+    handle = model.head.register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model(IMAGES + 2)
+    handle.remove()
+    model(IMAGES + 3)  # what an interrupt leaves behind ends with the next pass
+
+
+def fails_before_it_begins(model):
+    def refuse(*call):
+        raise RuntimeError
+
+    handle = model.register_forward_pre_hook(refuse, prepend=True)
+    with pytest.raises(RuntimeError):
+        model(IMAGES)
+    handle.remove()
+
+
+@outside
+@pytest.mark.parametrize("before", [None, fails, is_interrupted, fails_before_it_begins])
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_layer_that_is_called_outside_of_a_pass_of_the_model_writes_nothing(call, before, pool):
+    model = Network()
+    with FeatureTap(model, "body", pool=pool) as tap:
+        if before is not None:
+            before(model)
+            tap.clear()
+            call(model)
+            assert not tap._seen
+        model(IMAGES)
+        mine = tap.features
+        call(model)
+        with torch.no_grad():
+            call(model) if call is not checkpointed else None
+        assert tap.features is mine
+        model.zero_grad()
+        (mine.sum() + 0 * model(IMAGES).sum()).backward()
+        assert model.body[0].weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_layer_that_checkpointing_runs_anew_in_the_backward_pass_does_not_write_again(pool, reentrant):
+    from torch.utils.checkpoint import checkpoint
+
+    class Checkpointed(Network):
+        def forward(self, images):
+            return self.head(checkpoint(self.body, images, use_reentrant=reentrant).flatten(1))
+
+    model, images = Checkpointed(), IMAGES.clone().requires_grad_()
+    with FeatureTap(model, "body", pool=pool) as tap:
+        logits, mine = model(images), tap.features
+        logits.sum().backward()
+        assert tap.features is mine
+        assert mine.requires_grad is not reentrant
+
+
+def test_passes_within_a_pass_are_part_of_it():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.outer = nn.Linear(3, 2), nn.Linear(2, 3)
+
+        def forward(self, x, depth=1):
+            before = self.outer(self.inner(x))
+            return self.outer(self(x, depth=0)[:, :2]) if depth else before
+
+    model, rows = Twice(), torch.randn(4, 3)
+    with FeatureTap(model, "inner", "outer") as tap:
+        output = model(rows)
+        assert torch.equal(tap["outer"], output)
+        assert torch.equal(tap["inner"], model.inner(rows))
+        model.inner(rows + 1)
+        assert torch.equal(tap["inner"], model.inner(rows))
+
+
+@pytest.mark.filterwarnings("ignore:.*jit")
+def test_a_model_whose_tap_was_removed_can_be_scripted():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    FeatureTap(model, "0").remove()
+    rows = torch.randn(2, 3)
+    assert torch.equal(torch.jit.script(model)(rows), model(rows))
+
+
+def test_a_functional_call_is_a_pass_of_the_model_itself():
+    model = Network()
+    weights = {name: 2 * value.detach() for name, value in model.named_parameters()}
+    with FeatureTap(model, "body") as tap:
+        torch.func.functional_call(model, weights, (IMAGES,))
+        assert_close(tap.features, 2 * model.both(IMAGES)[0])
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["deep copy", "pickle"]
+)
+def test_what_fails_in_a_copy_of_a_tapped_model_is_told_as_it_is(copied):
+    model = Network()
+    with FeatureTap(model, "body"), FeatureTap(model, "head"):  # torch goes on to the next hook of the copy
+        twin = copied(model)
+        fails(twin)
+        twin(IMAGES)
+    assert num_hooks(twin) == 0
+
+
+def test_a_pass_that_a_hook_of_others_refuses_leaves_nothing_of_the_pass_before():
+    def refuse(model, inputs):
+        if inputs[0].isnan().any():
+            raise RuntimeError
+
+    model = Network()
+    model.register_forward_pre_hook(refuse)
+    with FeatureTap(model, "body") as tap:
+        model(IMAGES)
+        with pytest.raises(RuntimeError):
+            model(math.nan * IMAGES)
+        assert not tap._seen
+        model(IMAGES)
+        assert tap.features.shape == (6, 36)
 
 
 class Changed(nn.Module):
@@ -323,6 +481,7 @@ def test_compiled_models_are_tapped_too_before_a_layer_behind_writes_and_not_aft
             compiled(IMAGES)
         given = model[0](IMAGES)
         compiled(IMAGES)
+        model[0](IMAGES + 1)
         assert_close(tap.features, given.mean((2, 3)) if pool else given.flatten(1))
         assert tap.features.requires_grad
     compiled(IMAGES)
@@ -387,7 +546,7 @@ def test_what_cannot_be_tapped_is_refused():
     with FeatureTap(model, "1"), pytest.raises(ValueError, match=r"layer 1 must return one tensor .*; got tuple"):
         model(torch.zeros(2, 3))
     with FeatureTap(model, "0") as tap, pytest.raises(ValueError, match=r"must return .*; got shape \(3,\)"):
-        model[0](torch.zeros(3))
+        model(torch.zeros(3))
     with FeatureTap(Network(), "body", "head") as tap:
         with pytest.raises(ValueError, match=r"features are those of a single layer; 2 were named"):
             _ = tap.features
@@ -404,18 +563,28 @@ def test_what_cannot_be_tapped_is_refused():
 def test_features_of_a_pass_without_gradients_are_refused_by_the_joint_loss_whatever_the_cause():
     from torch.utils.checkpoint import checkpoint
 
-    model, criterion = Network(), JointLoss(CenterLoss(5, 36), 0.1)
+    class Checkpointed(Network):
+        reentrant = True
+
+        def both(self, images):
+            features = checkpoint(self.body, images, use_reentrant=self.reentrant).flatten(1)
+            return features, self.head(features)
+
+    model, criterion = Checkpointed(), JointLoss(CenterLoss(5, 36), 0.1)
     images = IMAGES.clone().requires_grad_()
     with FeatureTap(model, "body") as tap:
-        features = checkpoint(model.body, images, use_reentrant=True)
-        logits = model.head(features.flatten(1))
+        logits = model(images)
         with pytest.raises(ValueError, match="in training features must carry the graph"):
             criterion(tap.features, logits, LABELS)
+        logits.sum().backward()  # runs the layer anew
+        assert not tap.features.requires_grad
+        model.reentrant = False
         logits = model(IMAGES)
         with torch.no_grad():
             model(IMAGES)
         with pytest.raises(ValueError, match="in training features must carry the graph"):
             criterion(tap.features, logits, LABELS)
-        features = checkpoint(model.body, images, use_reentrant=False)
-        criterion(tap.features, model.head(features.flatten(1)), LABELS).backward()
+        model.zero_grad()
+        logits = model(images)
+        criterion(tap.features, logits, LABELS).backward()
         assert model.body[0].weight.grad.abs().max() > 0

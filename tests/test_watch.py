@@ -10,7 +10,16 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from sigma2r import CenterLoss, FeatureTap, JointLoss, SigmaSquaredRLoss, SoftNearestNeighborLoss, Watch, diagnose
+from sigma2r import (
+    CenterLoss,
+    ContrastiveLoss,
+    FeatureTap,
+    JointLoss,
+    SigmaSquaredRLoss,
+    SoftNearestNeighborLoss,
+    Watch,
+    diagnose,
+)
 from sigma2r.diagnosis import far_from_scale
 
 LABELS = torch.arange(24) % 3
@@ -404,6 +413,44 @@ def test_of_two_losses_the_sum_counts_each_with_its_weight():
     told = first_step(raised, 4, cross_entropy=1.1, num_classes=3)
     assert len(told) == 1
     assert "class means" not in told[0]
+
+
+class Foreign(torch.nn.Module):
+    """A loss of another library."""
+
+    def forward(self, features, labels):
+        return features.square().sum()
+
+
+@pytest.mark.parametrize("shown", ["labels", "features", "nothing"])
+@pytest.mark.parametrize(
+    ("loss", "weight"),
+    [
+        (lambda: ContrastiveLoss(margin=100.0), 10.0),
+        (lambda: SoftNearestNeighborLoss(), -100.0),
+        (lambda: SoftNearestNeighborLoss(learn_temperature=True), -100.0),
+        (Foreign, 10.0),
+    ],
+)
+def test_without_centers_the_classes_of_the_first_step_are_those_of_its_labels(loss, weight, shown, generator):
+    criterion, labels = JointLoss(loss(), weight), torch.arange(24) % 5
+    features, logits = (torch.randn(24, dim, generator=generator).requires_grad_() for dim in (8, 5))
+    watch = Watch(criterion)
+    criterion(features, logits, labels).backward()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            watch.observe(*{"labels": (features, labels), "features": (features,), "nothing": ()}[shown])
+    assert len(told) == 1
+    assert "beside a cross-entropy of 1.61," in str(told[0].message)  # ln 5
+
+
+@pytest.mark.parametrize("labels", [torch.zeros(24).long(), torch.full((24,), -100)])
+def test_a_first_step_of_one_class_or_none_is_judged_once_classes_are_known(labels):
+    criterion = JointLoss(Foreign(), 10.0)
+    told = first_step(criterion, 8, labels=labels)
+    assert len(told) == (labels.max() == 0)
+    assert all("beside a cross-entropy of 0.693," in each for each in told)
 
 
 def test_a_loss_whose_weight_is_not_known_has_no_scale():

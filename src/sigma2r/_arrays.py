@@ -51,7 +51,7 @@ def as_tensor(who: str, name: str, value: object) -> Tensor:
                 pass  # told below
     raise ValueError(
         f"{who}: {name} must be a tensor, an array, or a list of numbers or of rows of one length; got "
-        f"{shown(value)}.{one_of_several(value)}"
+        f"{shown(value)}.{one_of_several(value, name)}"
     )
 
 
@@ -65,9 +65,16 @@ def refuse_masked(who: str, name: str, value: object) -> None:
         raise ValueError(f"{who}: {name} must have a number everywhere; got {shown(value)}, masked. Fill it first.")
 
 
-def one_of_several(value: object) -> str:
-    """What to do with several tensors where one is wanted."""
-    if isinstance(value, (tuple, list)) and len(value) > 1 and all(isinstance(one, Tensor) for one in value):
+def one_of_several(value: object, name: str) -> str:
+    """What to do with several tensors where one is wanted: its rows are put together, outputs told apart."""
+    if not isinstance(value, (tuple, list)) or not value or not all(isinstance(one, Tensor) for one in value):
+        return ""
+    shapes = {one.shape for one in value}
+    if all(one.ndim == 1 for one in value) and {one.numel() for one in value} == {1} and name != "features":
+        return f" One for each sample? Then torch.cat({name})."
+    if len(shapes) == 1 and value[0].ndim < 2:
+        return f" One for each sample? Then torch.stack({name})."
+    if len(value) > 1:
         return " Does the network return several? Then features, logits = network(images)."
     return ""
 

@@ -1,5 +1,6 @@
 """Forward hooks that belong to one module: what copies it copies no hook that works."""
 
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -36,8 +37,8 @@ class SpentHook:
     """What a copy of a module has where the original has an :class:`OwnHook`: it goes the first time it is called."""
 
     def __call__(self, module: nn.Module, *call: Any) -> None:
-        """Take itself off; torch goes through a list of its own."""
-        if torch.compiler.is_compiling():
+        """Take itself off: torch goes through a list of its own, but through the table itself after an exception."""
+        if torch.compiler.is_compiling() or sys.exc_info()[0] is not None:
             return
         for kind in ("_forward_hooks", "_forward_pre_hooks"):
             for key in [key for key, hook in getattr(module, kind).items() if hook is self]:

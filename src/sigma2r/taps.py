@@ -1,11 +1,13 @@
 """Features of named layers of any model, without rewriting it: for users of timm, torchvision, their own."""
 
+import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from functools import partial
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -17,11 +19,12 @@ from sigma2r._suggest import unknown
 class FeatureTap(Mapping[str, Tensor]):
     """What named layers of a model returned in its last forward pass, with its graph.
 
-    A mapping from the names of layers to features ``(N, D)``. It sets a forward hook on each layer, and one on the
-    model that lets go of the pass before, and changes nothing else: weights, ``state_dict`` and outputs of the model
+    A mapping from the names of layers to features ``(N, D)``. It sets a forward hook on each layer, and two on the
+    model, where a pass begins and ends, and changes nothing else: weights, ``state_dict`` and outputs of the model
     stay as they are, and after :meth:`remove` no trace is left. Where a layer is called more than once in a forward
-    pass, the last output counts. Features are what the layer gave, also where something behind it, such as
-    ``ReLU(inplace=True)``, then writes into its output.
+    pass, the last output counts; a layer that is called outside of one, on its own, by a model that shares it, or anew
+    in the backward pass by activation checkpointing, writes nothing. Features are what the layer gave, also where
+    something behind it, such as ``ReLU(inplace=True)``, then writes into its output.
 
     Only the tapped layers themselves are heard. A copy of the model (``copy.deepcopy``, an EMA teacher, a pickle, a
     replica) has no tap until one is set on it; a tap that is copied or pickled *together with* its model taps the copy.
@@ -63,19 +66,39 @@ class FeatureTap(Mapping[str, Tensor]):
 
     def _set(self, tapped: Mapping[str, nn.Module]) -> None:
         self._seen: dict[str, Tensor] = {}
+        self._depth = 0  # of the model's passes within one another
         self._handles: list[RemovableHandle] = []
         self._tapped = {name: weakref.ref(layer) for name, layer in tapped.items()}  # they hold the tap, by its hooks
+        self._hears_passes = False
         for name, layer in tapped.items():
             if name:
                 hook = OwnHook(layer, partial(self._keep, name, FeatureAxis(layer)))
                 self._handles.append(layer.register_forward_hook(hook))
-            else:
-                self._handles.append(layer.register_forward_pre_hook(OwnHook(layer, self._forget)))
+            elif _is_there(layer):
+                self._hear_passes(layer)
 
-    def _forget(self, model: nn.Module, inputs: Any) -> None:
-        self._seen.clear()
+    def _hear_passes(self, model: nn.Module) -> None:
+        begin, end = OwnHook(model, self._begin), OwnHook(model, self._end)
+        self._handles.append(model.register_forward_pre_hook(begin, prepend=True))  # before one that may raise
+        self._handles.append(model.register_forward_hook(end, always_call=True))
+        self._hears_passes = True
+
+    def _begin(self, model: nn.Module, inputs: Any) -> None:
+        if self._depth and not torch.compiler.is_compiling() and _num_running(model) == 1:
+            self._depth = 0  # the pass before was interrupted, which runs no hook
+        if not self._depth:
+            self._seen.clear()
+        self._depth += 1
+
+    def _end(self, model: nn.Module, inputs: Any, output: Any) -> None:
+        self._depth = max(self._depth - 1, 0)
 
     def _keep(self, name: str, axis: FeatureAxis, layer: nn.Module, inputs: Any, output: Any) -> None:
+        if not self._hears_passes and (model := self._tapped[""]()) is not None:  # a copy that came back after its tap
+            self._hear_passes(model)
+            self._depth = _num_running(model)
+        if not self._depth:
+            return
         if not isinstance(output, Tensor) or output.ndim < 2:
             got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(
@@ -94,14 +117,10 @@ class FeatureTap(Mapping[str, Tensor]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.names, self.pool = state["names"], state["pool"]
-        # A tap that lies inside its own layer comes back before that layer does: such a copy counts as removed.
-        self._set(
-            {
-                name: layer
-                for name, layer in state["tapped"].items()
-                if "_forward_hooks" in getattr(layer, "__dict__", ())
-            }
-        )
+        # A tap that lies inside its own layer comes back before that layer does: such a copy counts as removed. One
+        # that lies inside its own model hears of that when a layer is first called.
+        tapped = {name: layer for name, layer in state["tapped"].items() if layer is not None}
+        self._set({name: layer for name, layer in tapped.items() if not name or _is_there(layer)})
 
     @property
     def features(self) -> Tensor:
@@ -130,8 +149,8 @@ class FeatureTap(Mapping[str, Tensor]):
         if name not in self._seen:
             raise ValueError(
                 f"FeatureTap: the layer {name} has returned nothing yet, or not in the last pass. Call the tapped "
-                "model itself first, not a copy of it; does its forward pass reach this layer? If it was compiled and "
-                "has run before the tap was set, call torch.compiler.reset()."
+                "model itself first, not a copy of it or a layer alone; does its forward pass reach this layer? If it "
+                "was compiled and has run before the tap was set, call torch.compiler.reset()."
             )
         return self._seen[name]
 
@@ -160,3 +179,18 @@ class FeatureTap(Mapping[str, Tensor]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.remove()
+
+
+def _is_there(module: nn.Module) -> bool:
+    """Whether a module that is copied or read from a file can be given hooks yet."""
+    return "_forward_hooks" in vars(module)
+
+
+def _num_running(model: nn.Module) -> int:
+    """How many passes of ``model`` run within one another, by the frames of this thread."""
+    number = 0
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        number += frame.f_code is nn.Module._call_impl.__code__ and frame.f_locals.get("self") is model
+        frame = frame.f_back
+    return number

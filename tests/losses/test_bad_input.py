@@ -63,7 +63,7 @@ def test_features_must_have_the_dimension_of_the_centers(case: Case):
     ("labels", "message"),
     [
         (torch.zeros(N, 1, dtype=torch.int64), r".*shape \(14,\); got \(14, 1\)\. Did you mean labels\.squeeze\(1\)"),
-        (torch.zeros(N, 3, dtype=torch.int64), r".*got \(14, 3\)\. Did you mean labels\.argmax\(1\)\?$"),
+        (torch.eye(3).long()[torch.arange(N) % 3], r".*got \(14, 3\)\. Did you mean labels\.argmax\(1\)\?$"),
         (torch.zeros(N - 1, dtype=torch.int64), r".*shape \(14,\); got \(13,\)\.$"),
         (torch.tensor(0), r".*shape \(14,\); got \(\)\.$"),
         (torch.zeros(N), r".*integer class indices; got torch\.float32\. Did you mean labels\.long\(\)\?$"),

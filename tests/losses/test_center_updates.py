@@ -49,6 +49,79 @@ def test_a_center_of_three_samples_steps_three_quarters_of_the_way_to_their_mean
     assert_close(average_step(*BATCH, centers, 1.0), torch.tensor([[-1.5, -2.0], [0.0, 0.0]]))
 
 
+def wen_weighted(features, labels, centers, alpha, weights):
+    """Eq. 4 of Wen et al. 2016 where a row counts as often as its weight says, one class at a time."""
+    moved = []
+    for j, center in enumerate(centers):
+        mine = [(w, x) for w, x, y in zip(weights, features, labels, strict=True) if y == j]
+        number = sum(w for w, _ in mine)
+        delta = [sum(w * (c - x[axis]) for w, x in mine) / (1 + number) for axis, c in enumerate(center)]
+        moved.append([c - alpha * d for c, d in zip(center, delta, strict=True)])
+    return torch.tensor(moved, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0, 0.5, 3.0], [0.0, 1.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0], [0, 3, 1, 2]])
+@pytest.mark.parametrize("kind", [torch.tensor, list])
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_row_moves_its_center_in_proportion_to_its_weight(weights, kind, joint, generator):
+    loss = CenterLoss(3, 2, center_update="average", generator=generator).double()
+    start = loss.centers.clone()
+    expected = wen_weighted(BATCH[0].tolist(), BATCH[1].tolist(), start.tolist(), 0.5, weights)
+    features, labels = BATCH[0].double().requires_grad_(), BATCH[1]
+    if joint:
+        JointLoss(loss, 0.1)(features, features @ torch.ones(2, 3).double(), labels, weights=kind(weights)).backward()
+    else:
+        loss(features, labels, weights=kind(weights)).backward()
+    assert_close(loss.centers.detach(), expected)
+    assert_close(start - average_step(features, labels, start, 0.5, weights=kind(weights)), expected)
+    assert torch.equal(loss.centers[2], start[2])
+    assert not torch.equal(loss.centers[0], start[0])
+    if not weights[3]:
+        assert torch.equal(loss.centers[1], start[1])  # its only row weighs nothing
+
+
+def test_weights_of_one_are_no_weights_bit_for_bit_and_a_weight_of_two_is_two_rows(generator):
+    centers, rows = torch.randn(3, 2, generator=generator), torch.randn(9, 2, generator=generator)
+    labels = torch.arange(9) % 3
+    assert torch.equal(
+        average_step(rows, labels, centers, 0.5, weights=torch.ones(9)), average_step(rows, labels, centers, 0.5)
+    )
+    twice = average_step(torch.cat([rows, rows[:4]]), torch.cat([labels, labels[:4]]), centers, 0.5)
+    assert_close(average_step(rows, labels, centers, 0.5, weights=torch.tensor([2.0] * 4 + [1.0] * 5)), twice)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("weight", [math.nan, math.inf])
+def test_a_row_whose_weight_is_not_finite_moves_no_center(weight, ignored):
+    loss = CenterLoss(3, 2, center_update="average", center_std=0.0)
+    features, labels = features_that_learn()
+    labels = torch.tensor([0, 0, 0, -100 if ignored else 1])
+    with pytest.warns(UserWarning, match="1 of 4 rows of features or weights hold NaN"):
+        loss(features, labels, weights=torch.tensor([1.0, 1.0, 1.0, weight])).backward()
+    assert_close(loss.centers.detach(), torch.tensor([[0.75, 1.0], [0.0, 0.0], [0.0, 0.0]]))
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("weights", [[-1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, -0.25], [-1, 0, 0, 0]])
+def test_negative_weights_are_refused_by_the_average_where_they_can_be_read_and_count_as_none_elsewhere(
+    weights, monkeypatch
+):
+    from sigma2r.losses import center
+
+    loss = CenterLoss(3, 2, center_update="average")
+    start, (features, labels) = loss.centers.clone(), features_that_learn()
+    with pytest.raises(ValueError, match=rf"^CenterLoss: weights must be at least 0 .*; got {min(weights):g}\. A row"):
+        loss(features, labels, weights=weights)
+    with pytest.raises(ValueError, match=r"^average_step: weights must be at least 0"):
+        average_step(features, labels, start, 0.5, weights=weights)
+    with pytest.raises(ValueError, match=r"^average_step: weights must hold one number per row"):
+        average_step(features, labels, start, 0.5, weights=[1.0])
+    monkeypatch.setattr(center, "values_are_readable", lambda tensor: False)
+    step = average_step(features, labels, start, 0.5, weights=weights)
+    assert torch.equal(step, average_step(features, labels, start, 0.5, weights=torch.tensor(weights).clamp_min(0)))
+    CenterLoss(3, 2)(features, labels, weights=weights).backward()  # a gradient may push
+
+
 @pytest.mark.parametrize("weight", [1e-6, 0.01, 100.0])
 def test_average_does_not_depend_on_the_weight_of_the_loss(weight, generator):
     loss = CenterLoss(3, 2, center_update="average", generator=generator)

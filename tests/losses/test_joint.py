@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -350,3 +351,51 @@ def test_a_loss_that_knows_no_ignored_label_is_given_the_other_rows(ignored, wei
     assert len(others.seen) == 1
     assert value == 0
     assert value.requires_grad
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda: torch.nn.Sequential(CenterLoss(3, 4), SigmaSquaredRLoss(3, 4)),
+        lambda: torch.nn.Sequential(),
+        lambda: torch.nn.ModuleDict({"center": CenterLoss(3, 4)}),
+        lambda: torch.nn.ModuleDict(),
+        lambda: torch.nn.ParameterList([torch.nn.Parameter(torch.zeros(2))]),
+        lambda: [torch.nn.ModuleList([CenterLoss(3, 4)])],
+    ],
+)
+def test_containers_that_cannot_be_called_are_refused_when_the_loss_is_built(container):
+    with pytest.raises(
+        ValueError, match=r"^JointLoss: auxiliary must be a loss that is called .*\. Give its losses in a"
+    ):
+        JointLoss(container(), 0.1)
+
+
+@pytest.mark.parametrize("kind", [int, torch.tensor, np.int64, np.int32, np.array])
+def test_whatever_integer_says_which_label_a_loss_ignores_is_heard(kind):
+    class Foreign(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.ignore_index = kind(-7)
+
+        def forward(self, features, labels):
+            self.seen = len(labels)
+            return features.sum()
+
+    loss = Foreign()
+    joint = JointLoss(loss, 0.1)
+    assert joint.ignore_index == -7
+    assert type(joint.ignore_index) is int
+    joint(torch.randn(4, 2), torch.randn(4, 3), torch.tensor([0, 1, -7, 2]))
+    assert loss.seen == 4  # it leaves them out itself
+    with pytest.raises(
+        ValueError, match=r"must ignore the same label; got ignore_index=-7 \(Foreign\), -1 \(CenterLoss\)"
+    ):
+        JointLoss([loss, CenterLoss(3, 2, ignore_index=-1)], [0.1, 0.1])
+
+
+def test_features_that_are_learned_themselves_are_taken_whatever_the_logits_are_made_of():
+    features, head = torch.randn(4, 2).requires_grad_(), torch.nn.Linear(2, 3)
+    JointLoss(CenterLoss(3, 2), 0.1)(features, head(features), torch.arange(4) % 3).backward()
+    assert features.grad.abs().max() > 0

@@ -8,7 +8,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 from torch.nn.functional import one_hot
 
-from sigma2r import CenterLoss, JointLoss, SigmaSquaredRLoss, functional
+from sigma2r import CenterLoss, ContrastiveLoss, JointLoss, SigmaSquaredRLoss, functional
 from tests.losses.cases import C, Case, D, N, every_class_loss, every_loss, make_batch
 from tests.test_arrays import Column
 
@@ -256,3 +256,43 @@ def test_no_check_looks_at_the_values_of_a_device(case: Case):
             case.value(batch | {"labels": soft})
         with refused(r"features and labels are exchanged", who):
             case.value(batch | {"features": batch["labels"], "labels": batch["features"]})
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("number", [2, 3, 7])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_tensors_of_single_samples_are_put_together_not_taken_for_outputs(number, kind):
+    rows, ones = kind(torch.randn(number, 4)), kind(torch.arange(number).split(1))
+    labels, features = torch.arange(number) % 3, torch.randn(number, 4)
+    for loss in (CenterLoss(3, 4), JointLoss(CenterLoss(3, 4), 0.1)):
+        joint = isinstance(loss, JointLoss)
+        logits = (torch.randn(number, 3),) * joint
+        with pytest.raises(
+            ValueError, match=r"^\w+: features must .* One for each sample\? Then torch\.stack\(features\)\.$"
+        ):
+            loss(rows, *logits, labels)
+        with pytest.raises(
+            ValueError, match=r"^\w+: labels must .* One for each sample\? Then torch\.cat\(labels\)\.$"
+        ):
+            loss(features, *logits, ones)
+        with pytest.raises(ValueError, match=r"torch\.stack\(labels\)\.$"):
+            loss(features, *logits, kind(torch.zeros(number, 3)))
+        assert loss(features, *logits, kind(labels)).isfinite()  # a list of numbers, each a tensor
+    with pytest.raises(ValueError, match=r"Does the network return several"):
+        CenterLoss(3, 4)(kind(torch.randn(number, 5, 4)), labels)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1, 2**64 - 100])
+@pytest.mark.parametrize("turned", [lambda array: array, torch.from_numpy], ids=["array", "tensor"])
+@pytest.mark.parametrize(
+    "loss", [CenterLoss(3, 4, ignore_index=-1), ContrastiveLoss(), JointLoss(CenterLoss(3, 4), 0.1)]
+)
+def test_labels_that_fit_into_no_int64_are_refused_not_turned_around(value, turned, loss):
+    logits = (torch.randn(3, 3),) * isinstance(loss, JointLoss)
+    labels = np.array([0, value, 2], dtype=np.uint64)
+    with pytest.raises(ValueError, match=r"labels must be class indices of at most 9223372036854775807; got .*uint64"):
+        loss(torch.randn(3, 4), *logits, turned(labels))
+    labels[1] = 1
+    assert loss(torch.randn(3, 4), *logits, turned(labels)).isfinite()
+    assert ContrastiveLoss()(torch.randn(0, 4), labels[:0]) == 0

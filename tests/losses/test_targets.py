@@ -179,3 +179,85 @@ def test_compiled_joint_loss_takes_soft_targets():
     assert_close(
         compiled(features, logits, labels, targets=mixture()), joint(features, logits, labels, targets=mixture())
     )
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("name", ["labels", "targets"])
+@pytest.mark.parametrize(
+    ("rows", "got"),
+    [
+        (
+            [[0.5, 0.7, -0.2]],
+            r"values from -0\.2 to 1 and sums from 1 to 1\. Are these logits\? Then {name}\.softmax",
+        ),
+        ([[1.0, 1.0, 0.0]], r"values from 0 to 1 and sums from 1 to 2\. Samples of several classes\? Then {name} / "),
+        ([[0.0, 0.0, 0.0]], r"values from 0 to 1 and sums from 0 to 1\. Samples of several classes\? .* weight 0\.$"),
+        ([[2.0, 3.0, 4.0]], r"values from 0 to 4 and sums from 1 to 9\. Are these logits\?"),
+        ([[0.3, 0.3, 0.3]], r"values from 0 to 1 and sums from 0\.9 to 1\. "),
+        ([[math.nan, 0.5, 0.5]], r"NaN or infinite values\.$"),
+        ([[math.inf, 0.0, 0.0]], r"NaN or infinite values\.$"),
+        ([[-math.inf, 0.0, 0.0]], r"NaN or infinite values\.$"),
+        ([[math.inf, -math.inf, 0.0]], r"NaN or infinite values\.$"),
+    ],
+)
+def test_what_is_no_shares_is_refused_whatever_torch_makes_of_it(rows, got, name):
+    joint, features, logits = JointLoss(Blind(), 0.1), torch.randn(2, 4), torch.randn(2, 3)
+    wrong = torch.tensor([*rows, [0.0, 1.0, 0.0]])
+    known = {"labels": wrong} if name == "labels" else {"labels": torch.tensor([0, 1]), "targets": wrong}
+    told = rf"^JointLoss: {name} must be shares of classes, none below 0 .*; got {got.replace('{name}', name)}"
+    with pytest.raises(ValueError, match=told):
+        joint(features, logits, **known)
+    if name == "targets" and wrong.isfinite().all() and torch.equal(wrong, wrong.round()):
+        for whole in (wrong.long(), wrong.int().numpy(), wrong.tolist()):
+            with pytest.raises(ValueError, match=told):
+                joint(features, logits, labels=[0, 1], targets=whole)
+
+
+class Blind(torch.nn.Module):
+    """A loss that asks nothing of labels."""
+
+    def forward(self, features, labels):
+        return features.sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("num_classes", [3, 1000])
+def test_shares_that_are_rounded_by_their_dtype_or_written_with_two_digits_are_taken(dtype, num_classes, generator):
+    joint, logits = JointLoss(Blind(), 0.1), torch.randn(6, num_classes, generator=generator)
+    labels = torch.arange(6) % 3
+    soft = torch.randn(6, num_classes, generator=generator, dtype=torch.float64).mul(3).softmax(1).to(dtype)
+    hot = one_hot(labels, num_classes).to(dtype)
+    for targets in (soft, 0.9 * hot + 0.1 / num_classes, 0.3 * soft + 0.7 * hot, soft.requires_grad_(), hot.long()):
+        assert joint(torch.randn(6, 4), logits, labels, targets=targets).isfinite()
+    written = torch.tensor([[0.33, 0.33, 0.33]]).to(dtype)
+    assert joint(torch.randn(1, 4), torch.randn(1, 3), torch.tensor([0]), targets=written).isfinite()
+    with torch.no_grad():
+        joint(torch.randn(0, 4), logits[:0], labels[:0], targets=soft[:0])
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    "rows",
+    [
+        torch.ones(4, 3).long(),
+        torch.zeros(4, 3).int(),
+        torch.tensor([[1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]),
+        torch.tensor([[1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]).bool(),
+        torch.tensor([[1, 2, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]),
+        torch.tensor([[0, 0, 2], [0, 0, 2], [0, 0, 2], [0, 0, 2]]),
+        torch.tensor([[1, -1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]).tolist(),
+    ],
+    ids=["ones", "zeros", "multi-hot", "mask", "counts", "twos", "list"],
+)
+@pytest.mark.parametrize("loss", [CenterLoss(3, 4), JointLoss(CenterLoss(3, 4), 0.1)])
+def test_rows_of_several_classes_or_none_are_not_advised_to_take_one_of_them(rows, loss):
+    given = (torch.randn(4, 4), torch.randn(4, 3), rows) if isinstance(loss, JointLoss) else (torch.randn(4, 4), rows)
+    with pytest.raises(
+        ValueError, match=r"got \(4, 3\)\. These are no one-hot rows, .* labelled with the ignore_index\."
+    ):
+        loss(*given)
+    hot = one_hot(torch.arange(4) % 3, 3)
+    with pytest.raises(ValueError, match=r"Did you mean labels\.argmax\(1\)\?$"):
+        loss(*given[:-1], hot)
+    with pytest.raises(ValueError, match=r"Did you mean labels\.int\(\)\.argmax\(1\)\?$"):
+        loss(*given[:-1], hot.bool())

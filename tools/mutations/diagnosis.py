@@ -14,6 +14,8 @@ MUTATIONS = [
         ("rows that are not finite count", "    counted &= finite\n", ""),
         ("ignored rows are not finite", "num_bad = int((counted & ~finite).sum())", "num_bad = int((~finite).sum())"),
         ("gates of other features", "return each\n    return features[0]", "return features[0]\n    return features[0]"),
+        ("gates of centers that are not finite", "if not known.all():", "if False:"),
+        ("diagnose is silent about centers", "learned_by(loss, frozen=True):", "():"),
         ("ignored rows count", "counted &= (labels != ignored)", "counted |= (labels != ignored)"),
     ),
     *of(
@@ -22,7 +24,8 @@ MUTATIONS = [
         ("calls in evaluation count", "if torch.compiler.is_compiling() or not (loss.training and torch.is_grad_enabled()):\n            return\n        features", "if torch.compiler.is_compiling():\n            return\n        features"),
         ("one call with a graph is none", "return without < count if count else None", "return not without if count else None"),
         ("what moved is at rest", "self.at_rest = (away == 0).cpu()", "self.at_rest = (away >= 0).cpu()"),
-        ("what is not finite is not seen", "int((~_rows(parameter.isfinite()).all(1)).sum())", "0"),
+        ("what is not finite is not seen", "if bool(rows.all()):", "if True:"),
+        ("what rests may hold NaN", "or averaged or frozen)", "or averaged)"),
     ),
     *of(
         "diagnosis/watch.py",
@@ -32,6 +35,9 @@ MUTATIONS = [
         ("told again and again", "self._told.add(what)", "self._told.discard(what)"),
         ("without weights", "sum(weight * value for", "sum(value for"),
         ("scale of every step", "self._scale_is_known = True", "self._scale_is_known = False"),
+        ("without centers no first step is far", "return max(0, *(int(each.max()) + 1 for each in whole)) if whole else 0", "return 0"),
+        ("labels that were not shown are not seen", "*(calls.first_labels for calls in self._calls)", "None"),
+        ("a temperature has one class", 'if name.rpartition(".")[2] == "centers"]\n        if counts', "]\n        if counts"),
         ("a NaN in cross-entropy passes", "not math.isfinite(cross_entropy)", "False"),
     ),
 ]  # fmt: skip

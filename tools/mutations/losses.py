@@ -14,6 +14,11 @@ MUTATIONS = [
         ("an average of rows that are not finite", "offset = offset.masked_fill(~counted.unsqueeze(1), 0.0)", "pass"),
         ("rows that are not finite are counted", "counted.to(offset.dtype)", "torch.ones_like(offset[:, 0])"),
         ("a finite value in another dtype", "value.dtype == centers.dtype and ", ""),
+        ("weights count no rows", "ones = torch.where(ones > 0, shares, 0.0)\n        offset = ones.unsqueeze(1) * offset", "offset = shares.unsqueeze(1) * offset"),
+        ("a weight that is not finite moves a center", "finite & shares.isfinite()", "finite"),
+        ("negative weights push centers", ".to(offset).clamp_min(0)", ".to(offset)"),
+        ("negative weights pass", "and numbers.min() < 0", "and False"),
+        ("weights move no center", 'shares = _shares("CenterLoss", x, weights, offset)', "shares = None"),
         ("told at every step", "self._told = True", "self._told = False"),
     ),
     *of(

@@ -4,6 +4,23 @@ from tools.mutations._mutation import of
 
 MUTATIONS = [
     *of(
+        "losses/_joint_inputs.py",
+        ("a chain is a loss", "if chain or (", "if (chain and False) or ("),
+        ("a container is a loss", "and forward is nn.Module.forward", "and forward is None"),
+        ("shares may be negative", "if low >= 0 and 1", "if 1"),
+        ("sums of shares may be small", "1 - tolerance <= least and", ""),
+        ("sums of shares may be large", "and most <= 1 + tolerance:", ":"),
+        ("half precision is not rounded", "max(_ROUNDED, 4 *", "max(_ROUNDED, 0 *"),
+    ),
+    *of("losses/joint.py", ("a scalar of torch is no label", "return operator.index(", "return None if isinstance(getattr(part, \"ignore_index\", 0), Tensor) else operator.index(")),
+    *of("losses/_checks.py", ("too large a label wraps", "indices.dtype == torch.uint64 and readable", "False")),
+    *of(
+        "losses/_advice.py",
+        ("argmax of several classes", "if readable and not _is_one_hot(labels):", "if False:"),
+        ("any row of ones and zeros is one-hot", "and (ones.sum(1) == 1).all()", ""),
+        ("a single one among other numbers", "(ones | (rows == 0)).all() and ", ""),
+    ),
+    *of(
         "losses/_centers.py",
         ("means of features as they come", "ignore_index=ignore_index, normalize=normalize", "ignore_index=ignore_index"),
         ("rows that are not finite in the mean", "x.masked_fill(~counted.unsqueeze(1), 0.0)", "x"),

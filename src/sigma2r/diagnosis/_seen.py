@@ -1,12 +1,36 @@
 """What is seen of a loss from outside while it trains: how it is called, and how a thing that it learns moves."""
 
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sigma2r._hooks import OwnHook
+from sigma2r.losses import CenterLoss
+from sigma2r.losses._module import FeatureLoss
+
+
+def learned_by(loss: nn.Module, *, frozen: bool = False) -> Iterator[tuple[str, nn.Parameter]]:
+    """Centers, of whatever loss, and all else that our losses learn, by name; with ``frozen`` also what rests."""
+    for name, part in loss.named_modules():
+        averaged = isinstance(part, CenterLoss) and part.center_update == "average"
+        for own, parameter in part.named_parameters(recurse=False):
+            is_ours = own == "centers" or isinstance(part, FeatureLoss)
+            if is_ours and (parameter.requires_grad or averaged or frozen):
+                yield f"{name}.{own}".lstrip("."), parameter
+
+
+def said_not_finite(name: str, parameter: nn.Parameter) -> str | None:
+    """What there is to say of a thing that is learned and holds NaN or infinite values; None where it holds none."""
+    rows = _rows(parameter.isfinite()).all(1)
+    if bool(rows.all()):
+        return None
+    return (
+        f"{name} hold NaN or infinite values in {int((~rows).sum())} of {len(rows)} rows, and will keep them. Go back "
+        "to an earlier state, or start centers anew: loss.init_centers(features, labels)."
+    )
 
 
 class TrainingCalls:
@@ -21,6 +45,8 @@ class TrainingCalls:
     def __init__(self, loss: nn.Module) -> None:
         self.first: Tensor | None = None
         """The value of the first call."""
+        self.first_labels: Tensor | None = None
+        """And its labels."""
         self._count = 0
         self._without_graph = 0
         self._last: weakref.ref[Tensor] | None = None
@@ -43,6 +69,7 @@ class TrainingCalls:
             return
         if isinstance(value, Tensor):
             self.first = value.detach()
+            self.first_labels = inputs[1] if len(inputs) > 1 and isinstance(inputs[1], Tensor) else None
         self._after_handle.remove()
 
     def saw_a_graph(self) -> bool | None:
@@ -89,8 +116,6 @@ class Followed:
         """The same from the last look."""
         self.at_rest = (away == 0).cpu()
         """Which rows lie where they started, (C,)."""
-        self.num_not_finite = int((~_rows(parameter.isfinite()).all(1)).sum())
-        """Of its rows."""
         self._last = parameter.detach().clone()
         return None
 

@@ -3,6 +3,7 @@
 Axes: N samples, C classes, D feature dimensions.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from sigma2r._arrays import as_tensor
 from sigma2r._shown import shown
+from sigma2r.diagnosis._seen import learned_by, said_not_finite
 from sigma2r.losses import JointLoss, SigmaSquaredRLoss
 from sigma2r.losses._checks import check_features, check_measured
 from sigma2r.losses._module import FeatureLoss
@@ -27,7 +29,8 @@ class Diagnosis:
     Args:
         feature_norm: Mean length of a feature, in feature units.
         feature_std: Root mean square deviation of features from the batch's mean, over all dimensions.
-        mean_gate: Mean of beta; None for a loss without gates.
+        mean_gate: Mean of beta; None for a loss without gates. This and the shares are NaN where a center or growth of
+            the classes in the batch is not finite.
         closed_gates: Share of gates below 1 % of Z.
         open_gates: Share of gates above 99 % of Z.
         num_not_finite: Rows of features that hold NaN or infinite values.
@@ -65,7 +68,8 @@ def diagnose(loss: nn.Module, features: Tensor | Sequence[Tensor], labels: Tenso
         ValueError: If ``loss`` is no module, or shapes, dtypes or labels do not fit.
 
     Warns:
-        UserWarning: If rows hold NaN or infinite values, which the figures leave out.
+        UserWarning: If rows hold NaN or infinite values, which the figures leave out, or centers or growth do, which
+            the figures of gates show as NaN if the batch has their classes.
 
     Example:
         >>> loss = SigmaSquaredRLoss(num_classes=1, feature_dim=1)
@@ -85,6 +89,10 @@ def diagnose(loss: nn.Module, features: Tensor | Sequence[Tensor], labels: Tenso
             "left out of the figures.",
             stacklevel=2,
         )
+    for name, parameter in learned_by(loss, frozen=True):
+        sentence = said_not_finite(name, parameter)
+        if sentence is not None:
+            warnings.warn(f"diagnose: {sentence}", stacklevel=2)
     return found
 
 
@@ -104,6 +112,9 @@ def figures_of(loss: nn.Module, features: Tensor | Sequence[Tensor], labels: Ten
     if gated is None:
         return Diagnosis(norm, std, num_not_finite=num_bad)
     share = gated.gate(features, labels) / gated.ceiling
+    known = (gated.centers.isfinite().all(1) & gated.growth.isfinite())[labels.to(gated.centers.device)]
+    if not known.all():
+        return Diagnosis(norm, std, math.nan, math.nan, math.nan, num_bad)
     closed, opened = (share < _NEAR).double().mean(), (share > 1 - _NEAR).double().mean()
     return Diagnosis(norm, std, float(share.mean()) * gated.ceiling, float(closed), float(opened), num_bad)
 

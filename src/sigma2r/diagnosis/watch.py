@@ -5,16 +5,16 @@ Axes: N samples, C classes, D feature dimensions.
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from sigma2r._values import Count, checked
-from sigma2r.diagnosis._seen import Followed, TrainingCalls
+from sigma2r.diagnosis._seen import Followed, TrainingCalls, learned_by, said_not_finite
 from sigma2r.diagnosis.figures import Diagnosis, check_batch, counted_rows, figures_of, first_part, seen_by_gates
 from sigma2r.diagnosis.scale import far_from_scale
-from sigma2r.losses import CenterLoss, JointLoss
+from sigma2r.losses import JointLoss
 from sigma2r.losses._module import FeatureLoss
 
 _STUCK = 0.05  # cross-entropy within this share of ln C is that of a guess
@@ -38,10 +38,10 @@ class Watch:
 
     Warns:
         UserWarning: Once each, if centers never get a gradient, if what is learned gets some and never moves or is in
-            no optimizer, if features reach the loss in training without a graph, if features, cross-entropy or what
-            is learned are NaN or infinite, if the first step is :func:`far_from_scale`, if all gates are saturated,
-            or if features collapse: cross-entropy stays that of a guess, ln C, while features shrink to a tenth of
-            their start.
+            no optimizer, if features reach the loss in training without a graph, if features, what is learned or the
+            cross-entropy that is given are NaN or infinite, if the first step is :func:`far_from_scale`, if all gates
+            are saturated, or if features collapse: cross-entropy stays that of a guess, ln C, while features shrink to
+            a tenth of their start.
     """
 
     @checked
@@ -59,21 +59,12 @@ class Watch:
         self.observations = 0
         self._joint = first_part(loss, JointLoss)
         self.frozen_features = frozen_features or (self._joint is not None and self._joint.frozen_features)
-        self._followed = {name: Followed(parameter) for name, parameter in self._learned()}
+        self._followed = {name: Followed(parameter) for name, parameter in learned_by(self.loss)}
         self._calls = [TrainingCalls(part) for part in self._added()]
         self._first_std: float | None = None
         self._scale_is_known = False
         self._lasting = dict.fromkeys(("collapse", "gates", "graph"), 0)
         self._told: set[str] = set()
-
-    def _learned(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Centers, of whatever loss, and all else that our losses learn."""
-        for name, part in self.loss.named_modules():
-            averaged = isinstance(part, CenterLoss) and part.center_update == "average"
-            for own, parameter in part.named_parameters(recurse=False):
-                is_ours = own == "centers" or isinstance(part, FeatureLoss)
-                if is_ours and (parameter.requires_grad or averaged):
-                    yield f"{name}.{own}".lstrip("."), parameter
 
     def _added(self) -> list[nn.Module]:
         """The losses on features."""
@@ -100,8 +91,8 @@ class Watch:
         Args:
             features: Of the batch, shape ``(N, D)``; or one for each loss of a :class:`~sigma2r.losses.JointLoss`.
             labels: Its class indices, shape ``(N,)``: with them gates are looked at, and ignored rows left out.
-            cross_entropy: Its mean over the batch.
-            num_classes: C, for ln C.
+            cross_entropy: Its mean over the batch; only what is given here is looked at.
+            num_classes: C, for ln C; default for the first step: that of the centers, or the highest label plus one.
 
         Returns:
             ``drift``: mean distance of a center from its start; ``step``: the same from the last observation; both
@@ -135,7 +126,7 @@ class Watch:
     def _look_at_centers(self) -> dict[str, float]:
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
         total = 0
-        for name, parameter in self._learned():
+        for name, parameter in learned_by(self.loss):
             followed = self._followed.get(name)
             if followed is None:  # it learns only since
                 followed = self._followed[name] = Followed(parameter)
@@ -168,7 +159,7 @@ class Watch:
     def _judge_centers(self) -> None:
         if self.observations < self.patience:
             return
-        learned = dict(self._learned())
+        learned = dict(learned_by(self.loss))
         centers = {name for name in learned if name.rpartition(".")[2] == "centers"}
         starved = {n for n in centers if learned[n].requires_grad and not self._followed[n].had_gradient.any()}
         resting = {
@@ -221,14 +212,10 @@ class Watch:
                 "cross-entropy is not finite",
                 f"cross-entropy is {cross_entropy}. Lower the learning rate, or the weight of the loss.",
             )
-        for name, followed in self._followed.items():
-            if followed.num_not_finite:
-                self._tell(
-                    f"{name} not finite",
-                    f"{name} hold NaN or infinite values in {followed.num_not_finite} of {len(followed.at_rest)} "
-                    "rows, and will keep them. Go back to an earlier state, or start centers anew: "
-                    "loss.init_centers(features, labels).",
-                )
+        for name, parameter in learned_by(self.loss, frozen=True):
+            sentence = said_not_finite(name, parameter)
+            if sentence is not None:
+                self._tell(f"{name} not finite", sentence)
 
     def _judge_scale(
         self,
@@ -241,16 +228,25 @@ class Watch:
         if self._scale_is_known or self._joint is None:
             return
         values = self._first_values(features, labels)
-        num_classes = num_classes or max((len(followed.at_rest) for followed in self._followed.values()), default=1)
-        beside = max(cross_entropy or 0.0, math.log(num_classes))
-        if not values or not beside:
+        num_classes = num_classes or self._num_classes(labels)
+        if not values or not (num_classes or cross_entropy):
             return
+        beside = max(cross_entropy or 0.0, math.log(max(num_classes, 2)))
         self._scale_is_known = True
         added = sum(weight * value for weight, value in zip(self._joint.weights, values, strict=True))
         starts = any(hasattr(part, "init_centers") for part in self._joint.modules())
         sentence = far_from_scale(beside, added, has_centers=starts)
         if sentence is not None:
             self._tell("scale", sentence)
+
+    def _num_classes(self, labels: Tensor | None) -> int:
+        """C: that of the centers; where there are none, the highest label that was seen plus one; 0: none was seen."""
+        counts = [p.shape[0] for name, p in learned_by(self.loss, frozen=True) if name.rpartition(".")[2] == "centers"]
+        if counts:
+            return max(counts)
+        seen = [each for each in (labels, *(calls.first_labels for calls in self._calls)) if each is not None]
+        whole = [each for each in seen if each.numel() and not each.is_floating_point()]
+        return max(0, *(int(each.max()) + 1 for each in whole)) if whole else 0
 
     def _first_values(self, features: Tensor | Sequence[Tensor] | None, labels: Tensor | None) -> list[float]:
         """Of each loss in its first call; where hooks saw none, of these features; empty if there are none either."""

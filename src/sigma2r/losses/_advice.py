@@ -28,8 +28,8 @@ def as_matrix(name: str, features: Tensor, feature_dim: int | None) -> str:
     return f" Did you mean {name}.flatten(1)?"
 
 
-def as_indices(name: str, labels: Tensor, num_samples: int, num_classes: int | None) -> str:
-    """How labels of another shape were meant to become class indices (N,)."""
+def as_indices(name: str, labels: Tensor, num_samples: int, num_classes: int | None, readable: bool) -> str:
+    """How labels of another shape were meant to become class indices (N,); their values count where ``readable``."""
     real = labels.is_floating_point()
     if labels.shape == (num_samples, 1):
         return f" Did you mean {name}.squeeze(1){'.long()' * real}?"
@@ -42,7 +42,18 @@ def as_indices(name: str, labels: Tensor, num_samples: int, num_classes: int | N
             " These look like shares of classes (soft labels), and a mixture has no class of its own. Give class "
             "indices here; the cross-entropy of JointLoss takes shares, as targets=... beside labels."
         )
+    if readable and not _is_one_hot(labels):
+        return (
+            " These are no one-hot rows, and a sample of several classes, or of none, has no class of its own. Give "
+            "one class index for each; rows without one are labelled with the ignore_index."
+        )
     return f" Did you mean {name}{'.int()' * (labels.dtype == torch.bool)}.argmax(1)?"
+
+
+def _is_one_hot(rows: Tensor) -> bool:
+    """Whether each row (C,) of whole numbers or truth values holds a single 1 among zeros."""
+    ones = rows == 1
+    return bool((ones | (rows == 0)).all() and (ones.sum(1) == 1).all())
 
 
 def as_whole(name: str, labels: Tensor, readable: bool) -> str:

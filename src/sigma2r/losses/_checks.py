@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sigma2r._arrays import as_tensor, is_array, one_of_several, spelled_as_tensor
+from sigma2r._kinds import LARGEST
 from sigma2r._shown import shown
 from sigma2r.losses._advice import as_indices, as_matrix, as_whole, fit_together, other_order
 from sigma2r.losses._func import is_transformed
@@ -85,7 +86,7 @@ def check_tensor(who: str, name: str, value: object) -> None:
     """
     if isinstance(value, Tensor):
         return
-    remedy = one_of_several(value)
+    remedy = one_of_several(value, name)
     if not remedy and (is_array(value) or isinstance(value, (tuple, list))):
         remedy = f" No gradient runs through that; for the value alone give {spelled_as_tensor(name, value)}."
     elif isinstance(value, Mapping) and value:
@@ -222,14 +223,20 @@ def class_indices(who: str, name: str, labels: Any, num_samples: int, num_classe
         ValueError: As above.
     """
     indices = as_tensor(who, name, labels)
+    spelled, readable = spelled_as_tensor(name, labels), values_are_readable(indices)
     if indices.shape != (num_samples,):
         raise ValueError(
             f"{who}: {name} must hold one class index per row of features, shape ({num_samples},); got "
-            f"{tuple(indices.shape)}.{as_indices(spelled_as_tensor(name, labels), indices, num_samples, num_classes)}"
+            f"{tuple(indices.shape)}.{as_indices(spelled, indices, num_samples, num_classes, readable)}"
         )
     if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
-        remedy = as_whole(spelled_as_tensor(name, labels), indices, values_are_readable(indices))
+        remedy = as_whole(spelled, indices, readable)
         raise ValueError(f"{who}: {name} must be integer class indices; got {indices.dtype}.{remedy}")
+    if indices.dtype == torch.uint64 and readable and indices.numel() and int(indices.view(torch.int64).min()) < 0:
+        raise ValueError(
+            f"{who}: {name} must be class indices of at most {LARGEST}; got one of {indices.dtype} that is larger. Was "
+            "-1 or -100 turned into it?"
+        )
     return indices.long()
 
 

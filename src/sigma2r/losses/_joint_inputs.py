@@ -3,9 +3,11 @@
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from sigma2r._arrays import as_tensor, is_array, one_of_several
@@ -13,17 +15,19 @@ from sigma2r._kinds import number
 from sigma2r._shown import shown
 from sigma2r._values import NotNegative, converted
 from sigma2r.losses._advice import are_features, are_indices, other_order
-from sigma2r.losses._checks import check_tensor, class_indices
+from sigma2r.losses._checks import check_tensor, class_indices, values_are_readable
 from sigma2r.losses._module import ClassLoss
 
 WHO = "JointLoss"
+_CONTAINERS = (nn.ModuleDict, nn.ModuleList, nn.ParameterDict, nn.ParameterList)
+_ROUNDED = 0.02  # shares written with two digits sum to 1 within this
 
 
 def losses_of(auxiliary: Any) -> list[nn.Module]:
     """One loss or several as a list.
 
     Raises:
-        ValueError: If one is no module.
+        ValueError: If one is no module, or a container that cannot be called with features and labels.
     """
     alone = isinstance(auxiliary, (nn.Module, str)) or not isinstance(auxiliary, Iterable)
     losses = [auxiliary] if alone and not isinstance(auxiliary, nn.ModuleList) else list(auxiliary)
@@ -33,6 +37,13 @@ def losses_of(auxiliary: Any) -> list[nn.Module]:
             if number(loss) is not None:
                 remedy = " The order is JointLoss(auxiliary, weight)."
             raise ValueError(f"{WHO}: auxiliary must be a loss, an nn.Module, or several; got {shown(loss)}.{remedy}")
+        forward = getattr(type(loss), "forward", None)
+        chain = forward is nn.Sequential.forward and len(list(loss.children())) != 1
+        if chain or (isinstance(loss, _CONTAINERS) and forward is nn.Module.forward):
+            raise ValueError(
+                f"{WHO}: auxiliary must be a loss that is called with features and labels; got {type(loss).__name__}, "
+                "which cannot be. Give its losses in a list, and a weight for each."
+            )
     return losses
 
 
@@ -69,7 +80,8 @@ def one_each(features: Any, logits: Any, num_losses: int) -> list[Tensor]:
         check_tensor(WHO, "features", features)
     if len(seen) != num_losses:
         both = len(seen) == 2 and seen[1].shape == getattr(logits, "shape", None)
-        remedy = " Does the network return both? Then features, logits = network(images)." if both else ""
+        remedy = one_of_several(seen, "features") if all(one.ndim < 2 for one in seen) else ""
+        remedy = " Does the network return both? Then features, logits = network(images)." if both else remedy
         raise ValueError(
             f"{WHO}: features must be one tensor, or one for each of the {num_losses} auxiliary losses; got "
             f"{len(seen)}.{remedy}"
@@ -86,7 +98,7 @@ def check_labels_given(features: Any, labels: Any) -> None:
     if labels is None:
         raise ValueError(
             f"{WHO}: labels must be given; got none. The order is loss(features, logits, labels)."
-            f"{one_of_several(features)}"
+            f"{one_of_several(features, 'features')}"
         )
 
 
@@ -132,10 +144,12 @@ def target_of(name: str, given: Any, logits: Tensor) -> Tensor:
     """What cross-entropy is taken against: class indices (N,), int64, or shares of classes (N, C).
 
     Raises:
-        ValueError: If ``given`` is neither.
+        ValueError: If ``given`` is neither; what shares hold is looked at where :func:`values_are_readable`.
     """
     target = as_tensor(WHO, name, given)
     if is_soft(target, logits) or (name == "targets" and target.shape == logits.shape and not target.is_complex()):
+        if target.numel() and values_are_readable(target):
+            _check_shares(name, target.detach())
         return target
     if name == "targets" and target.ndim > 1:
         raise ValueError(
@@ -143,3 +157,26 @@ def target_of(name: str, given: Any, logits: Tensor) -> Tensor:
             f"indices, shape ({logits.shape[0]},); got {tuple(target.shape)}."
         )
     return class_indices(WHO, name, given, *logits.shape)
+
+
+def _check_shares(name: str, target: Tensor) -> None:
+    """Refuse rows (N, C) that are no shares of classes, which torch takes as they are.
+
+    Raises:
+        ValueError: If a value is negative or not finite, or the sum of a row is further from 1 than rounding explains.
+    """
+    wide = target if target.dtype == torch.float64 else target.float()
+    low, high = (float(end) for end in wide.aminmax())
+    least, most = (float(end) for end in wide.sum(1).aminmax())
+    tolerance = max(_ROUNDED, 4 * torch.finfo(target.dtype).eps if target.is_floating_point() else 0.0)
+    if low >= 0 and 1 - tolerance <= least and most <= 1 + tolerance:
+        return
+    got = f"values from {low:.4g} to {high:.4g} and sums from {least:.4g} to {most:.4g}"
+    remedy = f" Samples of several classes? Then {name} / {name}.sum(1, keepdim=True); rows of none have weight 0."
+    if not math.isfinite(most) or not math.isfinite(low):
+        got, remedy = "NaN or infinite values", ""
+    elif low < 0 or high > 1:
+        remedy = f" Are these logits? Then {name}.softmax(1)."
+    raise ValueError(
+        f"{WHO}: {name} must be shares of classes, none below 0 and with a sum of 1 in each row; got {got}.{remedy}"
+    )

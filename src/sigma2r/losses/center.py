@@ -14,7 +14,7 @@ from torch import Tensor
 from sigma2r._values import Count, NotNegative, Share, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
 from sigma2r.losses._centers import rows_of
-from sigma2r.losses._checks import check_choice, check_flag, values_are_readable
+from sigma2r.losses._checks import check_choice, check_flag, check_weights, values_are_readable
 from sigma2r.losses._func import is_transformed
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast, working_dtype
@@ -93,12 +93,14 @@ def average_step(
     centers: Float[Tensor, "C D"],
     alpha: float,
     kept: Bool[Tensor, " N"] | None = None,
+    weights: Float[Tensor, " N"] | None = None,
 ) -> Float[Tensor, "C D"]:
     r"""What Wen et al.'s rule takes from each center after a batch: alpha times their :math:`\Delta c`.
 
-    .. math:: \Delta c_j = \frac{\sum_i [y_i = j] (c_j - x_i)}{1 + \sum_i [y_i = j]}
+    .. math:: \Delta c_j = \frac{\sum_i w_i [y_i = j] (c_j - x_i)}{1 + \sum_i w_i [y_i = j]}
 
-    Rows whose distance to their center is not finite, such as those with NaN, are as if they were not there.
+    The weights w are 1 in their paper, and where none are given: a row of weight 2 counts as two rows, one of weight 0
+    is as if it were not there, as is a row whose distance to its center, or weight, is not finite, such as NaN.
 
     Args:
         features: Shape ``(N, D)``.
@@ -106,22 +108,38 @@ def average_step(
         centers: Shape ``(C, D)``.
         alpha: The share, in (0, 1].
         kept: Which samples count, shape ``(N,)``; None: all.
+        weights: A factor of at least 0 for each sample, shape ``(N,)``; one below counts as 0 where values are not
+            looked at.
 
     Returns:
         Shape ``(C, D)``, float32 or wider: exactly 0 for a class that is not in the batch.
 
+    Raises:
+        ValueError: If there is not one weight for each sample, or one is negative.
+
     Source: "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016, eq. 4.
     """
     offset = _offset(features, labels, centers)
-    counted = _are_finite(offset)
-    return _average_step(offset, labels, centers, alpha, counted if kept is None else counted & kept)
+    shares = _shares("average_step", features, weights, offset)
+    counted = _are_finite(offset, shares)
+    return _average_step(offset, labels, centers, alpha, counted if kept is None else counted & kept, shares)
 
 
-def _average_step(offset: Tensor, labels: Tensor, centers: Tensor, alpha: float, counted: Tensor | None) -> Tensor:
+def _average_step(
+    offset: Tensor,
+    labels: Tensor,
+    centers: Tensor,
+    alpha: float,
+    counted: Tensor | None,
+    shares: Tensor | None,
+) -> Tensor:
     """:func:`average_step` by c - x (N, D), of the rows that count, (N,) bool; None: all."""
     ones = torch.ones_like(offset[:, 0]) if counted is None else counted.to(offset.dtype)
     if counted is not None:
         offset = offset.masked_fill(~counted.unsqueeze(1), 0.0)
+    if shares is not None:
+        ones = torch.where(ones > 0, shares, 0.0)
+        offset = ones.unsqueeze(1) * offset
     pull = torch.zeros_like(centers, dtype=offset.dtype).index_add_(0, labels, offset)
     counts = torch.zeros_like(pull[:, 0]).index_add_(0, labels, ones)
     return alpha * pull / (1 + counts).unsqueeze(1)
@@ -133,10 +151,23 @@ def _offset(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     return rows.to(working_dtype(rows)) - features.to(centers)
 
 
-def _are_finite(offset: Tensor) -> Tensor:
-    """Which rows have a finite squared length, (N,) bool: sums of the others would not stay finite."""
+def _shares(who: str, features: Tensor, weights: Any, offset: Tensor) -> Tensor | None:
+    """The weights by which rows move centers, (N,), none below 0: 1 plus their sum is divided by."""
+    if weights is None:
+        return None
+    numbers = check_weights(who, features, weights)
+    if values_are_readable(numbers) and numbers.numel() and numbers.min() < 0:
+        raise ValueError(
+            f"{who}: weights must be at least 0 where centers move by the average; got {float(numbers.min()):.4g}. A "
+            "row that is to move nothing has weight 0."
+        )
+    return numbers.detach().to(offset).clamp_min(0)
+
+
+def _are_finite(offset: Tensor, shares: Tensor | None) -> Tensor:
+    """Which rows have a finite squared length and weight, (N,) bool: sums of the others would not stay finite."""
     finite: Tensor = torch.linalg.vecdot(offset, offset).isfinite()
-    return finite
+    return finite if shares is None else finite & shares.isfinite()
 
 
 class CenterLoss(ClassLoss):
@@ -155,7 +186,8 @@ class CenterLoss(ClassLoss):
     forward pass in training mode, by the centers that that forward pass saw; so with gradient accumulation they move
     at each part of a batch. They do not move in evaluation mode, without gradients, or where backward is not called,
     and :meth:`param_groups` is empty. Features are prepared as for the loss; rows with NaN or infinite values move
-    nothing, which a loss on the CPU tells once, and :class:`~sigma2r.diagnosis.Watch` on any device.
+    nothing, which a loss on the CPU tells once, and :class:`~sigma2r.diagnosis.Watch` on any device. With ``weights``
+    a row counts as often as its weight says, one of weight 0 not at all.
 
     Args:
         num_classes: C.
@@ -219,7 +251,7 @@ class CenterLoss(ClassLoss):
         value = super().forward(features, labels, weights=weights)
         moves = self.center_update == "average" and self.training and value.requires_grad
         if moves and not is_transformed():  # torch.func is for functions that change nothing
-            step = self._step(features.detach(), labels, value)
+            step = self._step(features.detach(), labels, weights, value)
             if torch.compiler.is_compiling():
                 moved: Tensor = _Moved.apply(value, self.centers, step)
                 return moved
@@ -227,25 +259,27 @@ class CenterLoss(ClassLoss):
         return value
 
     @torch.no_grad()
-    def _step(self, features: Tensor, labels: Tensor, value: Tensor) -> Tensor:
-        """The step of Wen et al.'s rule, by the rows that the loss sees and that are finite."""
+    def _step(self, features: Tensor, labels: Tensor, weights: Tensor | None, value: Tensor) -> Tensor:
+        """The step of Wen et al.'s rule, by the rows that the loss sees and that are finite, each by its weight."""
         centers = self.centers
         x, y, kept = prepare(
             "CenterLoss", features, labels, centers, ignore_index=self.ignore_index, normalize=self.normalize
         )
         y = y.to(x.device)
         offset = _offset(x, y, centers)
+        shares = _shares("CenterLoss", x, weights, offset)
         if value.dtype == centers.dtype and values_are_readable(value) and math.isfinite(value.sum()):
-            return _average_step(offset, y, centers, self.alpha, kept)  # so every row is finite, too
-        finite = _are_finite(offset)
+            return _average_step(offset, y, centers, self.alpha, kept, shares)  # so every row is finite, too
+        finite = _are_finite(offset, shares)
         if not self._told and values_are_readable(finite) and not finite.all():  # an ignored row is one of zeros
             self._told = True
+            what = "features" if weights is None else "features or weights"
             warnings.warn(
-                f"CenterLoss: {int((~finite).sum())} of {x.shape[0]} rows of features hold NaN, infinite or too large "
-                "values and move no center; this is told once.",
+                f"CenterLoss: {int((~finite).sum())} of {x.shape[0]} rows of {what} hold "
+                "NaN, infinite or too large values and move no center; this is told once.",
                 stacklevel=6,
             )
-        return _average_step(offset, y, centers, self.alpha, finite if kept is None else finite & kept)
+        return _average_step(offset, y, centers, self.alpha, finite if kept is None else finite & kept, shares)
 
     def extra_repr(self) -> str:
         """Sizes and settings, for ``print(loss)``."""

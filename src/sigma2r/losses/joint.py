@@ -3,10 +3,10 @@ r"""The joint objective of Eq. 11: a classification loss, and beside it losses o
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import cast
 
 import torch
@@ -113,7 +113,7 @@ class JointLoss(nn.Module):
         self.auxiliaries = nn.ModuleList(losses)
         self.schedules = weights
         self.ignore_index = _common_ignore_index(losses, ignore_index)
-        self._ignoring = [any(map(_ignores, loss.modules())) for loss in losses]
+        self._ignoring = [any(_ignored_by(part) is not None for part in loss.modules()) for loss in losses]
         self.frozen_features = frozen_features
         self.weights: list[float] = []
         self.set_epoch(0)
@@ -292,8 +292,8 @@ class JointLoss(nn.Module):
 def _common_ignore_index(losses: Sequence[nn.Module], asked: int | None) -> int:
     """The label that all losses ignore; where none says one, the one that is asked for."""
     parts = [part for loss in losses for part in loss.modules()]
-    stated = {f"{part.ignore_index} ({type(part).__name__})": part.ignore_index for part in parts if _ignores(part)}
-    values = {int(cast("int", value)) for value in stated.values()}
+    stated = {f"{value} ({type(part).__name__})": value for part in parts if (value := _ignored_by(part)) is not None}
+    values = set(stated.values())
     if len(values | ({asked} if asked is not None else set())) > 1:
         beside = "" if asked is None else f"{asked} beside "
         raise ValueError(
@@ -303,6 +303,9 @@ def _common_ignore_index(losses: Sequence[nn.Module], asked: int | None) -> int:
     return values.pop() if values else IGNORE_INDEX if asked is None else asked
 
 
-def _ignores(part: nn.Module) -> bool:
-    """Whether a loss, or one inside it, says which label it ignores."""
-    return isinstance(getattr(part, "ignore_index", None), Integral)
+def _ignored_by(part: nn.Module) -> int | None:
+    """Which label a part of a loss says that it ignores, be it a scalar of torch or numpy; None: it says none."""
+    try:
+        return operator.index(cast("int", getattr(part, "ignore_index", None)))
+    except TypeError:
+        return None

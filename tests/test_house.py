@@ -40,7 +40,7 @@ def paths_of_one_machine(text: str) -> list[str]:
 def test_no_file_names_a_path_of_one_machine():
     assert paths_of_one_machine("see '/data/images/x.png'") == ["/data/"]  # the check can fail
     assert paths_of_one_machine("/usr/share/datasets, train/class/x, https://a.org/b/c") == []
-    others = [path for path in TRACKED if path not in (Path(__file__), ROOT / ".gitignore")]
+    others = [path for path in TRACKED if path not in (Path(__file__), ROOT / ".gitignore") and path.suffix != ".xz"]
     texts = {path: path.read_bytes().decode(errors="ignore") for path in others}
     assert {name_of(path): found for path, text in texts.items() if (found := paths_of_one_machine(text))} == {}
 

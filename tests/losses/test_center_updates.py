@@ -60,8 +60,14 @@ def wen_weighted(features, labels, centers, alpha, weights):
     return torch.tensor(moved, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("weights", [[1.0, 2.0, 0.5, 3.0], [0.0, 1.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0], [0, 3, 1, 2]])
-@pytest.mark.parametrize("kind", [torch.tensor, list])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [1.0, 2.0, 0.5, 3.0], [0.0, 1.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0],
+        pytest.param([0, 3, 1, 2], marks=pytest.mark.message),  # annotations know tensors of real numbers alone
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [torch.tensor, pytest.param(list, marks=pytest.mark.message)])
 @pytest.mark.parametrize("joint", [False, True])
 def test_a_row_moves_its_center_in_proportion_to_its_weight(weights, kind, joint, generator):
     loss = CenterLoss(3, 2, center_update="average", generator=generator).double()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sigma2r._absent import AbsentError
 from sigma2r._call import broken
 from sigma2r._suggest import unknown
 
@@ -38,7 +39,8 @@ def resolve(kind: str, path: str) -> Any:
         path: Spelled as :func:`is_path` wants it.
 
     Raises:
-        ValueError: If there is no such module, file or name, or importing it fails.
+        AbsentError: If there is no such module or file.
+        ValueError: If it has no such name, or importing it fails.
 
     Example:
         >>> resolve("loss", "sigma2r.losses:CenterLoss").__name__
@@ -73,26 +75,30 @@ def source_of(path: str) -> str:
 def _module(kind: str, where: str) -> ModuleType:
     _also_look_in(Path.cwd())
     try:
-        return _file(where) if where.endswith(".py") else importlib.import_module(where)
+        return _file(kind, where) if where.endswith(".py") else importlib.import_module(where)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{where}.".startswith(f"{error.name}."):
-            raise ValueError(
+            raise AbsentError(
                 f"resolve: the module of a {kind} must be installed or lie in the current folder; there is no "
                 f"{where}. {Path.cwd()} was looked in as well."
             ) from None
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
+    except AbsentError:
+        raise
     except (FileNotFoundError, SyntaxError) as error:
         raise ValueError(f"resolve: the file of a {kind} cannot be used: {error}.") from error
     except (Exception, SystemExit) as error:  # whatever the code of a user raises
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
 
 
-def _file(where: str) -> ModuleType:
+def _file(kind: str, where: str) -> ModuleType:
     """The module of a file, imported once."""
     given = Path(where).expanduser()
     found = next((path for path in (given, *(Path(folder) / given for folder in sys.path)) if path.is_file()), None)
     if found is None:
-        raise FileNotFoundError(f"there is no file {where}; {Path.cwd()} was looked in")
+        raise AbsentError(
+            f"resolve: the file of a {kind} cannot be used: there is no file {where}; {Path.cwd()} was looked in."
+        )
     found = found.resolve()
     name = f"{found.stem}_{hashlib.sha256(str(found).encode()).hexdigest()[:8]}"
     if name in sys.modules:

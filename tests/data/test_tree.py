@@ -397,6 +397,50 @@ def test_what_nothing_needs_is_refused(tmp_path):
                 load_images(name, "train", **option)
 
 
+def mixed(root: Path, first: type, others: type) -> Path:
+    """The first image of each class of train holds values of another type than all others."""
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (root / split / name).mkdir(parents=True)
+            for i in range(3):
+                kind = first if split == "train" and i == 0 else others
+                Image.fromarray(np.full((8, 8), 100 * (kind is not np.uint8) + i, dtype=kind)).save(
+                    root / split / name / f"{i}.tif"
+                )
+    return root
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("pixel_range", [None, (0, 4095)])
+@pytest.mark.parametrize("kinds", [(np.uint8, np.float32), (np.float32, np.uint8), (np.int32, np.uint16),
+                                   (np.uint16, np.float32), (np.uint8, np.int32)])  # fmt: skip
+def test_values_of_several_kinds_are_refused_with_and_without_a_range(tmp_path, kinds, pixel_range):
+    root = mixed(tmp_path, *kinds)
+    for split in ("train", "test"):
+        with pytest.raises(ValueError, match=r"must have values of one kind .* in train/cat/0.tif, .* in train/cat/1"):
+            loaded(root, split, pixel_range=pixel_range)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("kinds", [(np.uint8, np.uint16), (np.uint16, np.uint8)])
+def test_8_and_16_bits_together_are_said_and_no_range_is_for_some_of_them(tmp_path, kinds):
+    root = mixed(tmp_path, *kinds)
+    deep = "1.tif" if kinds[0] is np.uint8 else "0.tif"
+    with pytest.warns(UserWarning, match=rf"images of more than 8 bits, of which the 8 highest .*; train/cat/{deep}"):
+        loaded(root)
+    with pytest.raises(ValueError, match=r"values of one kind .*; there are (8|16)-bit in train/cat/0.tif, (8|16)-bit"):
+        loaded(root, pixel_range=(0, 4095))
+
+
+@pytest.mark.parametrize("place", ["train/dog/0", "train/dog/2", "test/cat/1"])
+def test_pages_of_any_image_are_said(tmp_path, place):
+    root = write_images(tmp_path, mode="L")
+    pages = [Image.new("L", (8, 8), value) for value in (9, 200)]
+    pages[0].save(root / f"{place}.png", save_all=True, append_images=pages[1:])
+    (told,) = warned(lambda: loaded(root))
+    assert f"several frames or pages, of which the first is used: {place}.png" in told
+
+
 def test_pages_after_the_first_are_said(tmp_path):
     root = write_images(tmp_path, mode="L")
     pages = [Image.new("L", (8, 8), value) for value in (9, 200)]

@@ -3,16 +3,20 @@
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-from sigma2r.data import ImageData
+from sigma2r._absent import AbsentError
+from sigma2r.data import ImageData, load_images
 from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study
 from sigma2r.studies.record import Record
 from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.train import train
+from tests.data.test_datasets import write_tiny_fashion
 from tests.studies.test_cli import call
 from tests.studies.test_folder import PowerCut, content_of, cut_after
 from tests.studies.test_train import QUIET
@@ -75,6 +79,65 @@ def test_a_record_of_other_data_is_not_told_as_the_result(own, tiny_run, tmp_pat
     assert train(run, tmp_path / "again", QUIET).data != Record.read(tmp_path / "run/record.json").data
 
 
+def a_class_in_train_alone(folder: Path) -> None:
+    shutil.copytree(folder / "train/dark", folder / "train/night")
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "train/gray/3.png"
+    path.write_bytes(path.read_bytes()[:45])  # within its pixels
+
+
+def of_another_size(folder: Path) -> None:
+    Image.new("L", (9, 9)).save(folder / "train/dark/1.png")
+
+
+def a_class_without_test_images(folder: Path) -> None:
+    for path in (folder / "test/dark").iterdir():
+        path.unlink()
+
+
+def without_test(folder: Path) -> None:
+    shutil.rmtree(folder / "test")
+
+
+def emptied(folder: Path) -> None:
+    for split in ("train", "test"):
+        shutil.rmtree(folder / split)
+
+
+def a_file_for_a_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
+USELESS = {
+    a_class_in_train_alone: r"they differ in: night",
+    cut_off: r"gray/3.png must be a readable image",
+    of_another_size: r"1.png must have the size of the other images",
+    a_class_without_test_images: r"each class must have images",
+    without_test: r"test/ is missing",
+    emptied: r"train/ is missing",
+    a_file_for_a_folder: r"train/ is missing",
+}
+
+
+@pytest.mark.parametrize("change", USELESS)
+def test_a_record_is_not_told_as_the_result_of_data_that_cannot_be_used_any_more(own, tiny_run, tmp_path, change):
+    run = dataclasses.replace(tiny_run, dataset=f"folder:{own}", epochs=1)
+    study = comparison_study(dataclasses.replace(run, loss_options={}), ["center@0.1"], 1)
+    train(run, tmp_path / "run", QUIET)
+    reproduce(study, AS_DESCRIBED, tmp_path / "several", where=QUIET)
+    change(own)
+    before = content_of(tmp_path)
+    message = rf"those of folder:.*photos are others now, .*: .*{USELESS[change]}[^\n]*\. Choose another --out [^\n]*$"
+    with pytest.raises(ValueError, match=message):
+        train(run, tmp_path / "run", QUIET)
+    with pytest.raises(ValueError, match=message):
+        reproduce(study, AS_DESCRIBED, tmp_path / "several", where=QUIET)
+    assert content_of(tmp_path) == before
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_does_not_go_on_with_other_data(own, tiny_run, tmp_path, monkeypatch, change):
     run = dataclasses.replace(tiny_run, dataset=f"folder:{own}")
@@ -123,6 +186,48 @@ def test_data_that_are_gone_are_told_and_the_record_still_serves(own, tiny_run, 
     shutil.rmtree(own)
     with pytest.warns(UserWarning, match=r"cannot be looked at, so its record may be of other data: .*photos"):
         assert train(run, tmp_path / "run", QUIET).as_dict() == first.as_dict()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_module_of_data_that_is_gone_is_told_and_a_function_that_fails_is_refused(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (
+        "import torch, sigma2r.data as d\ndef bars(split):\n    values = torch.arange(24)\n    return d.ImageData("
+        "values.view(24, 1, 1, 1).expand(24, 1, 8, 8).to(torch.uint8), values % 3, ('a', 'b', 'c'))\n"
+    )
+    for name, after in (("gone.py", None), ("failing.py", "def bars(split):\n    return open('gone.bin')\n")):
+        path = tmp_path / name
+        path.write_text(text)
+        run = dataclasses.replace(tiny_run, dataset=f"{name}:bars", epochs=1, augmentation=None)
+        first = train(run, tmp_path / path.stem, QUIET)
+        for module in [module for module in sys.modules if module.startswith(f"{path.stem}_")]:
+            monkeypatch.delitem(sys.modules, module)  # as in another process
+        if after is None:
+            path.unlink()
+            with pytest.warns(UserWarning, match=r"cannot be looked at, so .*: resolve: .* there is no file gone.py"):
+                assert train(run, tmp_path / path.stem, QUIET).as_dict() == first.as_dict()
+        else:
+            path.write_text(after)
+            with pytest.raises(ValueError, match=r"are others now, which cannot be used: .*FileNotFoundError.*--out"):
+                train(run, tmp_path / path.stem, QUIET)
+
+
+def test_files_of_a_named_data_set_are_absent_only_where_none_is_there(tmp_path):
+    for name in ("fashion-mnist", "cifar10", "cifar100"):
+        with pytest.raises(AbsentError, match=rf"^{name}: "):
+            load_images(name, "train", data_dir=tmp_path)
+    write_tiny_fashion(tmp_path)
+    for name in ("t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "train-images-idx3-ubyte"):
+        (tmp_path / name).unlink()
+        with pytest.raises(ValueError, match=r"^fashion-mnist: .* must lie in one of") as refused:
+            load_images("fashion-mnist", name.split("-")[0].replace("t10k", "test"), data_dir=tmp_path)
+        assert type(refused.value) is ValueError
+    (tmp_path / "cifar10/test").mkdir(parents=True)
+    (tmp_path / "cifar-100-python").mkdir()
+    for name in ("cifar10", "cifar100"):
+        with pytest.raises(ValueError, match=rf"^{name}: ") as refused:
+            load_images(name, "train", data_dir=tmp_path)
+        assert type(refused.value) is ValueError
 
 
 def test_a_data_set_of_ones_own_is_looked_at_too(tiny_run, tmp_path, monkeypatch):

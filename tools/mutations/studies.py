@@ -59,6 +59,8 @@ MUTATIONS = [
         ("no images are set aside", "validation_fraction=run.validation_fraction,", "validation_fraction=0.0,"),
         ("all images of a class", "images_per_class=run.images_per_class,", "images_per_class=None,"),
         ("other data than before", 'if split in now and seen.get("fingerprint") != now[split]["fingerprint"]:', "if False:"),
+        ("data that no longer load pass", "except AbsentError as error:", "except (ValueError, OSError) as error:"),
+        ("data that are gone are refused", "except AbsentError as error:", "except ZeroDivisionError as error:"),
     ),
     *of(
         "studies/record.py",

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from sigma2r._absent import AbsentError
 from sigma2r.data.folder import folder_images
 from sigma2r.data.images import ImageData
 from sigma2r.data.packed import packed_images
@@ -30,11 +31,12 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
         download: Let torchvision fetch its files into ``data_dir`` if nothing of this is there.
 
     Raises:
-        ValueError: If nothing is there, or a file is cut off, damaged or not what torchvision's checksums say.
+        AbsentError: If nothing is there.
+        ValueError: If a file is cut off, damaged or not what torchvision's checksums say.
     """
     named = data_dir or os.environ.get("SIGMA2R_DATA_DIR")
     if named is None:
-        raise ValueError(
+        raise AbsentError(
             f"{name}: --data-dir or SIGMA2R_DATA_DIR must name the folder with its files; neither does. With "
             "--download true torchvision fetches them there."
         )
@@ -45,7 +47,7 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
         source(str(root), download=True)
         found = _find(root, name)
     if found is None:
-        raise ValueError(
+        raise (ValueError if (root / name).exists() else AbsentError)(
             f"{name}: {root} must hold {source.base_folder}, a folder {name} with train/ and test/, or {name}*.tar.*; "
             "it holds none of them. Add --download true to fetch torchvision's files."
         )

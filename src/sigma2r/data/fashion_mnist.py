@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from sigma2r._absent import AbsentError
 from sigma2r.data.idx import read_idx
 from sigma2r.data.images import ImageData
 
@@ -11,6 +12,7 @@ CLASS_NAMES = (
 )  # fmt: skip
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 _PREFIX = {"train": "train", "test": "t10k"}
+_PARTS = (("images", 3), ("labels", 1))
 
 
 def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = False) -> ImageData:
@@ -23,16 +25,18 @@ def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = Fal
         download: Let torchvision fetch them into ``data_dir`` if they are nowhere.
 
     Raises:
-        ValueError: If a file is missing, cut off, damaged, or does not fit its partner.
+        AbsentError: If none of the four files is there.
+        ValueError: If one of them is missing, cut off, damaged, or does not fit its partner.
     """
     folders = _folders(data_dir)
     if download and _find(folders, split, "images", 3) is None:
         _download(folders[0])
     parts = {}
-    for part, dimensions in (("images", 3), ("labels", 1)):
+    for part, dimensions in _PARTS:
         path = _find(folders, split, part, dimensions)
         if path is None:
-            raise ValueError(
+            some = any(_find(folders, name, *other) for name in _PREFIX for other in _PARTS)
+            raise (ValueError if some else AbsentError)(
                 f"fashion-mnist: {_PREFIX[split]}-{part}-idx{dimensions}-ubyte (or .gz) must lie in one of "
                 f"{', '.join(map(str, folders))}; it does not. Install Debian's package dataset-fashion-mnist, point "
                 "--data-dir at the four files, or add --download true."

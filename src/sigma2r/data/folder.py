@@ -12,7 +12,7 @@ from sigma2r.data.formats import image_endings
 from sigma2r.data.images import ImageData
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import PixelRange, as_pixel_range, read_pixels
-from sigma2r.data.survey import Firsts, are_gray
+from sigma2r.data.survey import Survey
 from sigma2r.data.threads import mapped
 from sigma2r.data.tree import ImageTree, read_tree, split_folder
 
@@ -103,14 +103,13 @@ def folder_images(
     tree = training if split == "train" else _other_split(root, split, training, missing_classes)
     tree.passed_over.say(f"folder: in {shown(tree.folder)}")
     _refuse_empty(training)
-    firsts = Firsts.of(root, [paths[0] for paths in training.images.values()])
-    firsts.check_range(pixel_range)
+    firsts = [paths[0] for paths in training.images.values()]
+    survey = Survey.of(root, firsts, _both_splits(root, training, tree))
+    survey.check_range(pixel_range)
     if split == "train":
-        firsts.say_what_is_lost(pixel_range)
-    if gray is None:
-        gray = are_gray(_both_splits(root, training, tree))
-    height, width = firsts.size() if image_size is None else (image_size, image_size)
-    shape = (1 if gray else 3, height, width)
+        survey.say_what_is_lost(pixel_range)
+    height, width = survey.size() if image_size is None else (image_size, image_size)
+    shape = (1 if (survey.gray if gray is None else gray) else 3, height, width)
     classes = [tree.images.get(name, []) for name in training.images]
     images = FolderImages(
         [path for paths in classes for path in paths],

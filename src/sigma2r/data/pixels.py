@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PixelRange = tuple[float, float]
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 WIDE = (*_SIXTEEN_BITS, "I", "F")  # modes of more than 8 bits
+EIGHT_BITS, SIXTEEN_BITS = "8-bit", "16-bit"
 _GRAY = (*WIDE, "1", "L", "LA", "La")
 _PAGED = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}  # the frames of other formats are parts of one picture
 _WHITE_IS_ZERO = 0
@@ -129,6 +130,15 @@ def is_gray(image: "Image.Image") -> bool:
     return palette[0::3] == palette[1::3] == palette[2::3]
 
 
+def depth(image: "Image.Image") -> str:
+    """What the values of an image are whose header is read: ``EIGHT_BITS``, ``SIXTEEN_BITS``, or what needs a range."""
+    if image.mode not in WIDE:
+        return EIGHT_BITS
+    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return SIXTEEN_BITS
+    return "floating-point" if image.mode == "F" else "32-bit or signed"
+
+
 def has_more_frames(image: "Image.Image") -> bool:
     """Whether there are frames or pages after the first, which alone is used."""
     return image.format in _PAGED and bool(getattr(image, "is_animated", False))
@@ -149,10 +159,9 @@ def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) 
         if not torch.isfinite(values).all():
             raise RefusedError(f"folder: {name} must hold finite values alone; it holds others. Take it out.")
         seen = ((values.double() - low) * (255 / (high - low))).round_()
-    elif image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+    elif (kind := depth(image)) == SIXTEEN_BITS:
         seen = values >> (_bits(image) - 8)  # Pillow scales PGM files of any maximum to 16 bits
     else:
-        kind = "floating-point" if image.mode == "F" else "32-bit or signed"
         raise RefusedError(
             f"folder: {name} holds {kind} values, and no file tells which of them are black and white; its own go from "
             f"{values.min().item():.6g} to {values.max().item():.6g}. "

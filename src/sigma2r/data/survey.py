@@ -8,9 +8,11 @@ from pathlib import Path
 from sigma2r.data.formats import opened
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import (
-    WIDE,
+    EIGHT_BITS,
+    SIXTEEN_BITS,
     PixelRange,
     as_seen,
+    depth,
     has_more_frames,
     is_gray,
     turn_upright,
@@ -20,41 +22,59 @@ from sigma2r.data.threads import mapped
 
 
 @dataclass(frozen=True)
-class Firsts:
-    """The first image of each class of train, which speak for all where asking all would cost too much.
+class Survey:
+    """What the headers of all images of a folder tell, and the first image of each class of train.
 
     Args:
         root: The folder of the data set.
-        paths: The images.
-        wide: The first of them that has more than 8 bits.
-        paged: The first of them that has several frames or pages.
+        firsts: The first images, whose size is that of all.
+        gray: Whether no image has colours.
+        depths: The first image of each kind of values, by :func:`~sigma2r.data.pixels.depth`.
+        paged: The first image that has several frames or pages.
     """
 
     root: Path
-    paths: tuple[Path, ...]
-    wide: Path | None
+    firsts: tuple[Path, ...]
+    gray: bool
+    depths: dict[str, Path]
     paged: Path | None
 
     @classmethod
-    def of(cls, root: Path, paths: Sequence[Path]) -> "Firsts":
-        """Look at their headers."""
-        wide = paged = None
-        for path in paths:
-            with opened(path, shown(path)) as image:
-                wide = wide or (path if image.mode in WIDE else None)
-                paged = paged or (path if has_more_frames(image) else None)
-        return cls(root, tuple(paths), wide, paged)
+    def of(cls, root: Path, firsts: Sequence[Path], paths: Iterable[Path]) -> "Survey":
+        """Read the headers of ``paths``, which are all images of both splits: any may differ from the first.
+
+        Raises:
+            ValueError: If one is no image, naming it.
+        """
+        gray, paged = True, None
+        depths: dict[str, Path] = {}
+        for path, has_no_colours, kind, is_paged in mapped(_looked_at, paths):
+            gray = gray and has_no_colours
+            depths.setdefault(kind, path)
+            paged = paged or (path if is_paged else None)
+        return cls(root, tuple(firsts), gray, depths, paged)
+
+    @property
+    def wide(self) -> Path | None:
+        """The first image of more than 8 bits."""
+        return next((path for kind, path in self.depths.items() if kind != EIGHT_BITS), None)
 
     def check_range(self, pixel_range: PixelRange | None) -> None:
-        """Refuse a range that nothing needs, and images that need one.
+        """Refuse a range that nothing needs or that would be for some images alone, and images that need one.
 
         Raises:
             ValueError: Saying which.
         """
         if pixel_range is not None and self.wide is None:
             raise ValueError(
-                "folder: pixel_range is for gray images of more than 8 bits or of floats; the first images of "
+                "folder: pixel_range is for gray images of more than 8 bits or of floats; the images of "
                 f"{shown(self.root)} are not such (Pillow reads colours of 16 bits as their 8 highest). Leave it out."
+            )
+        if len(self.depths) > 1 and (pixel_range is not None or not self.depths.keys() <= {EIGHT_BITS, SIXTEEN_BITS}):
+            told = ", ".join(f"{kind} in {self._below(path)}" for kind, path in self.depths.items())
+            raise ValueError(
+                f"folder: images of {shown(self.root)} must have values of one kind where a pixel_range is given or "
+                f"needed; there are {told}. Convert them to one kind."
             )
         if self.wide is not None:
             with opened(self.wide, shown(self.wide)) as image:
@@ -85,7 +105,7 @@ class Firsts:
             ValueError: If they are not square and of one size.
         """
         sizes = set()
-        for path in self.paths:
+        for path in self.firsts:
             with opened(path, shown(path)) as image:
                 image.load()
                 turn_upright(image)
@@ -102,15 +122,6 @@ class Firsts:
         return shown(path.relative_to(self.root))
 
 
-def are_gray(paths: Iterable[Path]) -> bool:
-    """Whether no image has colours; their headers are read until one has.
-
-    Raises:
-        ValueError: If one that is looked at is no image, naming it.
-    """
-    return all(mapped(_has_no_colours, paths))
-
-
-def _has_no_colours(path: Path) -> bool:
+def _looked_at(path: Path) -> tuple[Path, bool, str, bool]:
     with opened(path, shown(path)) as image:
-        return is_gray(image)
+        return path, is_gray(image), depth(image), has_more_frames(image)

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigma2r._absent import AbsentError
 from sigma2r.data.formats import image_endings
 from sigma2r.data.names import NO_FILE, OUTSIDE, TWICE, PassedOver, check_class_names, ending, is_hidden, shown
 
@@ -36,7 +37,8 @@ def split_folder(root: Path, split: str) -> tuple[Path, list[str]]:
         The folder, and the other names of test/ that lie beside it and are not read.
 
     Raises:
-        ValueError: If it is missing, or test/ is and several others could stand for it.
+        AbsentError: If the folder of the data set is not there.
+        ValueError: If the split is missing, or test/ is and several others could stand for it.
     """
     others = [name for name in VALIDATION_NAMES if split == "test" and (root / name).is_dir()]
     if (root / split).is_dir():
@@ -50,7 +52,7 @@ def split_folder(root: Path, split: str) -> tuple[Path, list[str]]:
         )
     there = sorted(shown(p.name) + "/" for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
     holds = f"it holds {', '.join(there[:5])}{', ...' * (len(there) > 5)}" if there else "it holds no folders"
-    raise ValueError(
+    raise (ValueError if root.exists() else AbsentError)(
         f"folder: {shown(root)} must hold train/ and test/ with a folder for each class; {split}/ is missing, "
         f"{holds if root.is_dir() else 'and so is the folder itself'}."
     )

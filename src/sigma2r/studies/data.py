@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sigma2r._absent import AbsentError
 from sigma2r._resolve import source_of
 from sigma2r.data.fingerprint import fingerprint
 from sigma2r.data.splits import Split, load_splits
@@ -38,13 +39,20 @@ def describe_code(run: Run) -> dict[str, str]:
 
 def say_if_other_code(run: Run, before: Mapping[str, str] | None) -> None:
     """One sentence if code of one's own has changed: the record and the checkpoints are of what it was."""
-    changed = [path for path, code in describe_code(run).items() if (before or {}).get(path, code) != code]
+    changed = [path for path in run.own_code.values() if not _is_as_it_was(path, before or {})]
     if changed:
         warnings.warn(
             f"train: the code of {', '.join(changed)} has changed since {run.loss_name}, seed {run.init_seed}, was "
             "trained with it, and what was trained stays. Choose another --out to train with the code as it is.",
             stacklevel=2,
         )
+
+
+def _is_as_it_was(path: str, before: Mapping[str, str]) -> bool:
+    try:
+        return path not in before or source_of(path) == before[path]
+    except AbsentError:  # code that is gone has not changed; who needs it says so
+        return True
 
 
 def load(run: Run, where: Where) -> dict[str, Split]:
@@ -86,7 +94,7 @@ def refuse_records_of_other_data(records: Iterable[Record], where: Where) -> Non
     """Look at the data of finished runs, once for each data set; data that are gone are told.
 
     Raises:
-        ValueError: If a record is of other data than are there now.
+        ValueError: If a record is of other data than are there now, which may be such as cannot be used.
     """
     now: dict[tuple[Any, ...], Seen | None] = {}
     for record in records:
@@ -103,9 +111,14 @@ def _looked_at(run: Run, where: Where) -> Seen | None:
     try:
         whole = {name: getattr(run, name) for name in DATA_FIELDS}
         return describe_data(load_splits(**whole, data_dir=where.data_dir, download=where.download))
-    except (ValueError, OSError) as error:
+    except AbsentError as error:
         warnings.warn(
             f"train: the data of {run.dataset} cannot be looked at, so its record may be of other data: {error}",
             stacklevel=2,
         )
         return None
+    except (ValueError, OSError) as error:  # they could be used when the record was made
+        raise ValueError(
+            f"train: a record is of the data that it was made with; those of {run.dataset} are others now, which "
+            f"cannot be used: {str(error).rstrip('.')}. Choose another --out to train on data that can."
+        ) from error

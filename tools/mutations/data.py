@@ -63,6 +63,9 @@ MUTATIONS = [
     ),
     *of(
         "data/pixels.py",
+        ("signed values as unsigned", "    _refuse_misread(image, name)\n", ""),
+        ("FITS without a sign", '_OF_UNKNOWN_SIGN = ("FITS", ', "_OF_UNKNOWN_SIGN = ("),
+        ("32 bits with a sign always", "if unsigned else values", "if False else values"),
         ("a key of 16 bits", "tuple(value >> 8 for value in key)", "key"),
         ("lying on its side", "    turn_upright(image)\n", ""),
         ("damaged EXIF ends the run", "    except Exception:  # the pixels", "    except KeyboardInterrupt:  # the pixels"),

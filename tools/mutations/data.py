@@ -87,6 +87,7 @@ MUTATIONS = [
         ("a range that nothing needs", "if pixel_range is not None and self.wide is None:", "if False:"),
         ("a range for some of the images", "if len(self.depths) > 1 and (", "if False and ("),
         ("the last image speaks for all", "depths.setdefault(kind, path)", "depths = {kind: path}"),
+        ("colours of 16 bits cut in silence", "if self.cut is not None:", "if False:"),
         ("pages lost in silence", "if self.paged is not None:", "if False:"),
         ("bits lost in silence", "if self.wide is not None and pixel_range is None:", "if False:"),
     ),

@@ -6,6 +6,7 @@ first counts. Integers of more than 8 bits keep their 8 highest; values whose bl
 """
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,6 +29,7 @@ _PAGED = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}  # the frames of o
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC, _BITS, _SAMPLE_FORMAT = 262, 258, 339  # tags of TIFF
 _UNSIGNED, _SIGNED = 1, 2
+_DEEP = re.compile(r";16[BLN]")  # how Pillow calls 16 bits a channel in a file; BGR;16 is 16 bits a pixel
 _OF_UNKNOWN_SIGN = ("FITS", "MCIDAS")  # Pillow reads their 16 bits as unsigned; those of FITS are signed
 
 
@@ -140,6 +142,11 @@ def depth(image: "Image.Image") -> str:
     if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
         return SIXTEEN_BITS
     return "floating-point" if image.mode == "F" else "32-bit or signed"
+
+
+def is_cut_to_8_bits(image: "Image.Image") -> bool:
+    """Whether Pillow itself keeps the 8 highest of 16 bits: of colours, and of gray with alpha."""
+    return image.mode not in WIDE and any(_DEEP.search(str(tile[3])) for tile in getattr(image, "tile", ()))
 
 
 def has_more_frames(image: "Image.Image") -> bool:

@@ -113,6 +113,59 @@ def test_a_range_says_what_is_black_and_white(values, pixel_range):
     assert np.array_equal(as_array(read(stored(Image.fromarray(values), "TIFF"), 1, pixel_range)), RAMP)
 
 
+def tiff_of(values: np.ndarray) -> io.BytesIO:
+    """A TIFF file of any kind of integers, which Pillow does not write."""
+    data, (height, width) = values.astype(values.dtype.newbyteorder("<")).tobytes(), values.shape
+    tags = [(256, width), (257, height), (258, 8 * values.dtype.itemsize), (259, 1), (262, 1), (273, 8), (277, 1),
+            (278, height), (279, len(data)), (339, 2 if values.dtype.kind == "i" else 1)]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in tags)
+    return io.BytesIO(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + bytes(4))
+
+
+def fits_of(values: np.ndarray) -> io.BytesIO:
+    bits = 8 * values.dtype.itemsize
+    cards = ["SIMPLE  =                    T", f"BITPIX  = {bits:20}", "NAXIS   =                    2",
+             f"NAXIS1  = {values.shape[1]:20}", f"NAXIS2  = {values.shape[0]:20}", "END"]  # fmt: skip
+    head = "".join(card.ljust(80) for card in cards).ljust(2880).encode()
+    return io.BytesIO(head + values.astype(values.dtype.newbyteorder(">")).tobytes().ljust(2880, b"\0"))
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("pixel_range", [None, (-128, 127)])
+@pytest.mark.parametrize(
+    ("source", "bits"),
+    [(tiff_of(np.array([[-3, 5]], np.int8)), 8), (tiff_of(np.array([[1, 5]], np.int8)), 8),
+     (fits_of(np.array([[-3, 500]], np.int16)), 16), (fits_of(np.array([[3, 500]], np.int16)), 16)],
+)  # fmt: skip
+def test_signed_values_that_pillow_reads_as_unsigned_are_refused(source, bits, pixel_range):
+    with pytest.raises(
+        ValueError, match=rf"^folder: x holds {bits}-bit values that are signed or may be, which Pillow"
+    ):
+        read(source, 1, pixel_range)
+
+
+@pytest.mark.parametrize(
+    ("source", "pixel_range"),
+    [
+        (tiff_of(np.array([[0, 4_000_000_000, 2_000_000_000]], np.uint32)), (0, 4_000_000_000)),
+        (tiff_of(np.array([[-500, 500, 0]], np.int16)), (-500, 500)),
+        (tiff_of(np.array([[-70_000, 70_000, 0]], np.int32)), (-70_000, 70_000)),
+        (tiff_of(np.array([[0, 60_000, 30_000]], np.uint16)), (0, 60_000)),
+        (fits_of(np.array([[-70_000, 70_000, 0]], np.int32)), (-70_000, 70_000)),
+        (tiff_of(np.array([[0, 255, 128]], np.uint8)), None),
+        (fits_of(np.array([[0, 255, 128]], np.uint8)), None),
+    ],
+)
+def test_integers_have_the_sign_that_their_file_tells(source, pixel_range):
+    assert as_array(read(source, 1, pixel_range)).tolist() == [[0, 255, 128]]
+
+
+@pytest.mark.message
+def test_values_of_32_bits_without_a_sign_are_told_as_they_are():
+    with pytest.raises(ValueError, match=r"32-bit or signed values, .* go from 3 to 3e\+09\."):
+        read(tiff_of(np.array([[3, 3_000_000_000]], np.uint32)), 1)
+
+
 def test_values_outside_the_range_are_black_or_white():
     values = np.array([[-3, 0, 0.5, 1, 7]], dtype=np.float32)
     assert as_array(read(stored(Image.fromarray(values), "TIFF"), 1, (0, 1))).tolist() == [[0, 0, 128, 255, 255]]

@@ -3,7 +3,9 @@
 import os
 import re
 import socket
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -430,6 +432,26 @@ def test_8_and_16_bits_together_are_said_and_no_range_is_for_some_of_them(tmp_pa
         loaded(root)
     with pytest.raises(ValueError, match=r"values of one kind .*; there are (8|16)-bit in train/cat/0.tif, (8|16)-bit"):
         loaded(root, pixel_range=(0, 4095))
+
+
+def deep_png(path: Path, colour_type: int, channels: int) -> None:
+    """A PNG of 16 bits a channel with values up to 4095, which Pillow does not write."""
+    rows = (b"\0" + struct.pack(">H", 4095) * 8 * channels) * 8
+    head = struct.pack(">2I5B", 8, 8, 16, colour_type, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
+@pytest.mark.parametrize("place", ["train/cat/0.png", "train/dog/2.png", "test/cat/1.png"])
+def test_colours_and_transparency_of_16_bits_are_said_once(tmp_path, colour_type, channels, place):
+    root = write_images(tmp_path)
+    deep_png(root / place, colour_type, channels)
+    (told,) = warned(lambda: loaded(root))
+    assert "images of 16 bits in colours or with transparency, of which the 8 highest are kept" in told
+    assert place in told
+    assert warned(lambda: loaded(root, "test")) == []
 
 
 @pytest.mark.parametrize("place", ["train/dog/0", "train/dog/2", "test/cat/1"])

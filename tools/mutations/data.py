@@ -63,6 +63,9 @@ MUTATIONS = [
     ),
     *of(
         "data/pixels.py",
+        ("signed values as unsigned", "    _refuse_misread(image, name)\n", ""),
+        ("FITS without a sign", '_OF_UNKNOWN_SIGN = ("FITS", ', "_OF_UNKNOWN_SIGN = ("),
+        ("32 bits with a sign always", "if unsigned else values", "if False else values"),
         ("a key of 16 bits", "tuple(value >> 8 for value in key)", "key"),
         ("lying on its side", "    turn_upright(image)\n", ""),
         ("damaged EXIF ends the run", "    except Exception:  # the pixels", "    except KeyboardInterrupt:  # the pixels"),
@@ -84,6 +87,7 @@ MUTATIONS = [
         ("a range that nothing needs", "if pixel_range is not None and self.wide is None:", "if False:"),
         ("a range for some of the images", "if len(self.depths) > 1 and (", "if False and ("),
         ("the last image speaks for all", "depths.setdefault(kind, path)", "depths = {kind: path}"),
+        ("colours of 16 bits cut in silence", "if self.cut is not None:", "if False:"),
         ("pages lost in silence", "if self.paged is not None:", "if False:"),
         ("bits lost in silence", "if self.wide is not None and pixel_range is None:", "if False:"),
     ),

@@ -6,6 +6,7 @@ first counts. Integers of more than 8 bits keep their 8 highest; values whose bl
 """
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -26,7 +27,10 @@ EIGHT_BITS, SIXTEEN_BITS = "8-bit", "16-bit"
 _GRAY = (*WIDE, "1", "L", "LA", "La")
 _PAGED = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}  # the frames of other formats are parts of one picture
 _WHITE_IS_ZERO = 0
-_PHOTOMETRIC, _BITS = 262, 258  # tags of TIFF
+_PHOTOMETRIC, _BITS, _SAMPLE_FORMAT = 262, 258, 339  # tags of TIFF
+_UNSIGNED, _SIGNED = 1, 2
+_DEEP = re.compile(r";16[BLN]")  # how Pillow calls 16 bits a channel in a file; BGR;16 is 16 bits a pixel
+_OF_UNKNOWN_SIGN = ("FITS", "MCIDAS")  # Pillow reads their 16 bits as unsigned; those of FITS are signed
 
 
 def as_pixel_range(values: Sequence[float] | None) -> PixelRange | None:
@@ -97,8 +101,9 @@ def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRa
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
 
     Raises:
-        ValueError: Naming the file, if its values need a range, or are no numbers.
+        ValueError: Naming the file, if its values need a range, are no numbers, or are signed unseen by Pillow.
     """
+    _refuse_misread(image, name)
     image.load()
     turn_upright(image)
     if image.mode in WIDE:
@@ -139,6 +144,11 @@ def depth(image: "Image.Image") -> str:
     return "floating-point" if image.mode == "F" else "32-bit or signed"
 
 
+def is_cut_to_8_bits(image: "Image.Image") -> bool:
+    """Whether Pillow itself keeps the 8 highest of 16 bits: of colours, and of gray with alpha."""
+    return image.mode not in WIDE and any(_DEEP.search(str(tile[3])) for tile in getattr(image, "tile", ()))
+
+
 def has_more_frames(image: "Image.Image") -> bool:
     """Whether there are frames or pages after the first, which alone is used."""
     return image.format in _PAGED and bool(getattr(image, "is_animated", False))
@@ -146,8 +156,21 @@ def has_more_frames(image: "Image.Image") -> bool:
 
 def wide_values(image: "Image.Image") -> Tensor:
     """The values of an image of more than 8 bits, as they are stored, shape (H * W,)."""
-    kind = torch.float32 if image.mode == "F" else torch.int32
-    return torch.frombuffer(bytearray(image.convert("F" if image.mode == "F" else "I").tobytes()), dtype=kind)
+    if image.mode == "F":
+        return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.float32)
+    values = torch.frombuffer(bytearray(image.convert("I").tobytes()), dtype=torch.int32)
+    unsigned = image.format == "TIFF" and _first(_tiff(image, _SAMPLE_FORMAT, _UNSIGNED)) == _UNSIGNED
+    return values.long() & 0xFFFFFFFF if unsigned else values  # Pillow has no other 32 bits than signed ones
+
+
+def _refuse_misread(image: "Image.Image", name: str) -> None:
+    """Refuse signed values that Pillow gives as if they had no sign: -3 of 8 bits would be 253, nearly white."""
+    tiff = image.mode != "I" and _first(_tiff(image, _SAMPLE_FORMAT, _UNSIGNED)) == _SIGNED
+    if tiff or (image.format in _OF_UNKNOWN_SIGN and image.mode in _SIXTEEN_BITS):
+        raise RefusedError(
+            f"folder: {name} holds {depth(image)} values that are signed or may be, which Pillow reads as unsigned. "
+            "Convert it to unsigned or 32-bit values."
+        )
 
 
 def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) -> "Image.Image":
@@ -178,8 +201,11 @@ def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) 
 
 def _bits(image: "Image.Image") -> int:
     """How many bits the values have: 12 in some TIFF files, elsewhere 16."""
-    bits = _tiff(image, _BITS, 16)
-    return int(bits[0]) if isinstance(bits, tuple) else int(bits)
+    return _first(_tiff(image, _BITS, 16))
+
+
+def _first(values: Any) -> int:
+    return int(values[0]) if isinstance(values, tuple) else int(values)
 
 
 def _tiff(image: "Image.Image", tag: int, default: int) -> Any:

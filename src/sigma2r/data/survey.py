@@ -14,6 +14,7 @@ from sigma2r.data.pixels import (
     as_seen,
     depth,
     has_more_frames,
+    is_cut_to_8_bits,
     is_gray,
     turn_upright,
     wide_values,
@@ -31,6 +32,7 @@ class Survey:
         gray: Whether no image has colours.
         depths: The first image of each kind of values, by :func:`~sigma2r.data.pixels.depth`.
         paged: The first image that has several frames or pages.
+        cut: The first image of 16 bits of which Pillow gives 8.
     """
 
     root: Path
@@ -38,6 +40,7 @@ class Survey:
     gray: bool
     depths: dict[str, Path]
     paged: Path | None
+    cut: Path | None
 
     @classmethod
     def of(cls, root: Path, firsts: Sequence[Path], paths: Iterable[Path]) -> "Survey":
@@ -46,13 +49,14 @@ class Survey:
         Raises:
             ValueError: If one is no image, naming it.
         """
-        gray, paged = True, None
+        gray, paged, cut = True, None, None
         depths: dict[str, Path] = {}
-        for path, has_no_colours, kind, is_paged in mapped(_looked_at, paths):
+        for path, has_no_colours, kind, is_paged, is_cut in mapped(_looked_at, paths):
             gray = gray and has_no_colours
             depths.setdefault(kind, path)
             paged = paged or (path if is_paged else None)
-        return cls(root, tuple(firsts), gray, depths, paged)
+            cut = cut or (path if is_cut else None)
+        return cls(root, tuple(firsts), gray, depths, paged, cut)
 
     @property
     def wide(self) -> Path | None:
@@ -91,6 +95,13 @@ class Survey:
                 '--pixel_range "[LOW, HIGH]" chooses what becomes black and white.',
                 stacklevel=3,
             )
+        if self.cut is not None:
+            warnings.warn(
+                f"folder: {shown(self.root)} has images of 16 bits in colours or with transparency, of which the 8 "
+                f"highest are kept, and no pixel_range changes that: {self._below(self.cut)}. If that makes them dark, "
+                "scale them first.",
+                stacklevel=3,
+            )
         if self.paged is not None:
             warnings.warn(
                 f"folder: {shown(self.root)} has images of several frames or pages, of which the first is used: "
@@ -122,6 +133,6 @@ class Survey:
         return shown(path.relative_to(self.root))
 
 
-def _looked_at(path: Path) -> tuple[Path, bool, str, bool]:
+def _looked_at(path: Path) -> tuple[Path, bool, str, bool, bool]:
     with opened(path, shown(path)) as image:
-        return path, is_gray(image), depth(image), has_more_frames(image)
+        return path, is_gray(image), depth(image), has_more_frames(image), is_cut_to_8_bits(image)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sigma2r.data import FolderImages, load_images
+from sigma2r.data import FolderImages, load_images, survey
 from sigma2r.data.folder import folder_images
 from sigma2r.data.names import is_hidden, shown
 from sigma2r.data.tree import read_tree
@@ -481,3 +481,18 @@ def test_an_image_that_lies_on_its_side_has_the_size_that_is_seen(tmp_path):
         image.save(path, exif=exif)
     data = loaded(root)
     assert data.images[0, 0, 0].tolist() == [0] * 6 + [255] * 2
+
+
+def test_headers_are_read_once_for_both_splits_and_again_if_a_file_changes(tmp_path, monkeypatch):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(3):
+                Image.new("L", (4, 4), i).save(tmp_path / split / name / f"{i}.png")
+    read, looked_at = [], survey._looked_at
+    monkeypatch.setattr(survey, "_looked_at", lambda path: read.append(path) or looked_at(path))
+    assert folder_images(tmp_path, "train").image_shape == folder_images(tmp_path, "test").image_shape == (1, 4, 4)
+    assert len(read) == 12
+    Image.new("RGB", (4, 4), (9, 0, 0)).save(tmp_path / "test/b/2.png")
+    assert folder_images(tmp_path, "train").image_shape == (3, 4, 4)
+    assert len(read) == 24

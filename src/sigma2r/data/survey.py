@@ -1,8 +1,9 @@
 """What is known of a folder's images before they are decoded: channels, size, and what 8 bits and one frame lose."""
 
+import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sigma2r.data.formats import opened
@@ -46,9 +47,21 @@ class Survey:
     def of(cls, root: Path, firsts: Sequence[Path], paths: Iterable[Path]) -> "Survey":
         """Read the headers of ``paths``, which are all images of both splits: any may differ from the first.
 
+        The headers of the last folder are not read again while its files stay as they are, for its other split.
+
         Raises:
             ValueError: If one is no image, naming it.
         """
+        paths = list(paths)
+        state = _state_of(firsts, paths)
+        if state not in _last:
+            survey = cls._read(root, firsts, paths)
+            _last.clear()
+            _last[state] = survey
+        return replace(_last[state], root=root)
+
+    @classmethod
+    def _read(cls, root: Path, firsts: Sequence[Path], paths: Sequence[Path]) -> "Survey":
         gray, paged, cut = True, None, None
         depths: dict[str, Path] = {}
         for path, has_no_colours, kind, is_paged, is_cut in mapped(_looked_at, paths):
@@ -131,6 +144,18 @@ class Survey:
 
     def _below(self, path: Path) -> str:
         return shown(path.relative_to(self.root))
+
+
+_last: dict[bytes, Survey] = {}
+
+
+def _state_of(firsts: Sequence[Path], paths: Sequence[Path]) -> bytes:
+    """What changes if a file is added, taken away, overwritten or replaced."""
+    state = hashlib.blake2b()
+    for path in (*firsts, *paths):
+        found = path.stat()
+        state.update(f"{path}\0{found.st_ino}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return state.digest()
 
 
 def _looked_at(path: Path) -> tuple[Path, bool, str, bool, bool]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sigma2r.data import ImageData, fingerprint, load_images
+from sigma2r.data import ImageData, _statuses, fingerprint, load_images
 from sigma2r.data.folder import folder_images
 from sigma2r.data.names import is_hidden
 from tests.data.test_datasets import write_images
@@ -166,7 +166,7 @@ def test_files_are_read_again_only_where_something_changed(root, monkeypatch):
     before = fingerprint(data)
     assert fingerprint(data) == before
     assert len(read) == 12  # just written: they could change again within the clock's tick
-    monkeypatch.setattr(MODULE, "_SETTLED_S", -1.0)
+    monkeypatch.setattr(_statuses, "_SETTLED_S", -1.0)
     assert [fingerprint(data) for _ in range(3)] == [before] * 3
     assert len(read) == 18
     overwrite(root / "train/cat/1.png")

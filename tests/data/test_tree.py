@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sigma2r.data import FolderImages, load_images, survey
+from sigma2r.data import FolderImages, _statuses, load_images, survey
 from sigma2r.data.folder import folder_images
 from sigma2r.data.names import is_hidden, shown
 from sigma2r.data.tree import read_tree
@@ -489,6 +489,7 @@ def test_headers_are_read_once_for_both_splits_and_again_if_a_file_changes(tmp_p
             (tmp_path / split / name).mkdir(parents=True)
             for i in range(3):
                 Image.new("L", (4, 4), i).save(tmp_path / split / name / f"{i}.png")
+    monkeypatch.setattr(_statuses, "_SETTLED_S", -1.0)
     read, looked_at = [], survey._looked_at
     monkeypatch.setattr(survey, "_looked_at", lambda path: read.append(path) or looked_at(path))
     assert folder_images(tmp_path, "train").image_shape == folder_images(tmp_path, "test").image_shape == (1, 4, 4)

@@ -1,7 +1,6 @@
 """Labels in any form that holds one integer for each sample, by position; anything else in one sentence."""
 
 import array
-import re
 from collections import deque
 
 import numpy as np
@@ -180,16 +179,15 @@ class Shortened(Images):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 1, 1]), "must have a number everywhere; got .*masked"),
-        (np.ma.masked_equal([0, 1, 0, 1], 1), "must have a number everywhere"),
+        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 1, 1]), "have a number everywhere; got .*masked"),
+        (np.ma.masked_equal([0, 1, 0, 1], 1), "have a number everywhere"),
         (Shortened(targets=LABELS), "the Shortened has 4 samples and 9 labels"),
         (Shortened(labels=torch.tensor(LABELS)), "the Shortened has 4 samples and 9 labels"),
     ],
 )
 def test_labels_that_are_not_those_of_the_samples_are_refused(labels, message):
-    with pytest.raises(ValueError, match=f"BalancedBatchSampler: labels must .*|{message}") as refused:
+    with pytest.raises(ValueError, match=f"^BalancedBatchSampler: labels must .*{message}"):
         BalancedBatchSampler(labels, 2)
-    assert re.search(message, str(refused.value))
 
 
 def test_ignored_labels_are_told_as_they_would_be_dealt_like_a_class():

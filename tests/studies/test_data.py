@@ -63,19 +63,25 @@ CHANGES = (added, deleted, overwritten, of_the_test, moved, renamed, a_class_mor
 OTHERS = r"images of folder:.*photos are others now \(\d+ images, \d classes, .*; then \d+ images, 3 classes"
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_record_of_other_data_is_not_told_as_the_result(own, tiny_run, tmp_path, change):
+def refused_once_changed(change, own, tiny_run, tmp_path, message):
+    """A run in ``run`` and a comparison in ``several``, both of which refuse to tell their records after ``change``."""
     run = dataclasses.replace(tiny_run, dataset=f"folder:{own}", epochs=1)
     study = comparison_study(dataclasses.replace(run, loss_options={}), ["center@0.1"], 1)
     train(run, tmp_path / "run", QUIET)
     reproduce(study, AS_DESCRIBED, tmp_path / "several", where=QUIET)
     change(own)
     before = content_of(tmp_path)
-    with pytest.raises(ValueError, match=OTHERS):
+    with pytest.raises(ValueError, match=message):
         train(run, tmp_path / "run", QUIET)
-    with pytest.raises(ValueError, match=OTHERS):
+    with pytest.raises(ValueError, match=message):
         reproduce(study, AS_DESCRIBED, tmp_path / "several", where=QUIET)
     assert content_of(tmp_path) == before
+    return run
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_record_of_other_data_is_not_told_as_the_result(own, tiny_run, tmp_path, change):
+    run = refused_once_changed(change, own, tiny_run, tmp_path, OTHERS)
     assert train(run, tmp_path / "again", QUIET).data != Record.read(tmp_path / "run/record.json").data
 
 
@@ -124,18 +130,8 @@ USELESS = {
 
 @pytest.mark.parametrize("change", USELESS)
 def test_a_record_is_not_told_as_the_result_of_data_that_cannot_be_used_any_more(own, tiny_run, tmp_path, change):
-    run = dataclasses.replace(tiny_run, dataset=f"folder:{own}", epochs=1)
-    study = comparison_study(dataclasses.replace(run, loss_options={}), ["center@0.1"], 1)
-    train(run, tmp_path / "run", QUIET)
-    reproduce(study, AS_DESCRIBED, tmp_path / "several", where=QUIET)
-    change(own)
-    before = content_of(tmp_path)
     message = rf"those of folder:.*photos are others now, .*: .*{USELESS[change]}[^\n]*\. Choose another --out [^\n]*$"
-    with pytest.raises(ValueError, match=message):
-        train(run, tmp_path / "run", QUIET)
-    with pytest.raises(ValueError, match=message):
-        reproduce(study, AS_DESCRIBED, tmp_path / "several", where=QUIET)
-    assert content_of(tmp_path) == before
+    refused_once_changed(change, own, tiny_run, tmp_path, message)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -112,8 +112,12 @@ MUTATIONS = [
         ("the shape does not count", '"shape": data.image_shape, ', ""),
         ("the first part of the pixels", "torch.split(images.cpu(), max(1,", "torch.split(images.cpu()[:2], max(1,"),
         ("the names of files for their content", "hashlib.file_digest(file, \"sha256\").digest()", "hashlib.sha256(bytes(path)).digest()"),
+        ("remembered too soon", "if not is_settled(newest):", "if False:"),
+    ),
+    *of(
+        "data/_statuses.py",
         ("by size and time alone", "status.st_mtime_ns, status.st_ctime_ns)", "status.st_mtime_ns)"),
-        ("remembered too soon", "if time.time() - newest < _SETTLED_S:", "if False:"),
+        ("always settled", "return time.time() - newest >= _SETTLED_S", "return True"),
     ),
     *of(
         "data/unpack.py",

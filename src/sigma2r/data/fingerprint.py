@@ -3,21 +3,20 @@
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from sigma2r.data._statuses import is_settled, statuses
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
 from sigma2r.data.names import shown
 from sigma2r.data.threads import mapped
 
 _PART = 2**24  # bytes of pixels hashed at a time
-_SETTLED_S = 2.0  # a file written less long ago may be written again without a change of its times
 _known: dict[bytes, str] = {}  # a hash of the statuses of a data set's files, and its fingerprint
 
 
@@ -46,11 +45,11 @@ def fingerprint(data: ImageData | FolderImages) -> str:
     if isinstance(data, ImageData):
         return _sealed(data, {}, _hashed_pixels(data.images))
     settings = {"pixel_range": data.pixel_range and list(map(float, data.pixel_range))}
-    statuses, newest = _statuses(data.paths)
-    key = bytes.fromhex(_sealed(data, settings, [statuses]))
+    state, newest = statuses(data.paths)
+    key = bytes.fromhex(_sealed(data, settings, [state]))
     if key not in _known:
         found = _sealed(data, settings, mapped(_hashed, data.paths))
-        if time.time() - newest < _SETTLED_S:
+        if not is_settled(newest):
             return found
         _known[key] = found
     return _known[key]
@@ -77,17 +76,3 @@ def _hashed(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ValueError(f"folder: {shown(path)} must be a readable image: {error.strerror}.") from error
-
-
-def _statuses(paths: Sequence[Path]) -> tuple[bytes, float]:
-    """A hash of where the files lie, how large they are and when they changed; and when the last one did."""
-    digest, newest = hashlib.sha256(), 0.0
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise ValueError(f"folder: {shown(path)} must be a readable image: {error.strerror}.") from error
-        what = (os.fsencode(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        digest.update(repr(what).encode())
-        newest = max(newest, status.st_ctime)
-    return digest.digest(), newest

@@ -1,11 +1,11 @@
 """What is known of a folder's images before they are decoded: channels, size, and what 8 bits and one frame lose."""
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from sigma2r.data._statuses import is_settled, statuses
 from sigma2r.data.formats import opened
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import (
@@ -53,12 +53,14 @@ class Survey:
             ValueError: If one is no image, naming it.
         """
         paths = list(paths)
-        state = _state_of(firsts, paths)
-        if state not in _last:
+        state, newest = statuses(paths)
+        if (root, state) not in _last:
             survey = cls._read(root, firsts, paths)
+            if not is_settled(newest):
+                return survey
             _last.clear()
-            _last[state] = survey
-        return replace(_last[state], root=root)
+            _last[root, state] = survey
+        return _last[root, state]
 
     @classmethod
     def _read(cls, root: Path, firsts: Sequence[Path], paths: Sequence[Path]) -> "Survey":
@@ -146,16 +148,7 @@ class Survey:
         return shown(path.relative_to(self.root))
 
 
-_last: dict[bytes, Survey] = {}
-
-
-def _state_of(firsts: Sequence[Path], paths: Sequence[Path]) -> bytes:
-    """What changes if a file is added, taken away, overwritten or replaced."""
-    state = hashlib.blake2b()
-    for path in (*firsts, *paths):
-        found = path.stat()
-        state.update(f"{path}\0{found.st_ino}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    return state.digest()
+_last: dict[tuple[Path, bytes], Survey] = {}
 
 
 def _looked_at(path: Path) -> tuple[Path, bool, str, bool, bool]:

@@ -207,15 +207,15 @@ class JointLoss(nn.Module):
 
         Which these are is looked at wherever the labels are: on an accelerator that waits for it.
         """
-        if labels.ndim != 1 or labels.is_floating_point():
-            return cast("Tensor", loss(features, labels, **keywords))
-        rest = labels != self.ignore_index
-        if bool(rest.all()):
-            return cast("Tensor", loss(features, labels, **keywords))
-        if not bool(rest.any()):
-            return features[:0].sum()
-        kept = {name: factors[rest.to(factors.device)] for name, factors in keywords.items()}
-        return cast("Tensor", loss(features[rest.to(features.device)], labels[rest], **kept))
+        if labels.ndim == 1 and not labels.is_floating_point():
+            rest = labels != self.ignore_index
+            num_rest = int(rest.sum())
+            if num_rest < rest.shape[0]:
+                if num_rest == 0:
+                    return features[:0].sum()
+                keywords = {name: factors[rest.to(factors.device)] for name, factors in keywords.items()}
+                features, labels = features[rest.to(features.device)], labels[rest]
+        return cast("Tensor", loss(features, labels, **keywords))
 
     def _check_graph(self, seen: Sequence[Tensor], logits: Tensor) -> None:
         """Refuse to train a network that the losses on its features would not reach; looks at no value."""

@@ -51,10 +51,11 @@ def reproduce(
     """
     launcher, where = launcher or LocalLauncher(), where or Where()
     kept = Kept(records or out, study, scale, say)
-    finished = (kept.done.get(run.run_id) for run in study.runs(scale, kept.done))
-    refuse_records_of_other_data([record for record in finished if record is not None], where)
-    if not study.missing(scale, kept.done):
-        say(_nothing_is_trained([kept.done[run.run_id] for run in study.runs(scale, kept.done)], records or out))
+    wanted = study.runs(scale, kept.done)
+    finished = [kept.done[run.run_id] for run in wanted if run.run_id in kept.done]
+    refuse_records_of_other_data(finished, where)
+    if len(finished) == len(wanted):
+        say(_nothing_is_trained(finished, records or out))
     while True:
         runs = study.runs(scale, kept.done)
         missing = [run for run in runs if run.run_id not in kept.done]

@@ -1,0 +1,30 @@
+"""Whether files are as they were, so that what was read of them need not be read again."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sigma2r.data.names import shown
+
+_SETTLED_S = 2.0  # a file written less long ago may be written again without a change of its times
+
+
+def is_settled(newest: float) -> bool:
+    """Whether files whose last change was then can be told by their statuses from what they become."""
+    return time.time() - newest >= _SETTLED_S
+
+
+def statuses(paths: Sequence[Path]) -> tuple[bytes, float]:
+    """A hash of where the files lie, how large they are and when they changed; and when the last one did."""
+    digest, newest = hashlib.sha256(), 0.0
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise ValueError(f"folder: {shown(path)} must be a readable image: {error.strerror}.") from error
+        what = (os.fsencode(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        digest.update(repr(what).encode())
+        newest = max(newest, status.st_ctime)
+    return digest.digest(), newest

@@ -107,6 +107,8 @@ WRONG = {
     "a rate below zero": at("history", 0, "lr", value=-0.1),
     "a rate of text": at("history", 0, "loss_lr", value="0.1"),
     "seconds below zero": at("history", 0, "train_s", value=-1.0),
+    "a total of true": at("seconds", "total", value=True),
+    "a rate of true": at("history", 0, "lr", value=True),
     "total below zero": at("seconds", "total", value=-12.0),
     "an epoch without a loss": without("history", 0, "train_loss"),
     "an epoch without seconds": without("history", 0, "measure_s"),
@@ -181,6 +183,10 @@ CONTRADICTIONS = {
     "images that no run set aside": (at("counts", "validation", value=10), "counts has an unknown part 'validation'"),
     "classes of other data": (seen("test", classes=4), "data.test.classes must be 3; got 4"),
     "fewer images than trained": (seen("train", images=8999), "data.train.images must be the 9000 that counts tells"),
+    "fewer images than some of each class": (
+        lambda v: (renamed(v, images_per_class=4000), seen("train", images=8999)(v)),
+        "data.train.images must be the 9000 that counts tells; got 8999",
+    ),
     "more images than trained": (seen("train", images=9001), "data.train.images must be the 9000"),
     "other images than tested": (seen("test", images=1501), "data.test.images must be the 1500"),
     "diverged with figures": (at("diverged", value="in epoch 2"), "history must be empty, for the run diverged"),
@@ -216,6 +222,31 @@ def test_a_record_that_contradicts_itself_is_refused_and_says_where(tmp_path, ch
         Record.read(path)
     assert told in str(refused.value)
     assert str(refused.value).startswith(f"Record: {path} must hold the record of a run; ")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (at("final", "test", "accuracy", value=1.5), "final.test.accuracy must lie in [0, 1]; got 1.5."),
+        (at("history", 1, "train", "intra", 2, value="far"), "history[1].train.intra[2] must be a finite number of at"),
+        (at("history", 1, "growth", 0, value=None), ""),
+        (at("plane", "labels", 3, value=-1), "plane.labels[3] must be the index of one of 3 classes; got -1."),
+        (at("plane", "features", 2, value=[1.0]), "plane.features[2] must be two coordinates; got a list of 1 number."),
+        (at("counts", "train", value=None), "counts.train must be a whole number of at least 1; got null."),
+        (at("plane", value=3), "plane must be a mapping, or be null; got 3."),
+        (without("final", "test", "inter"), "final.test lacks inter."),
+        (at("device", "name", value=None), "device.name must be a text; got null."),
+        (at("more", value=1), "it has an unknown part 'more'."),
+    ],
+)
+def test_the_sentence_names_the_place(tmp_path, change, told):
+    path = written(tmp_path, change)
+    if not told:
+        assert Record.read(path)
+        return
+    with pytest.raises(DamagedFileError) as refused:
+        Record.read(path)
+    assert f"must hold the record of a run; {told}" in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["1e999", "-1e999", "1" + "0" * 400])
@@ -347,3 +378,11 @@ def test_records_stand_with_the_baseline_first_and_then_by_loss_weight_and_seed(
 def test_a_record_of_another_schema_is_refused(tmp_path, schema):
     with pytest.raises(ValueError, match="this version reads schema 1"):
         Record.read(written(tmp_path, at("schema", value=schema)))
+
+
+def test_a_file_in_the_place_of_a_folder_of_records_is_told(tmp_path):
+    make_record("center@0.1").write(tmp_path / "record.json")
+    with pytest.raises(ValueError, match=r"record\.json must be a folder; it is a file"):
+        read_records(tmp_path / "record.json")
+    with pytest.raises(ValueError, match="there is none"):
+        read_records(tmp_path / "nowhere")

@@ -98,7 +98,8 @@ def test_a_folder_is_reported_with_the_papers_studies_and_those_of_ones_own(writ
         for reference in ("m.py:STUDY", None)
     ]
     assert registry.write_folder_report(Path("kept"), Path("out"), own) == Path("out/document")
-    ((folder, known, several),) = written
+    ((folder, known, several, look),) = written
+    look([make_record("center@0.1")])  # of a data set that no folder is listed for
     assert (folder, several) == (Path("kept"), paper_document)
     assert known == {**registry.STUDIES, "m.py:STUDY": own[0], "mine": own[1]}
 

@@ -51,6 +51,7 @@ MUTATIONS = [
         ("another run is overwritten", "if there.run_id == wanted.run_id:", "if True:"),
         ("files of a user are no obstacle", "if not (out / RUN_FILE).exists() and any(", "if False and any("),
         ("two at once", "lock.acquire(timeout=0)", "pass"),
+        ("a run among its images", "    refuse_within_data([run], where.data_dir, [out])\n", ""),
         ("what a kill left stays", "        path.unlink()\n", "        pass\n"),
     ),
     *of(
@@ -61,6 +62,14 @@ MUTATIONS = [
         ("other data than before", 'if split in now and seen.get("fingerprint") != now[split]["fingerprint"]:', "if False:"),
         ("data that no longer load pass", "except AbsentError as error:", "except (ValueError, OSError) as error:"),
         ("data that are gone are refused", "except AbsentError as error:", "except ZeroDivisionError as error:"),
+    ),
+    *of(
+        "studies/apart.py",
+        ("results among images", "if not listed.isdisjoint(holding):", "if False:"),
+        ("within the images, but not themselves", "for path in (whole, *whole.parents)", "for path in whole.parents"),
+        ("the folder itself, but not within", "for path in (whole, *whole.parents)", "for path in (whole,)"),
+        ("links are not followed", "Path(os.path.realpath(folder))", "Path(os.path.abspath(folder))"),
+        ("where data lie is not heard", "listed_folder(dataset, data_dir)", "listed_folder(dataset, None)"),
     ),
     *of(
         "studies/record.py",
@@ -98,6 +107,9 @@ MUTATIONS = [
     *of(
         "studies/reproduce.py",
         ("records of other studies do not serve", 'folder.glob("*/*.json")', 'self._folder.glob("*.json")'),
+        ("a study among its images", "    refuse_to_keep(study, scale, out, records, where)\n", ""),
+        ("images called runs", "[out, out / RUNS, out / study.name]", "[out]"),
+        ("records among images", "        refuse_within_data(runs, where.data_dir, [records,", "        refuse_within_data([], where.data_dir, [records,"),
         ("records are not kept", "record.write(self._path(record.run_id))", "pass"),
         ("a damaged record ends it", "except DamagedFileError as error:", "except KeyError as error:"),
         ("what is done counts as left", "{known - missing} of {known} runs are done", "{missing} of {known} runs are done"),

@@ -59,6 +59,15 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
     return packed_images(found, split, _SIZE)
 
 
+def cifar_tree(name: str, data_dir: Path | None = None) -> Path | None:
+    """The folder tree that :func:`cifar` would read; None where it would read a file, or nothing."""
+    named = data_dir or os.environ.get("SIGMA2R_DATA_DIR")
+    tree = Path(named) / name if named is not None else None
+    if tree is None or not (tree / "train").is_dir() or (tree.parent / _source(name).base_folder).is_dir():
+        return None
+    return tree
+
+
 def _source(name: str) -> Any:
     """Torchvision's class: it knows file names and checksums."""
     from torchvision.datasets import CIFAR10, CIFAR100

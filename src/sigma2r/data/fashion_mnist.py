@@ -26,7 +26,7 @@ def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = Fal
 
     Raises:
         AbsentError: If none of the four files is there.
-        ValueError: If one of them is missing, cut off, damaged, or does not fit its partner.
+        ValueError: If one of them is missing, cut off, damaged, that of the other split, or does not fit its partner.
     """
     folders = _folders(data_dir)
     if download and _find(folders, split, "images", 3) is None:
@@ -40,6 +40,11 @@ def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = Fal
                 f"fashion-mnist: {_PREFIX[split]}-{part}-idx{dimensions}-ubyte (or .gz) must lie in one of "
                 f"{', '.join(map(str, folders))}; it does not. Install Debian's package dataset-fashion-mnist, point "
                 "--data-dir at the four files, or add --download true."
+            )
+        other = _find(folders, "test" if split == "train" else "train", part, dimensions)
+        if other is not None and path.samefile(other):
+            raise ValueError(
+                f"fashion-mnist: no file may both train and test; {path} and {other} are one. Fetch one of them again."
             )
         parts[part] = read_idx(path, dimensions)
     images, labels = parts["images"], parts["labels"].long()

@@ -43,13 +43,23 @@ def studies_document(
     )
 
 
-def folder_document(folder: Path, known: Known, several: Several = studies_document) -> Document:
+def nothing_to_say(records: Iterable[Record]) -> None:
+    """What most who ask for a document have against its records."""
+
+
+def folder_document(
+    folder: Path,
+    known: Known,
+    several: Several = studies_document,
+    look: Callable[[Iterable[Record]], None] = nothing_to_say,
+) -> Document:
     """The report of whatever ``folder`` holds.
 
     Args:
         folder: A study's records (it holds ``study.json``), a folder of such folders, or any run folders or records.
         known: Studies by what finds them.
         several: How the report of several studies is put together.
+        look: Given the records before anything is drawn; it may refuse.
 
     Raises:
         ValueError: If there is no record, or one cannot be read.
@@ -57,10 +67,14 @@ def folder_document(folder: Path, known: Known, several: Several = studies_docum
     if (folder / STUDY_FILE).exists():
         study, scale = read_study(folder, known)
         if study is not None:
-            return study_document(study, scale, _records_of(folder))
+            its = _records_of(folder)
+            look(its.values())
+            return study_document(study, scale, its)
         _say_unknown(folder)
     done, scales, studies = read_studies(folder, known)
-    return several(done, scales, studies) if scales else records_document(read_records(folder))
+    records = list(done.values()) if scales else read_records(folder)
+    look(records)
+    return several(done, scales, studies) if scales else records_document(records)
 
 
 def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Known]:

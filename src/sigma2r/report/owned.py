@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sigma2r._files import write_whole
+from sigma2r.studies.apart import refuse_within_data
+from sigma2r.studies.run import Run
 
 PAGE = "report.html"
 FIGURES = "figures"
@@ -87,6 +89,20 @@ def refuse_foreign(folder: Path, new: Mapping[str, Iterable[str]] | None = None)
             "report: a file that no report wrote, or that was changed since, is never overwritten; "
             f"{folder / foreign[0]}{more} is such a file. Move it away, or choose another --out."
         )
+
+
+def refuse_among_images(folder: Path, runs: Iterable[Run], data_dir: Path | None = None) -> None:
+    """Refuse a folder in which the figures of a report would be taken for images that its runs are trained on.
+
+    Args:
+        folder: It need not be there.
+        runs: Of the report.
+        data_dir: Where the files of their data sets lie, if that was said.
+
+    Raises:
+        ValueError: Naming the folder.
+    """
+    refuse_within_data(runs, data_dir, [folder, *(folder / name for name in (TABLES, FIGURES))])
 
 
 def _is_ours(folder: Path, name: str, hashes: set[str]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sigma2r._files import set_aside
 from sigma2r._resolve import is_path
 from sigma2r._text import visible
+from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.data import refuse_records_of_other_data
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
@@ -46,10 +47,11 @@ def reproduce(
         The study's records, in its order.
 
     Raises:
-        ValueError: If data cannot be used, or another process trains a run of this study.
+        ValueError: If data cannot be used, a folder lies among them, or another process trains a run of this study.
         OSError: If a folder cannot be written to.
     """
     launcher, where = launcher or LocalLauncher(), where or Where()
+    refuse_to_keep(study, scale, out, records, where)
     kept = Kept(records or out, study, scale, say)
     wanted = study.runs(scale, kept.done)
     finished = [kept.done[run.run_id] for run in wanted if run.run_id in kept.done]
@@ -71,6 +73,18 @@ def reproduce(
                 progress.ended(event.record)
             else:
                 progress.began(event.task.run)
+
+
+def refuse_to_keep(study: Study, scale: Scale, out: Path, records: Path | None, where: Where) -> None:
+    """Refuse to keep runs or records of a study among the images that it trains on.
+
+    Raises:
+        ValueError: Naming the folder.
+    """
+    runs = study.runs(scale, {})
+    refuse_within_data(runs, where.data_dir, [out, out / RUNS, out / study.name])
+    if records is not None:
+        refuse_within_data(runs, where.data_dir, [records, records / study.name], flag="--records")
 
 
 def _nothing_is_trained(done: list[Record], folder: Path) -> str:

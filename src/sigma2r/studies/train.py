@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sigma2r._files import is_part, set_aside
+from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.data import (
     Seen,
     describe_code,
@@ -46,11 +47,13 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
     last finished epoch; what it cannot go on from is set aside under another name, and told.
 
     Raises:
-        ValueError: If ``out`` belongs to another run, or the data cannot be used; the folder is then as it was.
+        ValueError: If ``out`` belongs to another run or lies among the images, or the data cannot be used; the folder
+            is then as it was.
         TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
         OSError: If the folder cannot be written to.
     """
     where = where or Where()
+    refuse_within_data([run], where.data_dir, [out])
     _refuse_foreign(run, out)
     with _alone(out):
         _refuse_foreign(run, out)  # it may have changed since

@@ -195,6 +195,7 @@ MUTATIONS = [
         ("test images that train", '"test": Split(test, torch.arange(len(test)))', '"test": Split(training, torch.arange(len(test)))'),
         ("validation images that train", '"validation": Split(training, aside)', '"validation": Split(training, indices)'),
         ("always the same images aside", "split_off(training.labels, validation_fraction, seed)", "split_off(training.labels, validation_fraction, 0)"),
+        ("a class name twice", "for name, times in Counter(names).items() if times > 1", "for name, times in Counter(names).items() if times > 2"),
         ("splits of other classes", "if tuple(mine) != tuple(theirs):", "if False:"),
         ("a share that sets nothing aside", "if validation_fraction > 0 and not len(aside):", "if False:"),
     ),

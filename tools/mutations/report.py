@@ -49,8 +49,8 @@ MUTATIONS = [
     ),
     *of(
         "report/folder.py",
-        ("records of the first study alone", "done |= _records_of(path.parent)", "done = done or _records_of(path.parent)"),
-        ("studies that nobody named are not told", "            _say_unknown(path.parent)\n", ""),
+        ("records of the first study alone", "done |= _records_of(path)", "done = done or _records_of(path.parent)"),
+        ("studies that nobody named are not told", "            _say_unknown(path)\n", ""),
         ("a study is records as they come", "if study is not None:\n            its =", "if False:\n            its ="),
         ("a study file is a record", "if path.name != STUDY_FILE)\n    return {", "if path.name)\n    return {"),
     ),

@@ -96,6 +96,7 @@ def reproduce_studies(chosen: Namespace) -> None:
     names = registry.names() if chosen.study == "all" else [chosen.study]
     for name in names:
         if name in registry.COMPUTED:
+            refuse_foreign(chosen.out / name)
             print(f"Report: {registry.write_computed(name, chosen.out / name)}")
             continue
         study = _found(name)
@@ -149,12 +150,14 @@ def _say_how_long(study: Study, scale: Scale, chosen: Namespace) -> None:
 
 def report(chosen: Namespace) -> None:
     """Write the report of a folder; print the table of records that belong to no study."""
-    from sigma2r.report import print_table
+    from sigma2r.report import print_table, refuse_foreign
+    from sigma2r.studies.catalog import folders_of_studies
     from sigma2r.studies.record import read_records
 
     out = chosen.out or chosen.folder
+    refuse_foreign(out)
     page = registry.write_folder_report(chosen.folder, out, [registry.find(name) for name in chosen.study])
-    if not any(chosen.folder.glob("*/study.json")):
+    if not folders_of_studies(chosen.folder):
         print_table(read_records(chosen.folder))
     print(f"Report: {page}")
 

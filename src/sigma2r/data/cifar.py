@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_folder
 from sigma2r.data.folder import folder_images
 from sigma2r.data.images import ImageData
 from sigma2r.data.packed import packed_images
@@ -41,6 +42,7 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
             "--download true torchvision fetches them there."
         )
     root = Path(named)
+    is_folder(root)
     source = _source(name)
     found = _find(root, name)
     if found is None and download:

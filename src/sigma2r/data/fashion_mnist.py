@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_folder
 from sigma2r.data.idx import read_idx
 from sigma2r.data.images import ImageData
 
@@ -35,6 +36,8 @@ def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = Fal
     for part, dimensions in _PARTS:
         path = _find(folders, split, part, dimensions)
         if path is None:
+            for folder in folders:
+                is_folder(folder)
             some = any(_find(folders, name, *other) for name in _PREFIX for other in _PARTS)
             raise (ValueError if some else AbsentError)(
                 f"fashion-mnist: {_PREFIX[split]}-{part}-idx{dimensions}-ubyte (or .gz) must lie in one of "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_folder
 from sigma2r.data.formats import image_endings
 from sigma2r.data.names import NO_FILE, OUTSIDE, TWICE, PassedOver, check_class_names, ending, is_hidden, shown
 
@@ -57,6 +58,7 @@ def split_folder(root: Path, split: str) -> tuple[Path, list[str]]:
             f"folder: {shown(root)} must hold test/, or one folder that stands for it; it holds "
             f"{' and '.join(f'{name}/' for name in others)}. Rename one of them to test."
         )
+    is_folder(root / split)  # a file in its place, or in that of the data set's folder, is not a folder that is missing
     there = sorted(shown(p.name) + "/" for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
     holds = f"it holds {', '.join(there[:5])}{', ...' * (len(there) > 5)}" if there else "it holds no folders"
     raise (ValueError if root.exists() else AbsentError)(

@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from sigma2r._places import is_file
 from sigma2r.report.document import Document, Section
 from sigma2r.report.page import MEANINGS, records_document
 from sigma2r.report.study import study_document, study_sections
-from sigma2r.studies.catalog import Known, read_study
+from sigma2r.studies.catalog import Known, folders_of_studies, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
 from sigma2r.studies.study import Done, Scale
 
@@ -64,7 +65,7 @@ def folder_document(
     Raises:
         ValueError: If there is no record, or one cannot be read.
     """
-    if (folder / STUDY_FILE).exists():
+    if is_file(folder / STUDY_FILE):
         study, scale = read_study(folder, known)
         if study is not None:
             its = _records_of(folder)
@@ -88,13 +89,13 @@ def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Kn
     done: dict[str, Record] = {}
     scales: dict[str, Scale] = {}
     studies = {}
-    for path in sorted(folder.glob(f"*/{STUDY_FILE}")):
-        study, scale = read_study(path.parent, known)
+    for path in folders_of_studies(folder):
+        study, scale = read_study(path, known)
         if study is None:
-            _say_unknown(path.parent)
+            _say_unknown(path)
             continue
         scales[study.name], studies[study.name] = scale, study
-        done |= _records_of(path.parent)
+        done |= _records_of(path)
     return done, {study.name: scales[study.name] for study in known.values() if study.name in scales}, studies
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sigma2r._files import write_whole
+from sigma2r._files import make_folder, write_whole
+from sigma2r._places import is_file, is_folder
 from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.run import Run
 
@@ -48,7 +49,7 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
         OSError: If the folder cannot be written to; each file there is whole.
     """
     new = {name: {_hash(content)} for name, content in files.items()}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _alone(folder):
         refuse_foreign(folder, new)
         old = _listed(folder) or {}
@@ -72,12 +73,15 @@ def refuse_foreign(folder: Path, new: Mapping[str, Iterable[str]] | None = None)
         new: Hashes of what is to be written, by path; default: the page alone, which is known before there are records.
 
     Raises:
-        ValueError: Naming the file.
+        ValueError: Naming the file, or what lies in the place of a file or folder.
     """
     new = {PAGE: ()} if new is None else new
+    for name in (TABLES, FIGURES):
+        is_folder(folder / name)
+    for name in (LIST, *new):
+        is_file(folder / name)
     listed = _listed(folder)
     foreign = [] if listed is not None else [LIST]
-    foreign += [name for name in (TABLES, FIGURES) if os.path.lexists(folder / name) and not (folder / name).is_dir()]
     taken = [name for name in new if os.path.lexists(folder / name)]
     if not listed and PAGE in taken and _is_unmarked(folder / PAGE):
         # It kept no list: files of the names that it gave them are taken to be its own.

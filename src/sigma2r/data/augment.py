@@ -142,17 +142,37 @@ def _sources(size: int, crop: int, shift: Tensor, flip: Tensor) -> Tensor:
 def _resample(
     images: Tensor, angle: Tensor, shift_x: Tensor, shift_y: Tensor, flip_x: Tensor, flip_y: Tensor
 ) -> Tensor:
-    """Rotate about the center, shift and flip in one bilinear pass; outside is black."""
+    """Rotate about the center, shift and flip in one bilinear pass; outside is black.
+
+    By sums and products of two numbers alone, which every processor rounds in one way. torch's affine_grid and
+    grid_sample add up in another order, or round less often, where the processor has other instructions; records of two
+    machines then differ.
+    """
     count, _, height, width = images.shape
+    kind = torch.promote_types(images.dtype, torch.float32)
     sign_x, sign_y = 1.0 - 2.0 * flip_x, 1.0 - 2.0 * flip_y
-    cos, sin = angle.cos(), angle.sin()
-    # Coordinates run from -1 to 1 on each axis, so a rotation of pixels scales by the ratio of the sides.
-    matrix = torch.stack(
-        [
-            torch.stack([cos * sign_x, -sin * sign_y * height / width, 2 * shift_x / width], dim=1),
-            torch.stack([sin * sign_x * width / height, cos * sign_y, 2 * shift_y / height], dim=1),
-        ],
-        dim=1,
-    ).to(images.device, images.dtype)
-    grid = F.affine_grid(matrix, [count, 1, height, width], align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    cos, sin = angle.double().cos(), angle.double().sin()
+
+    def of_each(values: Tensor) -> Tensor:
+        return values.to(images.device, kind).view(count, 1, 1)
+
+    x = torch.arange(width, device=images.device, dtype=kind) - (width - 1) / 2
+    y = (torch.arange(height, device=images.device, dtype=kind) - (height - 1) / 2).unsqueeze(1)
+    # Where each pixel is read from, in an image with a black border of one pixel.
+    source_x = of_each(cos * sign_x) * x - (of_each(sin * sign_y) * y - of_each(shift_x + (width + 1) / 2))
+    source_y = of_each(sin * sign_x) * x + (of_each(cos * sign_y) * y + of_each(shift_y + (height + 1) / 2))
+    return _between(F.pad(images.to(kind), (1, 1, 1, 1)), source_x, source_y).to(images.dtype)
+
+
+def _between(bordered: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Each image at coordinates between its pixels, (N, H - 2, W - 2); those beyond the border are on it."""
+    count, channels, height, width = bordered.shape
+    x, y = x.clamp_(0, width - 1), y.clamp_(0, height - 1)
+    left, top = x.floor().clamp_(max=width - 2), y.floor().clamp_(max=height - 2)
+    index = (top * width + left).long().view(count, 1, -1).expand(-1, channels, -1)
+    right, below = (x - left).view(count, 1, -1), (y - top).view(count, 1, -1)
+    flat = bordered.flatten(2)
+    corners = [flat[:, :, start:].gather(2, index) for start in (0, 1, width, width + 1)]
+    upper = corners[1].sub_(corners[0]).mul_(right).add_(corners[0])
+    lower = corners[3].sub_(corners[2]).mul_(right).add_(corners[2])
+    return lower.sub_(upper).mul_(below).add_(upper).view(count, channels, height - 2, width - 2)

@@ -11,7 +11,7 @@ from sigma2r.report.grid import Grid
 from sigma2r.report.groups import part_records
 from sigma2r.report.page import MEANINGS, differences_grids, diverged_told, environment, results_grid
 from sigma2r.report.picture import Picture
-from sigma2r.report.tables import COLUMNS, Table, figure_at, make_table
+from sigma2r.report.tables import COLUMNS, Summary, Table, figure_at, make_table
 from sigma2r.studies.record import Record
 from sigma2r.studies.study import Done, Part, Scale, Study
 
@@ -47,9 +47,9 @@ def _section(study: Study, scale: Scale, part: Part, table: Table, diverged: lis
     text = [part.text, *diverged_told(diverged)]
     if missing:
         text.append(f"{missing} of {len(part.runs)} runs are not done yet.")
-    extras = _extras(study, part, table) if part.shown else []
-    grids = _grids(part, table, prefix) if part.shown else (_trials(table, prefix),)
-    pictures = make_figures(table, f"{prefix}-", study.figures) if part.shown else ()
+    extras = [] if part.trials else _extras(study, part, table)
+    grids = (_trials(part, table, prefix),) if part.trials else _grids(part, table, prefix)
+    pictures = () if part.trials else make_figures(table, f"{prefix}-", study.figures)
     return Section(
         title=f"{study.title}: {part.title}",
         paragraphs=tuple(text),
@@ -105,15 +105,19 @@ def statistics_grid(table: Table, name: str) -> Grid:
 _OF_TRIALS = (("accuracy", 4), ("intra_mean", 3), ("intra_inter", 3))  # with so many digits
 
 
-def _trials(table: Table, prefix: str) -> Grid:
+def _trials(part: Part, table: Table, prefix: str) -> Grid:
     rows = []
-    for record in table.records:
-        values = ((figure_at(record.final, "validation", key), digits) for key, digits in _OF_TRIALS)
-        rows.append((record.run.loss_name, *("–" if value is None else f"{value:.{n}f}" for value, n in values)))
+    for loss, group in table.groups.items():
+        summaries = (
+            (Summary.of(figure_at(record.final, "validation", key) for record in group), digits)
+            for key, digits in _OF_TRIALS
+        )
+        cells = ("–" if summary is None else summary.text(digits) for summary, digits in summaries)
+        rows.append((loss, str(len(group)), *cells, part.remarks.get(group[0].run.loss_name, "")))
     return Grid(
         name=f"{prefix}-trials",
         title="Trials",
-        caption="On images set aside from training, one run each.",
-        headings=("loss", "accuracy", "I", "intra/inter"),
+        caption="On images set aside from training; mean ± half the 95 % t interval over seeds.",
+        headings=("loss", "n", "accuracy", "I", "intra/inter", ""),
         rows=tuple(rows),
     )

@@ -36,7 +36,7 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
     """
     for part in study.known_parts(scale, done):
         records = part_records(part, done)
-        if part.shown and records:
+        if records and not part.trials:
             table = make_table(records)
             baseline = part.baseline if part.baseline in loss_groups(records) else None
             _print_table(table, f"{part.title}: {table.title}", baseline)

@@ -1,6 +1,9 @@
 """Augmentation against pixel-by-pixel references."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -209,3 +212,39 @@ def test_nothing_to_change_returns_the_same_images():
 def test_values_that_make_no_sense_are_refused(values, message):
     with pytest.raises(ValueError, match=f"Augmentation: {message}"):
         Augmentation(**values)
+
+
+ROTATED = """
+import hashlib
+import torch
+from sigma2r.data import Augmentation, augment
+images = torch.rand(64, 3, 29, 31, generator=torch.Generator().manual_seed(0))
+changed = augment(images, Augmentation(crop=3, rotation=35.0, horizontal_flip=0.5), torch.Generator().manual_seed(1))
+print(torch.backends.cpu.get_cpu_capability(), hashlib.sha256(changed.numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() == "DEFAULT", reason="this processor has no other instructions"
+)
+def test_rotation_gives_the_same_bytes_whatever_instructions_torch_uses():
+    def under(instructions):
+        done = subprocess.run(
+            [sys.executable, "-c", ROTATED], env={**os.environ, "ATEN_CPU_CAPABILITY": instructions},
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout.split()
+
+    (plain, expected), (others, changed) = under("default"), under("")
+    assert plain == "DEFAULT" != others
+    assert changed == expected
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_rotation_computes_where_in_at_least_single_precision_and_keeps_the_kind_of_pixels(kind):
+    images = torch.rand(8, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    setting = Augmentation(rotation=30.0)
+    changed = augment(images.to(kind), setting, torch.Generator().manual_seed(1))
+    assert changed.dtype == kind
+    expected = augment(images.to(kind).double(), setting, torch.Generator().manual_seed(1))
+    assert_close(changed.double(), expected, atol=2 * torch.finfo(kind).eps if kind != torch.float64 else 0, rtol=0)

@@ -6,8 +6,11 @@ MUTATIONS = [
     *of(
         "data/augment.py",
         ("a flip that mixes up axes under rotation", "1.0 - 2.0 * flip_x, 1.0 - 2.0 * flip_y", "1.0 - 2.0 * flip_y, 1.0 - 2.0 * flip_x"),
-        ("a flip that shears under rotation", "-sin * sign_y * height", "-sin * sign_x * height"),
-        ("pixels that are not square", "sin * sign_x * width / height", "sin * sign_x"),
+        ("a flip that shears under rotation", "of_each(sin * sign_y) * y", "of_each(sin * sign_x) * y"),
+        ("rotated about a corner", "torch.arange(width, device=images.device, dtype=kind) - (width - 1) / 2", "torch.arange(width, device=images.device, dtype=kind) - width / 2"),
+        ("rows weighed as columns", ".mul_(below)", ".mul_(right)"),
+        ("an edge that smears", ".clamp_(0, width - 1)", ".clamp_(1, width - 1)"),
+        ("where in half precision", "torch.promote_types(images.dtype, torch.float32)", "images.dtype"),
         ("rotated by half", "math.radians(augmentation.rotation)", "math.radians(augmentation.rotation / 2)"),
         ("never rotated", "if augmentation.rotation > 0:", "if augmentation.rotation > 180:"),
         ("shifts that are the same each time", "torch.randint(-most, most + 1, (count,), generator=generator)", "torch.randint(-most, most + 1, (count,), generator=torch.Generator().manual_seed(0))"),

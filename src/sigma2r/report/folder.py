@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sigma2r.report.document import Document, Section
 from sigma2r.report.page import MEANINGS, records_document
-from sigma2r.report.study import study_document, study_sections
+from sigma2r.report.paired import Compared
+from sigma2r.report.study import compared_of, study_document, study_sections
 from sigma2r.studies.catalog import Known, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
 from sigma2r.studies.study import Done, Scale
@@ -21,7 +22,8 @@ def studies_document(
     *,
     title: str = "sigma2r: studies",
     text: str = "Everything here is built from their records.",
-    before: Iterable[Section] = (),
+    compared: Iterable[Compared] = (),
+    before: Callable[[int], Iterable[Section]] = lambda family: (),
     after: Iterable[Section] = (),
 ) -> Document:
     """The report of several studies.
@@ -32,14 +34,17 @@ def studies_document(
         studies: The studies themselves, by name.
         title: Of the page.
         text: Behind how many runs there are.
-        before: Sections before those of the studies.
+        compared: Comparisons beside those of the studies' tables.
+        before: Sections before those of the studies, told how many comparisons the page has.
         after: Sections behind them.
     """
-    sections = (section for name in scales for section in study_sections(studies[name], scales[name], done))
+    own = (each for name in scales for each in compared_of(studies[name], scales[name], done))
+    family = family_size([*own, *compared])
+    sections = (section for name in scales for section in study_sections(studies[name], scales[name], done, family))
     return Document(
         title=title,
         paragraphs=(f"{len(done)} runs of {len(scales)} studies. {text}",),
-        sections=(*before, *sections, *after, Section(title="What the figures mean", terms=MEANINGS)),
+        sections=(*before(family), *sections, *after, Section(title="What the figures mean", terms=MEANINGS)),
     )
 
 

@@ -80,7 +80,7 @@ def fit(
         OSError: If files cannot be written.
     """
     history = History(
-        lambda it, last: measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last),
+        lambda it: measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers),
         plan.measure_every,
         plan.epochs,
         plan.of,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sigma2r.report.document import Document, Section
 from sigma2r.report.page import MEANINGS, records_document
-from sigma2r.report.paired import Compared
+from sigma2r.report.paired import Compared, family_size
 from sigma2r.report.study import compared_of, study_document, study_sections
 from sigma2r.studies.catalog import Known, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records

@@ -38,7 +38,10 @@ MEANINGS = (
     ("tail max", "Distance of the farthest test image to its class mean, over the same distance between classes."),
     ("loss", "NAME@WEIGHT: cross-entropy plus weight times the loss (Eq. 11)."),
     ("interval", "Of the mean difference; all intervals of the page hold at once with 95 %."),
-    ("higher in", "Seeds in which the loss is above the one that it is compared with: a count that asks for no normality."),
+    (
+        "higher in",
+        "Seeds in which the loss is above the one that it is compared with: a count that asks for no normality.",
+    ),
     ("seeds to decide", "Runs of each loss with which so large a difference would be found with a chance of 80 %."),
 )
 

@@ -107,9 +107,7 @@ class Compared:
         return difference_of(self.loss, self.baseline, self.column, [a - b for a, b in self.values], family)
 
 
-def compared(
-    loss: str, baseline: str, column: Column, new: Sequence[Record], old: Sequence[Record]
-) -> Compared | None:
+def compared(loss: str, baseline: str, column: Column, new: Sequence[Record], old: Sequence[Record]) -> Compared | None:
     """The pairs of two losses, by seed; None where fewer than two seeds have the figure of both."""
     by_seed = [{(r.run.init_seed, r.run.data_seed): r for r in group} for group in (new, old)]
     shared = sorted(by_seed[0].keys() & by_seed[1].keys())
@@ -149,9 +147,7 @@ def differences(table: Table, baseline: str | None = None, family: int | None = 
     return [each.difference(family or family_size(found)) for each in found]
 
 
-def difference_of(
-    loss: str, baseline: str, column: Column, values: Sequence[float], family: int
-) -> Difference:
+def difference_of(loss: str, baseline: str, column: Column, values: Sequence[float], family: int) -> Difference:
     """What differences of pairs say.
 
     Args:
@@ -208,9 +204,9 @@ def note(family: int) -> str:
         family: How many hold at once.
     """
     return (
-        f"Paired by seed. Intervals hold all {family} comparisons of this page at once with 95 % (Student's t, Bonferroni). "
-        "They tell what other first weights would do, not another order of the data or other images, and rest on "
-        "differences that are normal; in how many seeds a loss is higher does not. Fewer than "
-        f"{FEWEST} seeds decide nothing. Seeds to decide: with that many a difference as large and as scattered would be "
-        "found with a chance of 80 %."
+        f"Paired by seed. Intervals hold all {family} comparisons of this page at once with 95 % (Student's t, "
+        "Bonferroni). They tell what other first weights would do, not another order of the data or other images, and "
+        "rest on differences that are normal; in how many seeds a loss is higher does not. Fewer than "
+        f"{FEWEST} seeds decide nothing. Seeds to decide: with that many a difference as large and as scattered would "
+        "be found with a chance of 80 %."
     )

@@ -175,7 +175,7 @@ class Claim:
         studies = tuple(dict.fromkeys(look.study for look in known))
         verdicts = {reading: _verdict(case, found[reading]) for reading, case in self.cases.items()}
         caveats = dict.fromkeys(caveat for study in studies if (caveat := findings.caveats[study]))
-        words = dict.fromkeys(verdict for verdict, _ in verdicts.values())
+        words = dict.fromkeys(verdict for verdict, _ in verdicts.values() if verdict != NOT_RUN) or {NOT_RUN: None}
         reasons = dict.fromkeys(reason for _, reason in verdicts.values())
         told = reasons if len(reasons) == 1 else [f"{reading}: {reason}" for reading, (_, reason) in verdicts.items()]
         verdict = next(iter(words)) if len(words) == 1 else DEPENDS

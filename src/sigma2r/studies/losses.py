@@ -197,8 +197,8 @@ def usual_weight(name: str, options: Mapping[str, Any]) -> float:
 
     0.01, the paper's, for most; sigma2R, whose gates end near Z / 2, is Z times as strong as the center loss at one
     weight, so its own is that much lower. Label smoothing as its authors have it ("Rethinking the Inception
-    Architecture", CVPR 2016); supcon is the whole loss at its source; arcface begins some ten times above cross-entropy,
-    as its scale is 64.
+    Architecture", CVPR 2016); supcon is the whole loss at its source; arcface begins some ten times above
+    cross-entropy, as its scale is 64.
     """
     if name == "sigma2r":
         return 0.01 / float({**loss_options(name), **options}["ceiling"])

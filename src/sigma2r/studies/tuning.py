@@ -109,8 +109,8 @@ def _figures(record: Record) -> tuple[float, float]:
     figures = record.final.get("validation")
     if figures is None:
         raise ValueError(
-            f"tuning: the record of {record.run.loss_name}, seed {record.run.init_seed}, must have figures of images set "
-            "aside, by which a weight is chosen; it has none. Has every class of the data at least ten images?"
+            f"tuning: the record of {record.run.loss_name}, seed {record.run.init_seed}, must have figures of images "
+            "set aside, by which a weight is chosen; it has none. Has every class of the data at least ten images?"
         )
     return figures["accuracy"], figures["intra_inter"] or float("inf")
 
@@ -133,11 +133,11 @@ def at_best_weights(
     yield Part(
         name="tuning",
         title="The choice of weights",
-        text=f"{len(SEEDS)} runs of full length for each loss and each weight, with {ASIDE:.0%} of each class's training "
-        "images set aside. Weights go in half-decades (1, 3, 10), first a decade to either side of the usual weight "
-        "of the loss, then farther as long as the best lies on an edge, but no farther than three and a half decades. "
-        "The weight with the highest mean accuracy on the images set aside is chosen; of equal ones that with the "
-        "smaller spread over the distance between classes.",
+        text=f"{len(SEEDS)} runs of full length for each loss and each weight, with {ASIDE:.0%} of each class's "
+        "training images set aside. Weights go in half-decades (1, 3, 10), first a decade to either side of the usual "
+        "weight of the loss, then farther as long as the best lies on an edge, but no farther than three and a half "
+        "decades. The weight with the highest mean accuracy on the images set aside is chosen; of equal ones that "
+        "with the smaller spread over the distance between classes.",
         runs=tuple(trial for found in searches for several in found.trials for trial in several),
         trials=True,
         remarks={name: told for found in searches for name, told in found.remarks.items()},

@@ -16,7 +16,7 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         yield Part(
             name=dataset,
             title=f"Growth on {dataset}",
-            text="Growth w_K of each class after each epoch, and the slope K that it stands for, in each reading of sigma.",
+            text="Growth w_K of each class after each epoch, and the slope K that it stands for, by reading.",
             runs=tuple(comparison(its.base, tuple(SIGMA2R.values()), len(its.seeds))),
         )
 

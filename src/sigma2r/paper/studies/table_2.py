@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sigma2r.paper.extras import STAND_IN, beside_table
-from sigma2r.paper.settings import setting
+from sigma2r.paper.settings import setting, small_resnet18
 from sigma2r.paper.strength import AT_EQUAL_WEIGHT, CENTER_AND_SIGMA2R, EVERY_READING, equal_weight
-from sigma2r.paper.studies.table_3 import on_resnet18
+from sigma2r.paper.studies.table_3 import FEW, on_resnet18
+from sigma2r.studies.comparison import comparison
 from sigma2r.studies.study import Done, Part, Scale, Study
 from sigma2r.studies.tuning import at_best_weights
 
@@ -17,7 +18,13 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
     yield from equal_weight(its.base, AT_EQUAL_WEIGHT, its.seeds, done, EVERY_READING)
     yield from at_best_weights([replace(its.base, loss=loss) for loss in CENTER_AND_SIGMA2R], its.seeds, done)
     if scale == "desk":
-        yield on_resnet18("cifar10", ("center@0.01", "sigma2r@0.01", "sigma2r@0.001"))
+        yield on_resnet18("cifar10", (*FEW, "sigma2r@0.001"))
+        yield Part(
+            name="lenet",
+            title="LeNet on the same 10,000 images",
+            text="As long as ResNet18 above, so that the two networks can be compared.",
+            runs=tuple(comparison(replace(small_resnet18("cifar10"), model="lenet", feature_dim=84), FEW, 1)),
+        )
 
 
 STUDY = Study(

@@ -14,8 +14,8 @@ from sigma2r.studies.tuning import at_best_weights
 FEW = ("center@0.01", "sigma2r@0.01")  # of the losses of the table, where runs are dear
 BOTH_USES = (
     " The soft nearest neighbour loss stands in two rows: pulling at the features, as Eq. 2 is introduced, and as its "
-    "authors use it, at hidden layers with a negative weight and a learned temperature. The paper does not say which it "
-    "ran."
+    "authors use it, at hidden layers with a negative weight and a learned temperature. The paper does not say which "
+    "it ran."
 )
 HIDDEN_LAYERS = {"lenet": ("body.2", "body.5", "body.8"), "resnet18": ("body.layer1", "body.layer2", "body.layer3")}
 

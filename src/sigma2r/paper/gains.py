@@ -50,11 +50,11 @@ _Groups = Mapping[str, Sequence[Record]]
 _Rows = list[tuple[str, ...]]
 
 
-def _spreads(ours: Sequence[Comparison], groups: _Groups) -> tuple[tuple[str, ...], _Rows, str]:
+def _spreads(ours: Sequence[Comparison], groups: _Groups) -> tuple[Sequence[str], _Rows, str]:
     """A row for each class: the center loss in both readings of Eq. 1, sigma2R in three of sigma, and its gains."""
     of_readings = (heading for reading in SIGMA2R for heading in (reading, f"gain, {reading}"))
     headings = ("row", "center", *of_readings, "center, sum", "gain on the sum")
-    rows = []
+    rows: _Rows = []
     for comparison in ours:
         split, _, rest = comparison.new.row.rpartition(", ")
         k = int(rest.removeprefix("class "))
@@ -75,9 +75,9 @@ def _gain(old: Summary | None, new: Summary | None) -> str:
     return "–" if old is None or new is None or not new.mean else f"{100 * (old.mean - new.mean) / new.mean:.2f}"
 
 
-def _accuracies(ours: Sequence[Comparison], groups: _Groups) -> tuple[tuple[str, ...], _Rows, str]:
+def _accuracies(ours: Sequence[Comparison], groups: _Groups) -> tuple[Sequence[str], _Rows, str]:
     """A row for each loss in each of its readings."""
-    rows = []
+    rows: _Rows = []
     for comparison in ours:
         for loss in (each for each in _ROWS[comparison.new.column] if each in groups):
             new, old = (
@@ -114,7 +114,7 @@ def reading_grid(table: Table, name: str) -> Grid:
     """
     groups = loss_groups(table.records)
     centers = [spelled for spelled in groups if spelled.startswith("center@0.01")]
-    rows = []
+    rows: _Rows = []
     for spelled in (each for each in groups if each.startswith("sigma2r@0.01")):
         for split in ("train", "test"):
             cells = []

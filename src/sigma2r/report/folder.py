@@ -1,7 +1,7 @@
 """The report of a folder: of a study, of several studies, or of records as they come."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sigma2r.report.document import Document, Section
@@ -22,8 +22,8 @@ def studies_document(
     *,
     title: str = "sigma2r: studies",
     text: str = "Everything here is built from their records.",
-    compared: Iterable[Compared] = (),
-    before: Callable[[int], Iterable[Section]] = lambda family: (),
+    family: int | None = None,
+    before: Iterable[Section] = (),
     after: Iterable[Section] = (),
 ) -> Document:
     """The report of several studies.
@@ -34,18 +34,23 @@ def studies_document(
         studies: The studies themselves, by name.
         title: Of the page.
         text: Behind how many runs there are.
-        compared: Comparisons beside those of the studies' tables.
-        before: Sections before those of the studies, told how many comparisons the page has.
+        family: How many comparisons the page has; default: those of the studies' tables.
+        before: Sections before those of the studies.
         after: Sections behind them.
     """
-    own = (each for name in scales for each in compared_of(studies[name], scales[name], done))
-    family = family_size([*own, *compared])
+    if family is None:
+        family = family_size(compared_of_all(done, scales, studies))
     sections = (section for name in scales for section in study_sections(studies[name], scales[name], done, family))
     return Document(
         title=title,
         paragraphs=(f"{len(done)} runs of {len(scales)} studies. {text}",),
-        sections=(*before(family), *sections, *after, Section(title="What the figures mean", terms=MEANINGS)),
+        sections=(*before, *sections, *after, Section(title="What the figures mean", terms=MEANINGS)),
     )
+
+
+def compared_of_all(done: Done, scales: Mapping[str, Scale], studies: Known) -> Iterator[Compared]:
+    """The comparisons of the tables of several studies."""
+    return (each for name, scale in scales.items() for each in compared_of(studies[name], scale, done))
 
 
 def folder_document(folder: Path, known: Known, several: Several = studies_document) -> Document:

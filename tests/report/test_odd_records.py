@@ -79,11 +79,11 @@ def test_every_kind_of_odd_record_has_a_report(odd, names, tmp_path, capsys):
 def test_what_a_record_lacks_is_a_dash_in_a_study_too(odd):
     record = odd(make_record("center@0.1", validation_fraction=0.1))
     run = record.run
-    parts = [Part(name=n, title=n, text="", runs=(run,), shown=n == "results") for n in ("tuning", "results")]
+    parts = [Part(name=n, title=n, text="", runs=(run,), trials=n == "tuning") for n in ("tuning", "results")]
     study = Study(name="s", title="S", source="-", settings={"desk": "."}, parts=lambda scale, done: iter(parts),
                   figures=("features", "growth", "learning", "classes"))  # fmt: skip
-    trials, results = study_sections(study, "desk", {run.run_id: record})
-    assert trials.grids[0].rows == (("center@0.1", "–", "–", "–"),)
+    trials, results = study_sections(study, "desk", {run.run_id: record}, 1)
+    assert trials.grids[0].rows == (("center@0.1", "1", "–", "–", "–", ""),)
     assert "–" in results.grids[0].rows[0]
 
 

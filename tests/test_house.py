@@ -188,3 +188,17 @@ def test_the_longest_path_says_which_tests_notice_a_mutation():
     assert tests_of("paper/studies/table_1.py") == TESTS["paper/studies"]
     assert tests_of("studies/tuning.py") != tests_of("studies/anything.py") == TESTS["studies"]
     assert tests_of("data/folder.py") == TESTS["data"]
+
+
+def test_each_test_of_the_mutations_runs_once_without_a_change():
+    from tools.mutations import MUTATIONS, each_once, stages_of
+
+    words = ("-k", "not compiled")
+    stages = [(*words, "tests/a/test_x.py", "tests/b/test_y.py"), (*words, "tests/a"), (*words, "tests/b/test_y.py")]
+    assert each_once(stages) == [(*words, "tests/b/test_y.py"), (*words, "tests/a")]
+    assert each_once([*stages, ("tests/a",)])[-1] == ("tests/a",)
+    asked = {stages_of(mutation.file)[-1] for mutation in MUTATIONS}
+    paths = [word for run in each_once(asked) for word in run if word.startswith("tests/")]
+    assert len(paths) == len(set(paths))
+    named = {word for stage in asked for word in stage if word.startswith("tests/")}
+    assert all(any(path == each or path.startswith(f"{each}/") for each in paths) for path in named)

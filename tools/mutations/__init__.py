@@ -16,9 +16,9 @@ from tools.mutations import (
     training,
 )
 from tools.mutations._mutation import Mutation
-from tools.mutations._tests import TESTS, stages_of, tests_of
+from tools.mutations._tests import TESTS, each_once, stages_of, tests_of
 
-__all__ = ["MUTATIONS", "TESTS", "Mutation", "stages_of", "tests_of"]
+__all__ = ["MUTATIONS", "TESTS", "Mutation", "each_once", "stages_of", "tests_of"]
 
 MUTATIONS = [
     *cli.MUTATIONS,

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.mutations import MUTATIONS, stages_of
+from tools.mutations import MUTATIONS, each_once, stages_of
 from tools.mutations._copies import Copies, Trial
 
 
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which tests are said to hang")
     chosen = parser.parse_args(arguments)
     mutations = [m for m in MUTATIONS if not chosen.words or any(w in f"{m.file} {m.what}" for w in chosen.words)]
-    unchanged = dict.fromkeys(stages_of(mutation.file)[-1] for mutation in mutations)
-    trials = [*(Trial(None, (tests,)) for tests in unchanged), *(Trial(m, stages_of(m.file)) for m in mutations)]
+    unchanged = (Trial(None, (words,)) for words in each_once(stages_of(m.file)[-1] for m in mutations))
+    trials = [*unchanged, *(Trial(m, stages_of(m.file)) for m in mutations)]
     caught = survivors = 0
     with tempfile.TemporaryDirectory() as folder, Copies(Path(folder), chosen.jobs, chosen.limit) as copies:
         for trial, outcome, seconds in copies.run(trials):

@@ -1,5 +1,7 @@
 """Which tests must notice a change, by the part of the source that it is in: the longest path that begins the file's."""
 
+from collections.abc import Iterable
+
 LOSSES = (
     "tests/losses/test_contract.py",
     "tests/losses/test_sigma2r.py",
@@ -118,3 +120,20 @@ def stages_of(file: str) -> tuple[tuple[str, ...], ...]:
         return (all_of_them,)
     loss = file.removeprefix("losses/").removesuffix(".py")
     return (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"), all_of_them
+
+
+def each_once(stages: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Words for pytest that run whatever these run, a file of tests or a folder at a time, and none of them twice."""
+    asked = [(stage[: -len(paths)], path) for stage in stages for paths in [_paths(stage)] for path in paths]
+    folders = {(words, path) for words, path in asked if not path.endswith(".py")}
+    within = [(words, path) for words, path in asked if not any((words, f"{up}") in folders for up in _above(path))]
+    return [(*words, path) for words, path in dict.fromkeys(within)]
+
+
+def _paths(stage: tuple[str, ...]) -> list[str]:
+    return [word for word in stage if word.startswith("tests/")]
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]

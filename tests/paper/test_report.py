@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from decimal import Decimal
 from pathlib import Path
 from statistics import fmean
 

@@ -109,6 +109,17 @@ def test_of_equally_accurate_ones_the_more_compact():
     )
 
 
+def test_accuracies_that_differ_by_the_rounding_of_records_are_equal():
+    # 4,001 + 4,002 + 4,003 and three times 4,002 images of 6,000, each to seven digits.
+    thirds = {0.003: (0.6668333, 0.667, 0.6671667), 0.01: (0.667, 0.667, 0.667)}
+    accuracy = lambda run: thirds.get(run.loss_weight, (0.1,) * 3)[run.init_seed]  # noqa: E731 - told a run
+    for compact in thirds:
+        assert (
+            searched(accuracy, ratio=lambda run, best=compact: 0.3 if run.loss_weight == best else 0.4).weight
+            == compact
+        )
+
+
 def test_a_weight_at_which_one_seed_diverged_is_not_chosen_and_bounds_the_search():
     def diverged(run):
         return "in epoch 1" if run.loss_weight >= 0.1 and run.init_seed == 1 else None

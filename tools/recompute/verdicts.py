@@ -129,7 +129,10 @@ def _worst(questions: Iterable[Question], sums: _Sums) -> str:
 def _word(equal: str, strength: str, best: str) -> str:
     """What is claimed at equal weight is only that weight's doing unless every fair comparison agrees."""
     if equal == "agrees":
-        return HOLDS if {strength, best} <= {"agrees", ""} else EQUAL_ONLY
+        others = {strength, best} - {"agrees", ""}
+        if others == {"missing"}:
+            return NOT_RUN
+        return EQUAL_ONLY if others else HOLDS
     if best == "agrees":
         return BEST_ONLY
     if equal == "opposes":

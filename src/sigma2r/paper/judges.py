@@ -87,7 +87,7 @@ def stragglers_freeze(findings: Findings, _: int) -> Judged:
     settings = findings.settings["figure-4"]
     if min(len(rows[loss]) for loss in ("center@0.01", "sigma2r@0.01")) < FEWEST:
         return Judged(settings, told, UNDECIDED, _FEW)
-    goes_on = {loss: all(_is_above_0(fall) for fall in falls[loss]) for loss in ("center@0.01", "sigma2r@0.01")}
+    goes_on = {loss: all(_is_above_0(fall) for fall in falls[loss] if fall) for loss in ("center@0.01", "sigma2r@0.01")}
     verdict = HOLDS if goes_on["sigma2r@0.01"] and not goes_on["center@0.01"] else NOT_SEEN
     frozen = [loss for loss, moves in goes_on.items() if not moves]
     reason = f"{' and '.join(frozen)} came to rest." if frozen else "Both go on falling: freezing is a matter of time."

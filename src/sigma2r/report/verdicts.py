@@ -207,7 +207,7 @@ def _verdict(case: Case, found: _Found) -> tuple[str, str]:
     reason = "; ".join(f"at {name} {_WORDS[each]}" for name, each in {"equal weight": equal, **fair}.items() if each)
     if equal == "undecided":
         reason += f"; {_seeds_told(case.equal, found)}"
-    return _word(equal, strength, best, fair=bool(fair)), f"{reason[0].upper()}{reason[1:]}."
+    return _word(equal, strength, best), f"{reason[0].upper()}{reason[1:]}."
 
 
 _WORDS = {
@@ -219,9 +219,10 @@ _WORDS = {
 }
 
 
-def _word(equal: str | None, strength: str | None, best: str | None, *, fair: bool) -> str:
+def _word(equal: str | None, strength: str | None, best: str | None) -> str:
     if equal == "agrees":
-        return HOLDS if not fair or {strength, best} <= {"agrees", None} else EQUAL_ONLY
+        stands = {strength, best} - {"agrees", None}
+        return HOLDS if not stands else NOT_RUN if stands == {"missing"} else EQUAL_ONLY
     if best == "agrees":
         return BEST_ONLY
     if equal == "opposes":

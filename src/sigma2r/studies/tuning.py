@@ -21,6 +21,8 @@ SEEDS = (0, 1, 2)
 ASIDE = 0.1
 """The share of each class's training images that a weight is chosen on."""
 
+_EQUAL = 2e-7  # of accuracy: records keep seven digits, so that means of equal counts may differ by less
+
 CHOSEN, AT_LIMIT = "chosen", "chosen; at the limit of the search"
 
 
@@ -63,7 +65,9 @@ def search(run: Run, done: Done) -> Search:
         ended = {step: merit for step, merit in merits.items() if merit is not None}
         if not ended:
             raise ValueError(f"tuning: at every weight a run of {run.loss} diverged; none can be chosen.")
-        best = max(ended, key=ended.__getitem__)
+        highest = max(accuracy for accuracy, _ in ended.values())
+        equal = {step: compact for step, (accuracy, compact) in ended.items() if highest - accuracy < _EQUAL}
+        best = max(equal, key=equal.__getitem__)
         beyond = {step: _trials(run, step) for step in (best - 1, best + 1) if step not in trials}
         added = {step: several for step, several in beyond.items() if several}
         if not added:

@@ -11,7 +11,7 @@ from sigma2r.report.groups import comparable, loss_groups
 from sigma2r.report.page import records_document
 from sigma2r.report.study import study_sections
 from sigma2r.report.tables import ACCURACY, class_rows, figure_at, make_table
-from sigma2r.report.verdicts import Claim, Findings, Look
+from sigma2r.report.verdicts import Case, Claim, Findings, Look
 from sigma2r.studies.study import Part, Study
 from tests.report.conftest import CLASSES, make_record
 
@@ -179,7 +179,7 @@ def test_claims_are_not_judged_on_runs_of_other_images():
         done = {record.run_id: record for record in records}
         part = Part(name="p", title="P", text="", runs=tuple(record.run for record in records))
         study = Study(name="s", title="S", source="-", settings={"desk": "."}, parts=lambda scale, _: iter([part]))
-        return Claim("", "", "", (look,)).judged(Findings(done, {"s": "desk"}, {"s": study}), 1).verdict
+        return Claim("", "", "", {"": Case((look,))}).judged(Findings(done, {"s": "desk"}, {"s": study}), 1).verdict
 
     assert verdict(runs) == "holds"
     assert verdict(mixed) == "not run yet"

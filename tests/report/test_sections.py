@@ -111,7 +111,7 @@ def test_a_folder_of_a_study_of_studies_and_of_records_is_told_apart(tmp_path, u
     assert list(scales.items()) == [("mine", "short"), ("other", "short")]
     assert studies == known
     assert folder_document(tmp_path, known).title == "sigma2r: studies"
-    assert folder_document(tmp_path, known).paragraphs[0].startswith("17 runs of 2 studies.")
+    assert folder_document(tmp_path, known).paragraphs[0].startswith("19 runs of 2 studies.")
     one = folder_document(tmp_path / "b", known)
     assert one.title == "sigma2r: Mine"
     assert one == study_document(STUDY, "short", {run.run_id: DONE[run.run_id] for run in RUNS})

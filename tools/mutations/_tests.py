@@ -1,6 +1,7 @@
 """Which tests must notice a change, by the part of the source that it is in: the longest path that begins the file's."""
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 LOSSES = (
     "tests/losses/test_contract.py",
@@ -124,16 +125,13 @@ def stages_of(file: str) -> tuple[tuple[str, ...], ...]:
 
 def each_once(stages: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Words for pytest that run whatever these run, a file of tests or a folder at a time, and none of them twice."""
-    asked = [(stage[: -len(paths)], path) for stage in stages for paths in [_paths(stage)] for path in paths]
-    folders = {(words, path) for words, path in asked if not path.endswith(".py")}
-    within = [(words, path) for words, path in asked if not any((words, f"{up}") in folders for up in _above(path))]
-    return [(*words, path) for words, path in dict.fromkeys(within)]
-
-
-def _paths(stage: tuple[str, ...]) -> list[str]:
-    return [word for word in stage if word.startswith("tests/")]
-
-
-def _above(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:i]) for i in range(1, len(parts))]
+    asked: dict[tuple[tuple[str, ...], str], None] = {}
+    for stage in stages:
+        paths = [word for word in stage if word.startswith("tests/")]
+        words = tuple(word for word in stage if word not in paths)
+        asked |= dict.fromkeys((words, path) for path in paths)
+    return [
+        (*words, path)
+        for words, path in asked
+        if not any((words, str(folder)) in asked for folder in PurePosixPath(path).parents)
+    ]

@@ -151,7 +151,8 @@ def _resample(
     count, _, height, width = images.shape
     kind = torch.promote_types(images.dtype, torch.float32)
     sign_x, sign_y = 1.0 - 2.0 * flip_x, 1.0 - 2.0 * flip_y
-    cos, sin = angle.double().cos(), angle.double().sin()
+    angle = angle.double()
+    cos, sin = angle.cos(), angle.sin()
 
     def of_each(values: Tensor) -> Tensor:
         return values.to(images.device, kind).view(count, 1, 1)

@@ -13,6 +13,7 @@ import pytest
 from sigma2r.cli.parser import build_parser, underscored
 from sigma2r.cli.verbs import described
 from sigma2r.studies.comparison import comparison
+from sigma2r.studies.record import STUDY_FILE, Record
 from tools.readme_table import filled_in
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +85,12 @@ def test_tables_in_the_documents_show_the_committed_records():
     pages = [page for page in PAGES if "<!-- results/" in page.read_text()]
     assert len(pages) >= 2
     assert [name_of(page) for page in pages if filled_in(page.read_text()) != page.read_text()] == []
+
+
+def test_every_committed_record_is_read():
+    paths = [path for path in (ROOT / "results").rglob("*.json") if path.name != STUDY_FILE]
+    assert len(paths) > 300
+    assert {path.stem for path in paths} == {Record.read(path).run_id for path in paths}
 
 
 def test_every_public_package_has_a_page_of_reference():

@@ -17,12 +17,52 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigma2r._kinds import is_doubtful
 from sigma2r._shown import shown
 from sigma2r._suggest import near
-from sigma2r._values import Count, Natural, NotNegative, Positive, Share, checked, converted
+from sigma2r._values import Count, Natural, NotNegative, Positive, Share, as_written, checked, converted
 
 Letters = Literal["adam", "sgd"]
 LARGEST = 2**63 - 1
+HINT = " A number is written as 12, 0.5 or 1e-3."
+# What Python, YAML 1.1, YAML 1.2 and others read as numbers, and not all as the same.
+MISREAD = (
+    *(
+        "010",
+        "-07",
+        "00",
+        "0x10",
+        "0X1F",
+        "0o10",
+        "0b11",
+        "0x1p3",
+        "1_000",
+        "1_0.5",
+        "1e_3",
+        "１２",
+        "1２",
+        "0.５",
+        "٣",
+        "²",
+    ),
+    *(
+        "1:30",
+        "1:30:00",
+        "2020-01-01",
+        "1 000",
+        "1,000",
+        "1.2.3",
+        "1e",
+        "1e5.0",
+        "1d3",
+        "--1",
+        "+-1",
+        "'1'",
+        '"1"',
+        "1 # one",
+    ),
+)
+TOO_SMALL = ("1e-400", "-1e-400", "2.4e-324", "1e-999999999", "0." + "0" * 350 + "1")
 
 
 def taken(annotation: Any, value: Any, from_text: bool = False) -> Any:
@@ -99,6 +139,20 @@ def test_a_value_that_is_plain_is_taken(annotation, value, expected):
         (int, " -3 ", -3),
         (int, "3.0", 3),
         (int, "1e3", 1000),
+        (int, "+3", 3),
+        (int, "30e-1", 3),
+        (int, "-0", 0),
+        (int, "0", 0),
+        (int, "0.0", 0),
+        (int, "\t3\n", 3),
+        (int, "9223372036854775807", LARGEST),
+        (float, "0e-400", 0.0),
+        (float, "0.000", 0.0),
+        (float, "5e-324", 5e-324),
+        (float, "1.", 1.0),
+        (float, ".5", 0.5),
+        (float, "1E+3", 1000.0),
+        (float, "0.1", 0.1),
         (int, "9007199254740993.0", 2**53 + 1),
         (float, "1e-3", 0.001),
         (float, "7", 7.0),
@@ -136,6 +190,8 @@ def test_a_text_is_read_where_texts_stand_for_values(annotation, text, expected)
         (int, b"3", "be a whole number; got b'3'."),
         (int, [3], "be a whole number; got a list of 1 number."),
         (int, torch.tensor([3]), "be a whole number; got a torch.Tensor of shape (1,) and torch.int64."),
+        (float, Decimal("-1e-400"), "be 0, or a number that 64 bits tell from 0; got a decimal.Decimal."),
+        (float, Fraction(1, 10**400), "be 0, or a number that 64 bits tell from 0; got a fractions.Fraction."),
         (int, 1e20, f"be a whole number of at most {LARGEST}; got 1e+20."),
         (int, 10**400, f"be a whole number of at most {LARGEST}; got a whole number of 1329 bits."),
         (int, 10**5000, f"be a whole number of at most {LARGEST}; got a whole number of 16610 bits."),
@@ -208,7 +264,21 @@ def test_what_is_not_wanted_is_refused_in_one_sentence(annotation, value, senten
         (int, "1e-999999999", "be a whole number; got '1e-999999999'."),
         (float, "inf", "be a finite number; got 'inf'."),
         (float, "1e999", "be a finite number; got '1e999'."),
-        (float, "0,5", "be a finite number; got '0,5'."),
+        (float, "0,5", f"be a finite number; got '0,5'.{HINT}"),
+        *((float, text, f"be a finite number; got {text!r}.{HINT}") for text in MISREAD),
+        *((int, text, f"be a whole number; got {text!r}.{HINT}") for text in MISREAD),
+        *((Positive, text, f"be a number and be positive and finite; got {text!r}.{HINT}") for text in MISREAD),
+        *((float, text, f"be 0, or a number that 64 bits tell from 0; got {shown(text)}.") for text in TOO_SMALL),
+        *((NotNegative, text, f"be 0, or a number that 64 bits tell from 0; got {shown(text)}.") for text in TOO_SMALL),
+        (float | None, "1e-400", "be 0, or a number that 64 bits tell from 0; got '1e-400'."),
+        (tuple[float, ...], ["1", "1e-400"], "be a list of numbers; got a list of 2 texts."),
+        (dict[str, float], {"a": "0x1"}, "be a mapping from texts to numbers; got a dict with 'a' and so on."),
+        (int, "9223372036854775808", f"be a whole number of at most {LARGEST}; got '9223372036854775808'."),
+        (int, ".inf", "be a whole number; got '.inf'."),
+        (float, "-.INF", "be a finite number; got '-.INF'."),
+        (float, ".nan", "be a finite number; got '.nan'."),
+        (float, "infinity", "be a finite number; got 'infinity'."),
+        (float, "v2", f"be a finite number; got 'v2'.{HINT}"),
         (float | None, "abc", "be a finite number, or be none; got 'abc'."),
         (Letters, "ADAM", 'be "adam" or "sgd"; got \'ADAM\'. Did you mean adam?'),
     ],
@@ -241,6 +311,45 @@ def test_no_text_breaks_the_reader(text):
         except ValueError as error:
             refused = str(error)
         assert re.fullmatch("Run: x must .*", refused)  # on one line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *(("7", 7), ("-7", -7), ("7.0", 7.0), ("1e-3", 0.001), ("true", True), ("FALSE", False), ("none", None)),
+        *(("null", None), (3, 3), (None, None), (["1", "a", ["2"]], [1, "a", [2]])),
+        *((text, text) for text in ("", "yes", "mean", "v2", "nan", "1e-400", "9" * 30, *MISREAD)),
+    ],
+    ids=shown,
+)
+def test_what_a_text_says_by_itself(text, said):
+    assert as_written(text) == said
+    assert type(as_written(text)) is type(said)
+
+
+DOUBTFUL = ("0x10", "0b1", "0o7", "1_000", "010", "１２", "1e-400", "1e400", "nan", "-inf", "Infinity", " 1_0 ")
+
+
+@pytest.mark.parametrize("text", DOUBTFUL)
+def test_a_text_that_others_read_as_a_number_is_doubtful(text):
+    assert is_doubtful(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "0.5", "1e-3", " 7 ", "v2", "mean", "", "1:30", "2020-01-01", "x10", "e5", "infinite"]
+)
+def test_a_text_that_all_read_alike_is_not(text):
+    assert not is_doubtful(text)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_no_number_that_is_not_zero_becomes_zero(value):
+    tenth = Fraction(value) / 10**20
+    if tenth and float(tenth) == 0:
+        with pytest.raises(ValueError, match="64 bits tell from 0"):
+            taken(float, tenth)
+    else:
+        assert taken(float, tenth) == float(tenth)
 
 
 class Box:

@@ -7,7 +7,31 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+from sigma2r._places import is_file, is_folder
+
 _PART = ".part"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises:
+        WrongKindError: If something else lies in the place of one of them.
+        OSError: If it cannot be made.
+    """
+    is_folder(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def read_whole(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        WrongKindError: If something else lies there.
+        OSError: If there is no file, or it cannot be read.
+    """
+    is_file(path)
+    return path.read_bytes()
 
 
 def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
@@ -21,9 +45,11 @@ def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> Non
         content: What it holds, or what writes that into an open file.
 
     Raises:
+        WrongKindError: If something else lies there, or in the place of its folder.
         OSError: If the folder cannot be written to; an older file at ``path`` is then still whole.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    is_file(path)
+    make_folder(path.parent)
     part = path.with_name(f".{path.name}.{_writer()}{_PART}")
     try:
         with part.open("wb") as file:
@@ -64,6 +90,8 @@ def is_part(path: Path) -> bool:
 def set_aside(path: Path) -> Path:
     """Rename a file that cannot be used, so that nothing is lost; its new name."""
     aside = next(
-        candidate for number in count(1) if not (candidate := path.with_name(f"{path.name}.broken-{number}")).exists()
+        candidate
+        for number in count(1)
+        if not os.path.lexists(candidate := path.with_name(f"{path.name}.broken-{number}"))
     )
     return path.replace(aside)

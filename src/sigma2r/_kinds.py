@@ -4,8 +4,11 @@ The rules stand at :mod:`sigma2r._values`, which is what others use.
 """
 
 import math
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -18,6 +21,8 @@ LARGEST = 2**63 - 1  # what a tensor can hold or count
 REFUSED = object()
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _NOTHING = ("none", "null")
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NO_NUMBER = re.compile(r"[+-]?\.?(?:inf|infinity|nan)", re.IGNORECASE)
 
 
 def known(kind: Any) -> bool:
@@ -80,6 +85,17 @@ def number(value: object, from_text: bool = False) -> Any:
     return held if isinstance(held, (int, float, Real, Decimal)) and held is not True and held is not False else None
 
 
+def is_doubtful(text: str) -> bool:
+    """Whether others would read a number in a text in which our rules read none: 0x10, 1_000, 010, 1e-400, nan."""
+    if number(text, from_text=True) is not None:
+        return read(float, text, from_text=True) is REFUSED
+    for reads in (float, partial(int, base=0)):
+        with suppress(ValueError):
+            reads(text)
+            return True
+    return False
+
+
 def scalar(value: object) -> Any:
     """What a scalar of torch or numpy holds; a tensor whose gradient would be lost stays one."""
     if isinstance(value, Tensor) and value.requires_grad:
@@ -92,12 +108,17 @@ def _truth(value: object) -> Any:
 
 
 def _written(text: str) -> Decimal | float | None:
-    """Read through Decimal: so no digit of a long number is lost, and none is so long that reading takes time."""
+    """Read through Decimal: so no digit of a long number is lost, and none is so long that reading takes time.
+
+    What others would read as another number, or as none, is none: 010, 0x10, 1_000, 1:30, digits of other scripts.
+    """
+    text = text.strip()
+    if _NO_NUMBER.fullmatch(text):
+        return float(text.lower().replace(".", ""))
     try:
-        exact = Decimal(text.strip())
-    except InvalidOperation:
+        return Decimal(text) if _NUMBER.fullmatch(text) else None
+    except InvalidOperation:  # an exponent of twenty digits
         return None
-    return exact if exact.is_finite() else math.nan if exact.is_nan() else math.inf
 
 
 def _whole(size: Any) -> Any:
@@ -109,7 +130,7 @@ def _finite(size: Any) -> Any:
         nearest = float(size)
     except OverflowError:
         return REFUSED
-    return nearest if math.isfinite(nearest) else REFUSED
+    return nearest if math.isfinite(nearest) and (nearest != 0 or size == 0) else REFUSED
 
 
 def _choice(offered: tuple[Any, ...], value: object, from_text: bool) -> Any:

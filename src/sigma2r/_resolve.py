@@ -13,6 +13,7 @@ from typing import Any
 
 from sigma2r._absent import AbsentError
 from sigma2r._call import broken
+from sigma2r._places import WrongKindError, is_file
 from sigma2r._suggest import unknown
 
 _PATH = re.compile(r"(?P<where>[^:]+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
@@ -83,7 +84,7 @@ def _module(kind: str, where: str) -> ModuleType:
                 f"{where}. {Path.cwd()} was looked in as well."
             ) from None
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
-    except AbsentError:
+    except (AbsentError, WrongKindError):
         raise
     except (FileNotFoundError, SyntaxError) as error:
         raise ValueError(f"resolve: the file of a {kind} cannot be used: {error}.") from error
@@ -96,6 +97,7 @@ def _file(kind: str, where: str) -> ModuleType:
     given = Path(where).expanduser()
     found = next((path for path in (given, *(Path(folder) / given for folder in sys.path)) if path.is_file()), None)
     if found is None:
+        is_file(given)
         raise AbsentError(
             f"resolve: the file of a {kind} cannot be used: there is no file {where}; {Path.cwd()} was looked in."
         )

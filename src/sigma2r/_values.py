@@ -4,15 +4,17 @@ The annotation of a parameter says what is wanted: ``bool``, ``int``, ``float``,
 a class, ``tuple[..., ...]``, ``list[...]`` or ``dict[...]`` of such, or a union; beside it may stand which numbers, as
 in :data:`Count`. An annotation of another kind lets everything through.
 
-Rules: a whole number may be written as 3.0, but not be beyond 64 bits; a number must be finite, and is neither a truth
-value nor a text; a truth value is True, False, 1 or 0; a scalar of torch or numpy is the number that it holds. Where a
-value comes as text, numbers are read from it, yes, on and true mean True, no, off and false mean False, none and null
-mean None.
+Rules: a whole number may be written as 3.0, but not be beyond 64 bits; a number must be finite, is 0 only if it was
+given as 0, and is neither a truth value nor a text; a truth value is True, False, 1 or 0; a scalar of torch or numpy is
+the number that it holds. Where a value comes as text, numbers are read from it, in the digits 0 to 9 without a 0 before
+them, with a sign, a point and an exponent; yes, on and true mean True, no, off and false mean False, none and null mean
+None.
 """
 
 import functools
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable
 from types import NoneType, UnionType
@@ -44,6 +46,7 @@ _MOST = sys.float_info.max
 WHOLE = Rule("be a whole number", lambda value: -LARGEST <= value <= LARGEST and value % 1 == 0)
 COUNT = Rule("be a whole number of at least 1", lambda value: 1 <= value <= LARGEST and value % 1 == 0)
 NATURAL = Rule("be a whole number of at least 0", lambda value: 0 <= value <= LARGEST and value % 1 == 0)
+FINITE = Rule("be a finite number", lambda value: -_MOST <= value <= _MOST)
 POSITIVE = Rule("be positive and finite", lambda value: 0 < value <= _MOST)
 NOT_NEGATIVE = Rule("be a finite number of at least 0", lambda value: 0 <= value <= _MOST)
 SHARE = Rule("lie in (0, 1]", lambda value: 0 < value <= 1)
@@ -111,7 +114,26 @@ def converted(who: str, name: str, annotation: Any, value: Any, *, from_text: bo
         taken = read(kind, value, from_text)
         if taken is not REFUSED and (rule is None or rule.holds(taken)):
             return taken
-    raise refusal(who, name, _wanted(parts, value, from_text), value, _meant(name, parts, value))
+    raise refusal(who, name, _wanted(parts, value, from_text), value, _meant(name, parts, value, from_text))
+
+
+def as_written(value: Any) -> Any:
+    """What a text says by itself, or each in a list, where no annotation tells: a number, a truth value, None, or text.
+
+    Example:
+        >>> as_written("7"), as_written("1e-3"), as_written("true"), as_written("none"), as_written("010")
+        (7, 0.001, True, None, '010')
+    """
+    if isinstance(value, list):
+        return [as_written(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if value.strip().lower() in words:
+        return words[value.strip().lower()]
+    whole = re.fullmatch(r"\s*[+-]?[0-9]+\s*", value) is not None
+    taken = read(int if whole else float, value, from_text=True)
+    return value if taken is REFUSED else taken
 
 
 def refusal(who: str, name: str, wanted: str, value: object, remedy: str = "") -> ValueError:
@@ -133,6 +155,8 @@ def wanted_of_whole(size: Any, rule: Rule | None) -> str:
 
 def wanted_of_number(size: Any, rule: Rule) -> str:
     """What comes after "must" where a number is wanted, and this one, or None, is not it."""
+    if size is not None and -1 < size < 1 and size != 0 and float(size) == 0:
+        return "be 0, or a number that 64 bits tell from 0"
     return rule.wanted if size is not None or " number" in rule.wanted else f"be a number and {rule.wanted}"
 
 
@@ -168,13 +192,14 @@ def _wanted(parts: list[_Part], value: object, from_text: bool) -> str:
         elif kind is int:
             told.append(wanted_of_whole(size, rule))
         elif kind is not NoneType:
+            rule = FINITE if kind is float and rule is None else rule
             told.append(f"be {called(kind, from_text)}" if rule is None else wanted_of_number(size, rule))
     if or_none and size is None:
         told.append("be none" if from_text else "be None")
     return ", or ".join(told)
 
 
-def _meant(name: str, parts: list[_Part], value: object) -> str:
+def _meant(name: str, parts: list[_Part], value: object, from_text: bool) -> str:
     """What was probably meant, where that is plain."""
     if isinstance(value, torch.Tensor) and value.requires_grad and not value.ndim:
         return f" A setting has no gradient; its value alone is {name}.item()."
@@ -184,4 +209,6 @@ def _meant(name: str, parts: list[_Part], value: object) -> str:
         return ""
     if any(kind is bool for kind, _ in parts) and value.strip().lower() in WORDS:
         return f" Did you mean {WORDS[value.strip().lower()]}?"
+    if from_text and any(kind in (int, float) for kind, _ in parts) and number(value, from_text) is None:
+        return " A number is written as 12, 0.5 or 1e-3." if any(map(str.isdigit, value)) else ""
     return near(value, [str(one) for kind, _ in parts for one in choices(kind)])

@@ -93,6 +93,22 @@ def write_tiny_fashion(folder: Path, suffix: str = "") -> None:
             (folder / (name + suffix)).write_bytes(gzip.compress(content) if suffix else content)
 
 
+@pytest.mark.message
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_no_file_of_fashion_mnist_is_of_both_splits(tmp_path, split, hard):
+    write_tiny_fashion(tmp_path, ".gz")
+    for part in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+        test = tmp_path / f"t10k-{part}.gz"
+        test.unlink()
+        link = test.hardlink_to if hard else test.symlink_to
+        link(tmp_path / f"train-{part}.gz")
+    with pytest.raises(
+        ValueError, match=r"^fashion-mnist: no file may both train and test; .*-images.* are one\. Fetch"
+    ):
+        load_images("fashion-mnist", split, data_dir=tmp_path)
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize("below", ["", "FashionMNIST/raw"])
 def test_idx_files_are_found_plain_or_gzipped_flat_or_in_torchvisions_layout(tmp_path, suffix, below):

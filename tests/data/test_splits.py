@@ -58,6 +58,14 @@ def test_train_and_test_must_be_alike(monkeypatch, others, what):
         load_splits("fuzzy-rgb")
 
 
+@pytest.mark.parametrize("names", [("a", "a", "b"), ("a", "b", "b"), ("", "x", "")])
+def test_class_names_must_differ(monkeypatch, names):
+    monkeypatch.setattr(splits, "_load_once", lambda name, split, **_: images(split, names=names))
+    twice = next(name for name in names if names.count(name) > 1)
+    with pytest.raises(ValueError, match=f"fuzzy-rgb: class_names must differ; '{twice}' is there twice"):
+        load_splits("fuzzy-rgb")
+
+
 def test_a_share_that_sets_nothing_aside_is_refused(loaded):
     with pytest.raises(ValueError, match=r"validation_fraction 0.01 sets no image aside"):
         load_splits("fuzzy-rgb", validation_fraction=0.01)

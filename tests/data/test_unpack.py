@@ -232,7 +232,8 @@ def test_packed_trees_follow_the_rules_of_folders(tmp_path):
         data = packed_images(path, "train", 32)
     assert data.class_names == ("cat", "dog")
     assert data.labels.tolist() == [0, 0, 0, 1]
-    assert "hidden or of the system: 3 (._0.png, __MACOSX, .cache)" in str(told[0].message)
+    assert "hidden or of the system: 2 (._0.png, __MACOSX)" in str(told[0].message)
+    assert "beside the classes, hidden or of the system: 1 (.cache)" in str(told[0].message)
 
 
 def test_a_packed_tree_with_endings_other_than_png_is_read(tmp_path):

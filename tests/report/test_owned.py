@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sigma2r._places import WrongKindError
 from sigma2r.cli import main
 from sigma2r.report import refuse_foreign, write_report
 from sigma2r.report.document import Document, Section, write_document
@@ -60,8 +62,6 @@ FOREIGN = {
     "report.sha256": "my own list",
     "tables/one.csv": "my,own,table",
     "tables/one.md": "",
-    "tables": "a file in the place of a folder",
-    "figures": "another",
 }
 
 
@@ -76,6 +76,16 @@ def test_a_file_of_somebody_else_is_refused_before_anything_is_written(tmp_path,
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.parametrize("name", ["tables", "figures", os.curdir])
+def test_a_file_in_the_place_of_a_folder_is_told_before_anything_is_written(tmp_path, name):
+    (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+    path = tmp_path / "out" / name
+    path.write_text("theirs")
+    with pytest.raises(WrongKindError, match=rf"{re.escape(str(path))} must be a folder; it is a file\. Move it away"):
+        write_document(document("one"), tmp_path / "out")
+    assert files(tmp_path) == {path.relative_to(tmp_path).as_posix(): b"theirs"}
+
+
 @pytest.mark.parametrize("name", [PAGE, LIST, "tables/one.csv", "tables"])
 def test_links_folders_and_pipes_in_the_way_are_somebody_elses(tmp_path, name):
     (tmp_path / "theirs").write_text("theirs")
@@ -86,8 +96,10 @@ def test_links_folders_and_pipes_in_the_way_are_somebody_elses(tmp_path, name):
         folder = tmp_path / str(i)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         make(folder / name)
-        with pytest.raises(ValueError, match="is such a file"):
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(ValueError, match=r"is such a file|must be a (file|folder); it is a "):
             write_document(document("one"), folder)
+        assert sorted(folder.rglob("*")) == before
     assert (tmp_path / "theirs").read_text() == "theirs"
     assert not (tmp_path / "nothing").exists()
 

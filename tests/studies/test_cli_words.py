@@ -38,14 +38,19 @@ def test_dashes_and_underscores_mean_the_same_flag_and_values_stay(heard):
     ("words", "told"),
     [
         (["train", "--epoch", "3"], "Did you mean --epochs or --warmup_epochs?"),
-        (["train", "--epochs", "many"], "epochs must be a whole number; got many"),
-        (["train", "--lr", "fast"], "lr must be a number; got fast"),
-        (["train", "--epochs="], "epochs must be a whole number; got nothing"),
-        (["train", "--augmentation", '{"crop": "x"}'], "augmentation.crop must be a whole number; got x"),
-        (["train", "--augmentation", '{"rotation": []}'], "augmentation.rotation must be a number; got []"),
-        (["train", "--pixel_range", "[0]"], "pixel_range must be a list of 2 or null; got [0]"),
-        (["train", "--pixel_range", "[0, a]"], "pixel_range must be a number or null; got [0, 'a']"),
-        (["train", "--gray", "maybe"], "gray must be true or false or null; got maybe"),
+        (["train", "--epochs", "many"], "epochs must be a whole number; got 'many'"),
+        (["train", "--lr", "fast"], "lr must be a finite number; got 'fast'"),
+        (["train", "--epochs="], "epochs must be a whole number; got ''"),
+        (["train", "--augmentation", '{"crop": "x"}'], "augmentation.crop must be a whole number; got 'x'"),
+        (
+            ["train", "--augmentation", '{"rotation": []}'],
+            "augmentation.rotation must be a finite number; got a list of 0",
+        ),
+        (["train", "--pixel_range", "[0]"], "pixel_range must be a list of 2 or null; got ['0']"),
+        (["train", "--pixel_range", "[0, a]"], "pixel_range must be a finite number; got 'a'"),
+        (["train", "--gray", "maybe"], "gray must be true or false, or be none; got 'maybe'"),
+        (["train", "--augmentation.flip", "1"], "augmentation does not take flip"),
+        (["train", "--layers", "body.2"], "layers must be a list, [value, ...]; got body.2"),
         (["trian"], "--help explains"),
     ],
 )
@@ -98,7 +103,8 @@ def test_a_folder_is_reported_with_the_papers_studies_and_those_of_ones_own(writ
         for reference in ("m.py:STUDY", None)
     ]
     assert registry.write_folder_report(Path("kept"), Path("out"), own) == Path("out/document")
-    ((folder, known, several),) = written
+    ((folder, known, several, look),) = written
+    look([make_record("center@0.1")])  # of a data set that no folder is listed for
     assert (folder, several) == (Path("kept"), paper_document)
     assert known == {**registry.STUDIES, "m.py:STUDY": own[0], "mine": own[1]}
 

@@ -93,6 +93,10 @@ class Raises(nn.Module):
     def forward(self, features, labels): return {}["margin"]
 class Listed(Compact):
     def class_figures(self): return {"growth": [1, 2, 3]}
+class Truths(Compact):
+    def class_figures(self): return {"growth": torch.ones(3, dtype=torch.bool)}
+class Gated(Compact):
+    def class_figures(self): return {"gate": torch.zeros(3)}
 class Taking(Compact):
     def class_figures(self): return {"train": torch.zeros(3)}
 """
@@ -274,7 +278,9 @@ def test_only_a_loss_that_says_so_is_raised_at_hidden_layers(zoo):
         ({"loss": "zoo.py:Number@1"}, r"must give one number in the graph.*got 0.5"),
         ({"loss": "zoo.py:Cut@1"}, r"must give one number in the graph"),
         ({"loss": "zoo.py:Raises@1"}, r"calling it raised KeyError: 'margin' \(zoo.py, line \d+\)"),
-        ({"loss": "zoo.py:Listed@1"}, r"class_figures must give a tensor of shape \(3,\) for each name"),
+        ({"loss": "zoo.py:Listed@1"}, r"class_figures must give numbers in a tensor of shape \(3,\) for each name"),
+        ({"loss": "zoo.py:Truths@1"}, r"class_figures must give numbers in a tensor of shape \(3,\) for each name"),
+        ({"loss": "zoo.py:Gated@1"}, r"class_figures must give .* none of them auxiliary, .*gate"),
         ({"loss": "zoo.py:Taking@1"}, r"class_figures must give .* none of them auxiliary"),
         ({"loss": "zoo.py:Compact@1", "center_init": "class-means"}, r"class-means is for losses with init_centers"),
         ({"model": "zoo.py:Wrong"}, r"feature_dim of the model must be 4, the width of its features; it says 5"),

@@ -203,7 +203,7 @@ def test_a_device_that_is_not_there_is_said(name, message):
         ("{", r"record.json must hold JSON: .*Was it cut off"),
         ("[]", r"must hold a record with a schema number"),
         ('{"schema": 99}', r"has schema 99; this version reads schema 1"),
-        ('{"schema": 1}', r"lacks or has an unknown part"),
+        ('{"schema": 1}', r"must describe a run; Run: a description must be a mapping of its fields"),
     ],
 )
 def test_a_file_that_is_no_record_is_named(tmp_path, content, message):
@@ -236,6 +236,7 @@ def test_every_loss_trains_and_its_record_shows_the_centers_that_it_has(tiny_run
     run = dataclasses.replace(tiny_run, loss=f"{loss}@0.05", loss_options={})
     record = train(run, tmp_path, QUIET)
     assert record.run.loss_name == f"{loss}@0.05"
+    assert Record.read(tmp_path / "record.json") == record
     losses = [entry["train_loss"] for entry in record.history]
     assert losses[-1] < losses[0]
     without_centers = ("soft-nearest-neighbor", "nearest-negative-triplet", "contrastive")
@@ -277,6 +278,7 @@ def test_label_smoothing_is_that_of_torch_and_zero_is_cross_entropy(tiny_run, tm
 @pytest.mark.parametrize("loss", ["arcface@0.1", "supcon@0.1"])
 def test_a_yardstick_trains_like_any_other_loss(tiny_run, tmp_path, loss):
     record = train(dataclasses.replace(tiny_run, loss=loss, loss_options={}), tmp_path, QUIET)
+    assert Record.read(tmp_path / "record.json") == record
     assert record.history[-1]["train_loss"] < record.history[0]["train_loss"]
 
 

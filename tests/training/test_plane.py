@@ -38,6 +38,24 @@ def test_there_is_a_plane_in_two_dimensions_alone(split, feature_dim):
     assert plane_of(trained(feature_dim), split, CPU) is None
 
 
+@pytest.mark.parametrize(
+    ("centers", "drawn"),
+    [
+        (torch.zeros(3, 2), [[0.0, 0.0]] * 3),
+        (torch.zeros(6, 2), None),
+        (torch.zeros(3, 2, 2), None),
+        (torch.zeros(3, 5), None),
+        ([[0.0, 0.0]] * 3, None),
+        (lambda: 3, None),
+    ],
+    ids=["one for each class", "two for each class", "several", "of more dimensions", "a list", "a method"],
+)
+def test_centers_are_drawn_if_there_is_one_for_each_class(split, centers, drawn):
+    network = trained(2)
+    network.criterion = SimpleNamespace(auxiliary=SimpleNamespace(centers=centers))
+    assert plane_of(network, split, CPU)["centers"] == drawn
+
+
 @pytest.mark.parametrize("most", [300, 2])
 def test_points_stand_with_the_labels_of_their_images_up_to_so_many_a_class(split, monkeypatch, most):
     monkeypatch.setattr(module, "_POINTS", most)

@@ -24,9 +24,12 @@ DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
 SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
+WRITTEN = "tests/studies/test_written.py"
+PLACES = "tests/studies/test_places.py"
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
 PAGES = ("tests/report/test_tables.py", "tests/report/test_report.py", "tests/report/test_document.py")
 ODD = ("tests/report/test_odd_records.py",)
@@ -42,18 +45,22 @@ TESTS = {
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
     **dict.fromkeys(("_resolve.py", "_call.py"), OWN[:1]),
-    "_files.py": ("tests/test_files.py",),
+    **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
-    "cli": ("tests/studies/test_cli_words.py",),
+    "cli": ("tests/studies/test_cli_words.py", WRITTEN),
+    "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART),
+    "cli/registry.py": ("tests/studies/test_cli_words.py", APART),
     "data": ("tests/data",),
     **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
     **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
-    "data/cifar.py": ("tests/data/test_cifar.py", "tests/data/test_unpack.py"),
+    "data/cifar.py": ("tests/data/test_cifar.py", "tests/data/test_unpack.py", APART),
     "data/threads.py": ("tests/data/test_threads.py",),
     **dict.fromkeys(
-        ("data/registry.py", "data/fashion_mnist.py", "data/fuzzy_rgb.py"),
+        ("data/fashion_mnist.py", "data/fuzzy_rgb.py"),
         ("tests/data/test_datasets.py", "tests/data/test_tree.py"),
     ),
+    "data/registry.py": ("tests/data/test_datasets.py", "tests/data/test_tree.py", APART),
+    **dict.fromkeys(("data/tree.py", "data/names.py"), ("tests/data", APART)),
     "data/own.py": OWN[:1],
     "diagnosis": DIAGNOSIS,
     "losses": LOSSES,
@@ -73,23 +80,27 @@ TESTS = {
          "tests/report/test_hostile_text.py"),
     ),
     "report/groups.py": (*ODD, "tests/report/test_sections.py"),
-    "report/owned.py": ("tests/report/test_owned.py",),
+    "report/owned.py": ("tests/report/test_owned.py", APART),
     "report/terminal.py": ("tests/report/test_terminal.py", "tests/report/test_report.py", "tests/report/test_hostile_text.py", "tests/studies/test_cli.py"),
     **dict.fromkeys(("report/paired.py", "report/verdicts.py"), VERDICTS),
     "report/tables.py": (*VERDICTS, *ODD, "tests/report/test_many_classes.py"),
     **dict.fromkeys(("report/study.py", "report/folder.py"), ("tests/report/test_sections.py", *PAGES)),
-    "report/page.py": ("tests/report/test_sections.py", *PAGES, "tests/report/test_many_classes.py"),
+    "report/page.py": ("tests/report/test_sections.py", *PAGES, "tests/report/test_many_classes.py", APART),
     **dict.fromkeys(("report/grid.py", "report/document.py"), (*PAGES, "tests/report/test_hostile_text.py")),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
-    "studies/train.py": (*FITTING, KEEPING[0]),
+    "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES),
+    "studies/apart.py": (APART,),
     "studies/build.py": FITTING[:2],
     "studies/fit.py": ("tests/studies/test_fit.py",),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1])),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], WRITTEN)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
-    **dict.fromkeys(("studies/record.py", "studies/figures.py"), ("tests/studies/test_record.py",)),
-    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", STRANGERS)),
-    "studies/reproduce.py": ("tests/studies/test_study.py",),
+    **dict.fromkeys(
+        ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py"),
+        ("tests/studies/test_record.py",),
+    ),
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", STRANGERS, PLACES)),
+    "studies/reproduce.py": ("tests/studies/test_study.py", PLACES, APART),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),
@@ -97,7 +108,8 @@ TESTS = {
     "studies/launch": ("tests/studies/test_launch.py",),
     "training": ("tests/training", *FITTING[:2]),
     "training/history.py": ("tests/training", *FITTING[1:]),
-    "training/checkpoints.py": FITTING[2:],
+    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),
+    "training/checkpoints.py": (*FITTING[2:], PLACES),
 }  # fmt: skip
 
 

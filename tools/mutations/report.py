@@ -49,9 +49,9 @@ MUTATIONS = [
     ),
     *of(
         "report/folder.py",
-        ("records of the first study alone", "done |= _records_of(path.parent)", "done = done or _records_of(path.parent)"),
-        ("studies that nobody named are not told", "            _say_unknown(path.parent)\n", ""),
-        ("a study is records as they come", "if study is not None:\n            return study_document(", "if False:\n            return study_document("),
+        ("records of the first study alone", "done |= _records_of(path)", "done = done or _records_of(path.parent)"),
+        ("studies that nobody named are not told", "            _say_unknown(path)\n", ""),
+        ("a study is records as they come", "if study is not None:\n            its =", "if False:\n            its ="),
         ("a study file is a record", "if path.name != STUDY_FILE)\n    return {", "if path.name)\n    return {"),
     ),
     *of(
@@ -134,6 +134,8 @@ MUTATIONS = [
         ("an interrupted report is nobody's", "old.get(name, set()) | new.get(name, set())", "old.get(name, set())"),
         ("a list leads out of the folder", r"(?!\.)[^/\\]+", r".+"),
         ("reports meet in a folder", "fcntl.flock(handle, fcntl.LOCK_EX)", "pass"),
+        ("a page among images", "refuse_within_data(runs, data_dir, [folder, *(folder / name for name in (TABLES, FIGURES))])", "pass"),
+        ("tables and figures among images", "[folder, *(folder / name for name in (TABLES, FIGURES))]", "[folder]"),
         ("any page is ours", "return MARK.encode() in content[:_HEAD]", "return True"),
     ),
     *of(
@@ -183,6 +185,7 @@ MUTATIONS = [
     ),
     *of(
         "report/page.py",
+        ("a report among the images of its records", "    refuse_among_images(folder, (record.run for record in records))\n", ""),
         ("all classes on the page", "if len(rows) > MANY:", "if len(rows) > 99 * MANY:"),
         ("the file is cut as well", "all_rows=None if shown is rows else rows,", "all_rows=None,"),
     ),

@@ -26,6 +26,9 @@ MUTATIONS = [
         ("rows of the whole data set", 'EpochRows(sampler, splits["train"].indices)', 'EpochRows(sampler, torch.arange(len(splits["train"].data)))'),
         ("centers stay where they were drawn", "init_centers(torch.cat([f for f, _ in parts])", "(lambda *_: None)(torch.cat([f for f, _ in parts])"),
         ("no checkpoint is kept", "callbacks.append(KeepCheckpoints(files, history))", "pass"),
+        ("a pipe is gone on from", "is_file(files.last)", "files.last.exists()"),
+        ("what lies in the way is met late", "        files.refuse_other_kinds()\n", "        pass\n"),
+        ("logs over those of an earlier attempt", "if not os.path.lexists(files.logs / name))", ")"),
         ("the first checkpoint is not gone on from", "ckpt_path=files.last if files is not None and resumed else None", "ckpt_path=None"),
     ),
     *of(
@@ -41,6 +44,8 @@ MUTATIONS = [
         "training/checkpoints.py",
         ("the last is the best", "if self.history.best_epoch() == trainer.current_epoch + 1:", "if self.history.best_epoch() is not None:"),
         ("the best is never written", "trainer.save_checkpoint(self.files.best)", "pass"),
+        ("the best in a folder", "(self.last, self.best, self.logs", "(self.last, self.logs"),
+        ("logs where no folder is", "        is_folder(self.logs / TENSORBOARD)\n", ""),
         ("a checkpoint of another training", "if of != history.of:", "if False:"),
         ("a checkpoint of other weights", "if found != wanted:", "if False:"),
         ("a bit that flipped", "if damaged is not None:", "if False:"),
@@ -59,6 +64,7 @@ MUTATIONS = [
         ("planes of any dimension", "if module.model.feature_dim != 2:", "if False:"),
         ("means of all", "features[labels == k].mean(0)", "features.mean(0)"),
         ("labels in another order", "labels = split.data.labels[chosen]", "labels = split.data.labels[chosen].flip(0)"),
+        ("whatever a loss calls centers", "if not isinstance(centers, Tensor) or centers.shape != means.shape:", "if False:"),
         ("no learned centers", '"centers": None if centers is None else', '"centers": None if True else'),
     ),
     *of(

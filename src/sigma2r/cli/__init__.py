@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sigma2r._places import in_words
 from sigma2r._text import visible
 from sigma2r.cli.streams import ready_streams
 
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads what is printed has gone, as head does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
         return 128 + signal.SIGPIPE
-    except (ValueError, OSError, RuntimeError) as error:
+    except OSError as error:
+        return _fail(in_words(error))
+    except (ValueError, RuntimeError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail(f"interrupted; {_GOES_ON}", 128 + signal.SIGINT)

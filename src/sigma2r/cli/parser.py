@@ -7,6 +7,7 @@ from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser
 
+from sigma2r.cli.written import MODE, OURS, description, value
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
 
@@ -21,7 +22,7 @@ class Parser(ArgumentParser):
     """Says what is wrong in one sentence, without the usage before it; a flag is spelled out."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **keywords})
+        super().__init__(*args, **{"allow_abbrev": False, "parser_mode": MODE, **keywords})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Refuse.
@@ -41,12 +42,15 @@ class Parser(ArgumentParser):
 def _in_plain_words(message: str) -> str:
     """What the parser says, without Python's names of types, and without the content of a file."""
     told = " ".join(message.split())
+    if ours := re.search(rf"{OURS[0]}(.*?){OURS[1]}", told):
+        key = re.match(r"Parser key \"([\w.]+)\": ", told)
+        return ours[1] if key is None or ours[1].startswith(f"{key[1]} ") else f"{key[1]}.{ours[1]}"
     if told.startswith(("Unexpected config", "Problems parsing config", "Unable to parse config")):
         return "the file of --config must be YAML with values that this command takes, as --print_config writes it"
     told = re.sub(r"^Parser key \"([\w.]+)\": ", r"\1: ", told)
     kinds = [_KINDS.get(kind, kind) for kind in dict.fromkeys(re.findall(r"Expected a <class '(\w+)'>", told))]
-    if inner := re.search(r"Errors: - (\w+ must be .*?)\. \S+ --help explains", told):
-        return f"{told.partition(':')[0]}.{inner[1]}"
+    if unknown := re.search(r"Unexpected keys: \{(.*?)\}", told):
+        return f"{told.partition(':')[0]} does not take {unknown[1].replace(chr(39), '')}"
     if length := re.search(r"Expected a tuple with (\d+) elements", told):
         kinds = [f"a list of {length[1]}", *kinds]
     given = re.search(r"Given value: (.*)$", told) or re.search(r"Got value: ?(.*)$", told)
@@ -60,9 +64,6 @@ def _in_plain_words(message: str) -> str:
 
 
 _KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
     "NoneType": "null",
     "str": "text",
     "dict": "a mapping, {key: value}",
@@ -80,9 +81,9 @@ def build_parser() -> ArgumentParser:
 
     one = Parser()
     one.add_argument("--config", action="config", help=_CONFIG_HELP)
-    one.add_class_arguments(Run)
+    one.add_class_arguments(description(Run))
     one.add_argument("--out", type=Path | None, help="The run's folder; default runs/<data set>-<loss>-<id>.")
-    one.add_class_arguments(Where)
+    one.add_class_arguments(description(Where))
     verbs.add_subcommand("train", one, help="Train one run and leave its record.")
 
     many = Parser()
@@ -94,11 +95,13 @@ def build_parser() -> ArgumentParser:
         default=["cross-entropy", "center@0.01", "sigma2r@0.01"],
         help="Losses, each with its weight after an @.",
     )
-    many.add_argument("--seeds", type=int, default=1, help="Runs of each loss: first weights 0, 1, ...")
-    many.add_class_arguments(Run, skip={"loss", "loss_weight", "init_seed"})
+    many.add_argument(
+        "--seeds", type=value("compare", "seeds", int), default=1, help="Runs of each loss: first weights 0, 1, ..."
+    )
+    many.add_class_arguments(description(Run), skip={"loss", "loss_weight", "init_seed"})
     many.add_argument("--out", type=Path | None, help="The comparison's folder; default runs/<data set>-<model>.")
     _add_launcher(many)
-    many.add_class_arguments(Where)
+    many.add_class_arguments(description(Where))
     verbs.add_subcommand("compare", many, help="Train several losses and seeds; print a table, write a report.")
 
     again = Parser()
@@ -109,7 +112,7 @@ def build_parser() -> ArgumentParser:
     again.add_argument("--out", type=Path, default=Path("runs/studies"), help="Folder of all studies and their runs.")
     again.add_argument("--records", type=Path | None, help="Folder of the records, one folder a study; default --out.")
     _add_launcher(again)
-    again.add_class_arguments(Where)
+    again.add_class_arguments(description(Where))
     verbs.add_subcommand("reproduce", again, help="Train the runs of a study and write its report.")
 
     told = Parser()
@@ -122,9 +125,10 @@ def build_parser() -> ArgumentParser:
 
 def _add_launcher(parser: ArgumentParser) -> None:
     parser.add_argument("--launcher", type=Literal["local", "ray"], default="local", help="Who trains the runs.")
-    parser.add_argument("--jobs", type=int, default=1, help="Runs at a time on this machine (launcher local).")
+    jobs, gpus = value("LocalLauncher", "jobs", int), value("RayLauncher", "gpus_per_run", float)
+    parser.add_argument("--jobs", type=jobs, default=1, help="Runs at a time on this machine (launcher local).")
     parser.add_argument("--ray_address", type=str | None, help="A Ray cluster; local starts one; default RAY_ADDRESS.")
-    parser.add_argument("--gpus_per_run", type=float, default=0.0, help="GPUs that Ray keeps for each run.")
+    parser.add_argument("--gpus_per_run", type=gpus, default=0.0, help="GPUs that Ray keeps for each run.")
 
 
 def underscored(argument: str) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from sigma2r.paper.geometry import COMPUTED
 from sigma2r.paper.studies import STUDIES
-from sigma2r.report import or_what_to_install
+from sigma2r.report import or_what_to_install, refuse_among_images
 from sigma2r.studies.catalog import Known, find_study
+from sigma2r.studies.record import Record
 from sigma2r.studies.study import Study
 
 __all__ = ["COMPUTED", "STUDIES", "find", "names", "write_computed", "write_folder_report"]
@@ -36,7 +37,7 @@ def write_folder_report(folder: Path, out: Path, own: Iterable[Study] = ()) -> P
 
     Raises:
         ImportError: In one sentence, if matplotlib or jinja2 is missing.
-        ValueError: If there is no record, or one cannot be read.
+        ValueError: If there is no record, one cannot be read, or ``out`` lies among the images of one.
         OSError: If ``out`` cannot be written to.
     """
     with or_what_to_install():
@@ -44,7 +45,11 @@ def write_folder_report(folder: Path, out: Path, own: Iterable[Study] = ()) -> P
         from sigma2r.report.document import write_document
         from sigma2r.report.folder import folder_document
     known: Known = {**STUDIES, **{study.reference or study.name: study for study in own}}
-    return write_document(folder_document(folder, known, paper_document), out)
+
+    def look(records: Iterable[Record]) -> None:
+        refuse_among_images(out, (record.run for record in records))
+
+    return write_document(folder_document(folder, known, paper_document, look), out)
 
 
 def write_computed(name: str, out: Path) -> Path:

@@ -70,7 +70,7 @@ def train_one(chosen: Namespace) -> None:
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
     from sigma2r.data.augment import Augmentation, describe_augmentation
-    from sigma2r.report import print_table, refuse_foreign, write_report
+    from sigma2r.report import print_table, refuse_among_images, refuse_foreign, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
@@ -79,6 +79,7 @@ def compare(chosen: Namespace) -> None:
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     where, launcher = _where(chosen), _launcher(chosen)
     refuse_foreign(out)
+    refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     print(describe_augmentation(run.augmentation or Augmentation()))
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)  # before anything is printed, which may fail
@@ -89,24 +90,27 @@ def compare(chosen: Namespace) -> None:
 
 def reproduce_studies(chosen: Namespace) -> None:
     """Train one study, or all of the paper's, and write reports."""
-    from sigma2r.report import print_study, refuse_foreign
-    from sigma2r.studies.reproduce import reproduce
+    from sigma2r.report import print_study, refuse_among_images, refuse_foreign
+    from sigma2r.studies.reproduce import refuse_to_keep, reproduce
 
     names = registry.names() if chosen.study == "all" else [chosen.study]
     for name in names:
         if name in registry.COMPUTED:
+            refuse_foreign(chosen.out / name)
             print(f"Report: {registry.write_computed(name, chosen.out / name)}")
             continue
         study = _found(name)
         scale = study.scale(chosen.scale)
-        launcher = _launcher(chosen)
+        launcher, where, page_folder = _launcher(chosen), _where(chosen), chosen.out / study.name
+        refuse_foreign(page_folder)
+        refuse_to_keep(study, scale, chosen.out, chosen.records, where)
+        refuse_among_images(page_folder, study.runs(scale, {}), where.data_dir)
         print(f"{study.name}, scale {scale}: {study.settings[scale]}")
         if scale != study.scale(None):
             _say_how_long(study, scale, chosen)
-        refuse_foreign(chosen.out / study.name)
-        records = reproduce(study, scale, chosen.out, records=chosen.records, where=_where(chosen), launcher=launcher)
+        records = reproduce(study, scale, chosen.out, records=chosen.records, where=where, launcher=launcher)
         kept = (chosen.records or chosen.out) / study.name
-        page = registry.write_folder_report(kept, chosen.out / study.name, [study])
+        page = registry.write_folder_report(kept, page_folder, [study])
         print_study(study, scale, {record.run_id: record for record in records})
         _say_diverged(records)
         print(f"Report: {page}")
@@ -146,12 +150,14 @@ def _say_how_long(study: Study, scale: Scale, chosen: Namespace) -> None:
 
 def report(chosen: Namespace) -> None:
     """Write the report of a folder; print the table of records that belong to no study."""
-    from sigma2r.report import print_table
+    from sigma2r.report import print_table, refuse_foreign
+    from sigma2r.studies.catalog import folders_of_studies
     from sigma2r.studies.record import read_records
 
     out = chosen.out or chosen.folder
+    refuse_foreign(out)
     page = registry.write_folder_report(chosen.folder, out, [registry.find(name) for name in chosen.study])
-    if not any(chosen.folder.glob("*/study.json")):
+    if not folders_of_studies(chosen.folder):
         print_table(read_records(chosen.folder))
     print(f"Report: {page}")
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sigma2r.data.names import shown
 
@@ -16,9 +17,29 @@ def is_settled(newest: float) -> bool:
     return time.time() - newest >= _SETTLED_S
 
 
-def statuses(paths: Sequence[Path]) -> tuple[bytes, float]:
-    """A hash of where the files lie, how large they are and when they changed; and when the last one did."""
+class Statuses(NamedTuple):
+    """What the file system tells of files.
+
+    Args:
+        state: A hash of where they lie, how large they are and when they changed.
+        newest: When the last one did.
+        twins: Paths that lead to one file, file by file.
+    """
+
+    state: bytes
+    newest: float
+    twins: list[list[Path]]
+
+
+def statuses(paths: Sequence[Path]) -> Statuses:
+    """Look at each file once.
+
+    Raises:
+        ValueError: Naming the file, if there is none.
+    """
     digest, newest = hashlib.sha256(), 0.0
+    first: dict[tuple[int, int], Path] = {}
+    twins: dict[Path, list[Path]] = {}
     for path in paths:
         try:
             status = path.stat()
@@ -27,4 +48,7 @@ def statuses(paths: Sequence[Path]) -> tuple[bytes, float]:
         what = (os.fsencode(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         digest.update(repr(what).encode())
         newest = max(newest, status.st_ctime)
-    return digest.digest(), newest
+        known = first.setdefault((status.st_dev, status.st_ino), path)
+        if known is not path:
+            twins.setdefault(known, [known]).append(path)
+    return Statuses(digest.digest(), newest, list(twins.values()))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_folder
 from sigma2r.data.folder import folder_images
 from sigma2r.data.images import ImageData
 from sigma2r.data.packed import packed_images
@@ -41,6 +42,7 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
             "--download true torchvision fetches them there."
         )
     root = Path(named)
+    is_folder(root)
     source = _source(name)
     found = _find(root, name)
     if found is None and download:
@@ -57,6 +59,15 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
         tree = folder_images(found, split, _SIZE, gray=False)
         return tree if isinstance(tree, ImageData) else tree.load()
     return packed_images(found, split, _SIZE)
+
+
+def cifar_tree(name: str, data_dir: Path | None = None) -> Path | None:
+    """The folder tree that :func:`cifar` would read; None where it would read a file, or nothing."""
+    named = data_dir or os.environ.get("SIGMA2R_DATA_DIR")
+    tree = Path(named) / name if named is not None else None
+    if tree is None or not (tree / "train").is_dir() or (tree.parent / _source(name).base_folder).is_dir():
+        return None
+    return tree
 
 
 def _source(name: str) -> Any:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_folder
 from sigma2r.data.idx import read_idx
 from sigma2r.data.images import ImageData
 
@@ -26,7 +27,7 @@ def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = Fal
 
     Raises:
         AbsentError: If none of the four files is there.
-        ValueError: If one of them is missing, cut off, damaged, or does not fit its partner.
+        ValueError: If one of them is missing, cut off, damaged, that of the other split, or does not fit its partner.
     """
     folders = _folders(data_dir)
     if download and _find(folders, split, "images", 3) is None:
@@ -35,11 +36,18 @@ def fashion_mnist(split: str, data_dir: Path | None = None, download: bool = Fal
     for part, dimensions in _PARTS:
         path = _find(folders, split, part, dimensions)
         if path is None:
+            for folder in folders:
+                is_folder(folder)
             some = any(_find(folders, name, *other) for name in _PREFIX for other in _PARTS)
             raise (ValueError if some else AbsentError)(
                 f"fashion-mnist: {_PREFIX[split]}-{part}-idx{dimensions}-ubyte (or .gz) must lie in one of "
                 f"{', '.join(map(str, folders))}; it does not. Install Debian's package dataset-fashion-mnist, point "
                 "--data-dir at the four files, or add --download true."
+            )
+        other = _find(folders, "test" if split == "train" else "train", part, dimensions)
+        if other is not None and path.samefile(other):
+            raise ValueError(
+                f"fashion-mnist: no file may both train and test; {path} and {other} are one. Fetch one of them again."
             )
         parts[part] = read_idx(path, dimensions)
     images, labels = parts["images"], parts["labels"].long()

@@ -45,11 +45,11 @@ def fingerprint(data: ImageData | FolderImages) -> str:
     if isinstance(data, ImageData):
         return _sealed(data, {}, _hashed_pixels(data.images))
     settings = {"pixel_range": data.pixel_range and list(map(float, data.pixel_range))}
-    state, newest = statuses(data.paths)
-    key = bytes.fromhex(_sealed(data, settings, [state]))
+    known = statuses(data.paths)
+    key = bytes.fromhex(_sealed(data, settings, [known.state]))
     if key not in _known:
         found = _sealed(data, settings, mapped(_hashed, data.paths))
-        if not is_settled(newest):
+        if not is_settled(known.newest):
             return found
         _known[key] = found
     return _known[key]

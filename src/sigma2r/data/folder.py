@@ -1,20 +1,23 @@
 """A folder tree of images: PATH/train/CLASS/... and PATH/test/CLASS/..., read by Pillow."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sigma2r.data._statuses import statuses
 from sigma2r.data.formats import image_endings
 from sigma2r.data.images import ImageData
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import PixelRange, as_pixel_range, read_pixels
+from sigma2r.data.spelling import near_names, say_look_alikes
 from sigma2r.data.survey import Survey
 from sigma2r.data.threads import mapped
 from sigma2r.data.tree import ImageTree, read_tree, split_folder
+from sigma2r.data.twins import refuse_shared_folders, say_twins, settle_twins
 
 IN_MEMORY_BYTES = 4 * 2**30
 
@@ -95,19 +98,22 @@ def folder_images(
 
     Raises:
         ValueError: If a folder is missing, has no classes or no images, train and test disagree on the classes,
-            links lead in a circle, or an image cannot be read, needs a range, or has another size and none was asked
-            for (named; where images stay on disk, once it is read).
+            links lead in a circle or give an image two classes or both splits, or an image cannot be read, needs a
+            range, or has another size and none was asked for (named; where images stay on disk, once it is read).
     """
     pixel_range = as_pixel_range(pixel_range)
-    training = read_tree(split_folder(root, "train")[0])
-    tree = training if split == "train" else _other_split(root, split, training, missing_classes)
+    trees = _trees(root, split, missing_classes)
+    known = statuses(_paths(trees))
+    hard_links = settle_twins(trees, known.twins)
+    training, tree = trees[0], trees[0 if split == "train" else -1]
     tree.passed_over.say(f"folder: in {shown(tree.folder)}")
     _refuse_empty(training)
-    firsts = [paths[0] for paths in training.images.values()]
-    survey = Survey.of(root, firsts, _both_splits(root, training, tree))
+    survey = Survey.of(root, [paths[0] for paths in training.images.values()], _paths(trees), known)
     survey.check_range(pixel_range)
     if split == "train":
         survey.say_what_is_lost(pixel_range)
+        say_twins(hard_links, root)
+        say_look_alikes(training.images, f"folder: {shown(training.folder)}")
     height, width = survey.size() if image_size is None else (image_size, image_size)
     shape = (1 if (survey.gray if gray is None else gray) else 3, height, width)
     classes = [tree.images.get(name, []) for name in training.images]
@@ -121,6 +127,16 @@ def folder_images(
     )
     fits = len(images) * shape[0] * shape[1] * shape[2] <= in_memory_bytes
     return images.load() if fits else images
+
+
+def _trees(root: Path, split: str, missing_classes: bool) -> list[ImageTree]:
+    """The images of train, and of the other split if there is one."""
+    training = read_tree(split_folder(root, "train")[0])
+    other = _test_split(root) if split == "train" else _other_split(root, split, training, missing_classes)
+    if other is None:
+        return [training]
+    refuse_shared_folders(training, other)
+    return [training, other]
 
 
 def _other_split(root: Path, split: str, training: ImageTree, missing_classes: bool) -> ImageTree:
@@ -140,6 +156,7 @@ def _other_split(root: Path, split: str, training: ImageTree, missing_classes: b
         raise ValueError(
             f"folder: {shown(folder)} must have the classes of {shown(training.folder)}; they differ in: "
             f"{', '.join(map(shown, sorted(unknown | missing)))}."
+            + near_names(tree.images, training.images, f"{folder.name}/", "train/")
             + ("" if unknown else " --missing_classes true allows classes without images there.")
         )
     if not missing_classes or not any(tree.images.values()):
@@ -158,14 +175,13 @@ def _refuse_empty(tree: ImageTree) -> None:
             )
 
 
-def _both_splits(root: Path, training: ImageTree, tree: ImageTree) -> Iterator[Path]:
-    """The images of train, then those of the other split, which is looked for no sooner."""
-    for paths in training.images.values():
-        yield from paths
-    if tree is training:
-        try:
-            tree = read_tree(split_folder(root, "test")[0])
-        except ValueError:  # said when that split is asked for
-            return
-    for paths in tree.images.values():
-        yield from paths
+def _test_split(root: Path) -> ImageTree | None:
+    """The images of test beside those of train; what is wrong with them is said when that split is asked for."""
+    try:
+        return read_tree(split_folder(root, "test")[0])
+    except ValueError:
+        return None
+
+
+def _paths(trees: Sequence[ImageTree]) -> list[Path]:
+    return [path for tree in trees for paths in tree.images.values() for path in paths]

@@ -1,6 +1,7 @@
 """Which names count as images, and what is said of the others: for folders and for packed trees alike."""
 
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,30 +9,52 @@ from pathlib import Path
 
 from sigma2r._text import visible
 
-# Beside every name that begins with a dot. Lower case.
+# Lower case: capitals do not count.
 SYSTEM_NAMES = frozenset(
     {
-        "thumbs", "thumbs.db", "thumbnails", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
-        "__macosx", "network trash folder", "temporary items", "icon\r",  # macOS
-        "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "~snapshot",  # network storage
-        "lost+found", "__pycache__",
+        "thumbs", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "thumbnails", "desktop.ini", "recycler",  # Windows
+        "system volume information", "msocache", "config.msi", "msdownld.tmp",
+        "__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder", "thefindbycontentfolder",
+        "resource.frk", "finder.dat", "desktop db", "desktop df", "appleshare pds", "icon\r", "icon\uf00d",  # macOS
+        "@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@snapshot", "@snapshots", "@sharesnap",
+        "@appconf", "@appdata", "@apphome", "@appshare", "@appstore", "@apptemp", "@autoupdate", "@clamav",
+        "@cloudstation", "@cloudsync", "@database", "@docker", "@download", "@img_bkp_cache", "@iscsi", "@quarantine",
+        "@s2s", "@transcode", "@usbcopy", "@userpreference", "#recycle", "#snapshot",  # network storage
+        "lost+found", "lost.dir", "__pycache__", "_gsdata_",
     }
 )  # fmt: skip
+_SYSTEM_PATTERN = re.compile(
+    r"\..*"  # hidden on all systems but Windows; a network drive of a Mac writes the dot as :2e
+    r"|:2e.*"
+    r"|[$~][a-z].*|~\$.*"  # $RECYCLE.BIN, $Extend and all that Windows keeps; ~tmp, ~snapshot; Office's locks, ~$x.png
+    r"|found\.\d{3}"  # what chkdsk finds
+    r"|[_@]+thumb(s|nails?)?"
+    r"|@(syno|__|gmt-).*|.+@syno(eastream|resource)"
+    r"|network recycle bin( \d+)?"
+    r"|_vti_.*",  # FrontPage keeps a text of the same name for each image there
+    re.IGNORECASE | re.DOTALL,
+)
+_IN_CAPITALS = frozenset({"RECYCLED"})  # of FAT; in small letters it is a class of waste
 _HIDDEN = "hidden or of the system"
 OUTSIDE = "outside the class folders"
 _ENDING = "no ending of an image that Pillow reads"
 NO_FILE = "links that lead nowhere, pipes or devices"
 TWICE = "folders that are read already under another name"
+TWINS = "links to images that are there already"
+_BESIDE = "beside the classes, "
+_EXAMPLES, _EXAMPLES_BESIDE = 3, 20  # a class that is missed is looked for by its name
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder belongs to the system or to a program, and is no image or class of the user's.
 
+    A single sign is a class, of a set of letters: ``@``, ``$``, ``~``; so are ``$5`` and ``@home``.
+
     Example:
-        >>> [is_hidden(name) for name in ("._x.png", "@eaDir", "Thumbs.db", "cat")]
-        [True, True, True, False]
+        >>> [is_hidden(name) for name in ("._x.png", "@eaDir", "Thumbs.db", "found.000", "cat", "$5")]
+        [True, True, True, True, False, False]
     """
-    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+    return name in _IN_CAPITALS or name.lower() in SYSTEM_NAMES or _SYSTEM_PATTERN.fullmatch(name) is not None
 
 
 def ending(name: str) -> str:
@@ -72,16 +95,17 @@ class PassedOver:
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, reason: str, example: str) -> None:
-        """Count one."""
+    def add(self, reason: str, example: str, *, for_a_class: bool = False) -> None:
+        """Count one; what may have been meant for a class is counted apart, and named."""
+        reason = _BESIDE * for_a_class + reason
         self.counts[reason] = self.counts.get(reason, 0) + 1
         known = self.examples.setdefault(reason, [])
-        if len(known) < 3 and example not in known:
+        if len(known) < (_EXAMPLES_BESIDE if for_a_class else _EXAMPLES) and example not in known:
             known.append(example)
 
-    def hide(self, name: str) -> None:
+    def hide(self, name: str, *, for_a_class: bool = False) -> None:
         """Count a file or folder of the system."""
-        self.add(_HIDDEN, name)
+        self.add(_HIDDEN, name, for_a_class=for_a_class)
 
     def end(self, name: str) -> None:
         """Count a file that is no image."""

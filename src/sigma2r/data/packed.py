@@ -23,6 +23,7 @@ from sigma2r.data.names import (
     shown,
 )
 from sigma2r.data.pixels import read_pixels
+from sigma2r.data.spelling import near_names, say_look_alikes
 from sigma2r.data.unpack import Metered, unpacked
 
 _LARGEST_HEADER = 2**18  # with the entries about it, such as a long name
@@ -74,9 +75,12 @@ def packed_images(path: Path, split: str, image_size: int) -> ImageData:
         raise ValueError(
             f"packed images: train/ and test/ of {shown(path)} must have the same classes; they differ in: "
             f"{', '.join(map(shown, sorted(differing)))}."
+            + near_names(classes["test"], classes["train"], "test/", "train/")
         )
     names = tuple(sorted(classes[split]))
     check_class_names(names, str(path))
+    if split == "train":
+        say_look_alikes(names, f"packed images: {shown(path)}")
     ordered = sorted(found)
     labels = torch.tensor([names.index(name) for name, _ in ordered])
     return ImageData(torch.stack([found[key] for key in ordered]), labels, names)
@@ -87,7 +91,7 @@ def _place(name: str, passed_over: PassedOver) -> tuple[str, str] | None:
     parts = PurePosixPath(name).parts
     start = next((i for i, part in enumerate(parts) if part in _SPLITS), len(parts))
     if hidden := next(filter(is_hidden, parts), None):
-        passed_over.hide(hidden)
+        passed_over.hide(hidden, for_a_class=hidden in parts[start + 1 : -1][:1])
     elif len(parts) < start + 3:
         passed_over.add(OUTSIDE, parts[-1])
     elif ending(parts[-1]) not in image_endings():

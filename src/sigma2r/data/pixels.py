@@ -5,15 +5,16 @@ first counts. Integers of more than 8 bits keep their 8 highest; values whose bl
 (floats, 32-bit and signed integers) need a ``pixel_range``.
 """
 
-import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from sigma2r._values import converted
 from sigma2r.data.formats import opened
 from sigma2r.data.names import RefusedError
 
@@ -41,12 +42,10 @@ def as_pixel_range(values: Sequence[float] | None) -> PixelRange | None:
     """
     if values is None:
         return None
-    try:
-        low, high = map(float, values)
-        if math.isfinite(low) and math.isfinite(high) and low < high:
+    with suppress(ValueError):
+        low, high = converted("pixel_range", "both", tuple[float, ...], values)
+        if low < high:
             return low, high
-    except (TypeError, ValueError):
-        pass
     raise ValueError(
         "pixel_range must be two numbers, the values of black and of white, the first below the second; got "
         f"{values!r}."

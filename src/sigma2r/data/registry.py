@@ -1,12 +1,13 @@
 """The data sets by the names that a user types."""
 
+import os
 import warnings
 from pathlib import Path
 
 from sigma2r._resolve import is_path
 from sigma2r._suggest import unknown
 from sigma2r.data.augment import Augmentation
-from sigma2r.data.cifar import cifar
+from sigma2r.data.cifar import cifar, cifar_tree
 from sigma2r.data.fashion_mnist import fashion_mnist
 from sigma2r.data.folder import FolderImages, folder_images
 from sigma2r.data.fuzzy_rgb import fuzzy_rgb
@@ -49,6 +50,17 @@ def say_what_is_ignored(name: str, data_dir: Path | None, download: bool) -> Non
     if given and (name == "fuzzy-rgb" or name.startswith(FOLDER)):
         why = "its images are made on the fly" if name == "fuzzy-rgb" else "its images lie in that folder"
         warnings.warn(f"{name}: {' and '.join(given)} is ignored: {why}.", stacklevel=3)
+
+
+def listed_folder(name: str, data_dir: Path | None) -> Path | None:
+    """The folder whose listing decides which images and classes a data set has; None where no listing does."""
+    if name.startswith(FOLDER):
+        return _path(name)
+    return cifar_tree(name, data_dir) if name in ("cifar10", "cifar100") else None
+
+
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name.removeprefix(FOLDER)))  # noqa: PTH111 - Path raises for a home that is not there
 
 
 def default_augmentation(name: str) -> Augmentation:
@@ -105,7 +117,7 @@ def load_images(
     if not name.startswith(FOLDER):
         return own_images(name, split, data_dir=data_dir, image_size=image_size, download=download)
     return folder_images(
-        Path(name.removeprefix(FOLDER)).expanduser(),
+        _path(name),
         split,
         image_size,
         gray=gray,

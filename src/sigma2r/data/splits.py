@@ -1,6 +1,7 @@
 """The splits of a run: its images, and which of them train, validate and test."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,6 +84,7 @@ def load_splits(
         for split in ("train", "test")
     )
     _check_alike(dataset, training, test)
+    _check_names(dataset, training.class_names)
     indices, aside = split_off(training.labels, validation_fraction, seed)
     if validation_fraction > 0 and not len(aside):
         raise ValueError(
@@ -99,6 +101,12 @@ def _check_alike(dataset: str, training: ImageData | FolderImages, test: ImageDa
         mine, theirs = (getattr(data, what) for data in (training, test))
         if tuple(mine) != tuple(theirs):
             raise ValueError(f"{dataset}: {what} must be the same in train and test; got {mine} and {theirs}.")
+
+
+def _check_names(dataset: str, names: Sequence[str]) -> None:
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        raise ValueError(f"{dataset}: class_names must differ; {twice[0]!r} is there twice.")
 
 
 _load_once: Callable[..., ImageData | FolderImages] = lru_cache(maxsize=4)(load_images)  # a folder may change

@@ -1,11 +1,11 @@
 """What is known of a folder's images before they are decoded: channels, size, and what 8 bits and one frame lose."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigma2r.data._statuses import is_settled, statuses
+from sigma2r.data._statuses import Statuses, is_settled
 from sigma2r.data.formats import opened
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import (
@@ -44,23 +44,21 @@ class Survey:
     cut: Path | None
 
     @classmethod
-    def of(cls, root: Path, firsts: Sequence[Path], paths: Iterable[Path]) -> "Survey":
+    def of(cls, root: Path, firsts: Sequence[Path], paths: Sequence[Path], known: Statuses) -> "Survey":
         """Read the headers of ``paths``, which are all images of both splits: any may differ from the first.
 
-        The headers of the last folder are not read again while its files stay as they are, for its other split.
+        The headers of the last folder are not read again while its files stay as ``known``, for its other split.
 
         Raises:
             ValueError: If one is no image, naming it.
         """
-        paths = list(paths)
-        state, newest = statuses(paths)
-        if (root, state) not in _last:
+        if (root, known.state) not in _last:
             survey = cls._read(root, firsts, paths)
-            if not is_settled(newest):
+            if not is_settled(known.newest):
                 return survey
             _last.clear()
-            _last[root, state] = survey
-        return _last[root, state]
+            _last[root, known.state] = survey
+        return _last[root, known.state]
 
     @classmethod
     def _read(cls, root: Path, firsts: Sequence[Path], paths: Sequence[Path]) -> "Survey":

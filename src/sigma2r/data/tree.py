@@ -1,18 +1,24 @@
 """Which files of a folder tree are images, and of which class: one walk decides for classes and for images.
 
-A name that belongs to the system or to a program never counts, at any depth; every folder is read once, links
-included; what is passed over is counted.
+A name that belongs to the system or to a program never counts, at any depth; a link counts by its own name, wherever it
+leads. Every folder is read once, links included, and for one class; what is passed over is counted.
 """
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_folder
 from sigma2r.data.formats import image_endings
 from sigma2r.data.names import NO_FILE, OUTSIDE, TWICE, PassedOver, check_class_names, ending, is_hidden, shown
 
 VALIDATION_NAMES = ("val", "valid", "validation")  # other names of test/
+
+Identity = tuple[int, int]
+"""Device and number of a file or folder: however many paths lead to it, it has one."""
 
 
 @dataclass
@@ -23,11 +29,13 @@ class ImageTree:
         folder: Holds a folder for each class.
         images: The image files of each class, in the order of their paths; classes in the order of their names.
         passed_over: What was found beside them.
+        folders: Every folder that was read, the split's first, by what the file system knows it by.
     """
 
     folder: Path
     images: dict[str, list[Path]]
     passed_over: PassedOver
+    folders: dict[Identity, str]
 
 
 def split_folder(root: Path, split: str) -> tuple[Path, list[str]]:
@@ -50,6 +58,7 @@ def split_folder(root: Path, split: str) -> tuple[Path, list[str]]:
             f"folder: {shown(root)} must hold test/, or one folder that stands for it; it holds "
             f"{' and '.join(f'{name}/' for name in others)}. Rename one of them to test."
         )
+    is_folder(root / split)  # a file in its place, or in that of the data set's folder, is not a folder that is missing
     there = sorted(shown(p.name) + "/" for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
     holds = f"it holds {', '.join(there[:5])}{', ...' * (len(there) > 5)}" if there else "it holds no folders"
     raise (ValueError if root.exists() else AbsentError)(
@@ -62,8 +71,8 @@ def read_tree(folder: Path) -> ImageTree:
     """Find the classes of a split and their images.
 
     Raises:
-        ValueError: If there is no class, a class's name is not UTF-8, a folder cannot be read, or a link leads to a
-            folder that holds it.
+        ValueError: If there is no class, a class's name is not UTF-8, a folder cannot be read, a link leads to a folder
+            that holds it, or one folder serves two classes.
     """
     walk = _Walk(folder)
     walk.run()
@@ -71,15 +80,33 @@ def read_tree(folder: Path) -> ImageTree:
     check_class_names(images, str(folder))
     if not images:
         raise ValueError(f"folder: {shown(folder)} must hold a folder for each class; it holds none.")
-    return ImageTree(folder, {name: [Path(path) for path in paths] for name, paths in images.items()}, walk.passed_over)
+    paths = {name: [Path(path) for path in found] for name, found in images.items()}
+    return ImageTree(folder, paths, walk.passed_over, {own: path for own, (path, _) in walk.read.items()})
+
+
+def listed_folders(root: Path) -> set[Identity]:
+    """The folder of a data set and those that its listing reads, as far as they can be listed; nothing is refused."""
+    found: set[Identity] = set()
+    with suppress(ValueError, OSError):
+        found.add(identity(str(root)))
+    for split in ("train", "test"):
+        with suppress(ValueError, OSError):  # said when that split is asked for
+            walk = _Walk(split_folder(root, split)[0])
+            try:
+                walk.run()
+            finally:
+                found |= walk.read.keys()
+    return found
+
+
+def holds_images(folder: str, images: Iterable[str]) -> bool:
+    """Whether one of the images lies below a folder: one without any may be of several classes."""
+    return any(image.startswith(folder + os.sep) for image in images)
 
 
 def _by_parts(path: str) -> str:
     """Orders as comparing folder by folder does, faster: the separator comes before every character of a name."""
     return path.replace(os.sep, "\0")
-
-
-_Identity = tuple[int, int]
 
 
 class _Walk:
@@ -90,39 +117,47 @@ class _Walk:
         self.images: dict[str, list[str]] = {}
         self.passed_over = PassedOver()
         self.endings = image_endings()
-        self.read: set[_Identity] = set()
-        self.todo: list[tuple[str, str, tuple[_Identity, ...]]] = []
-        self.links: list[tuple[str, str, tuple[_Identity, ...]]] = []
+        self.read: dict[Identity, tuple[str, str]] = {}
+        self.todo: list[tuple[str, str, tuple[Identity, ...]]] = []
+        self.links: list[tuple[str, str, tuple[Identity, ...]]] = []
+        self.shared: list[tuple[str, str, str]] = []
 
     def run(self) -> None:
         real = self.folder.resolve()
-        above = tuple(_identity(str(path)) for path in (real, *real.parents))
+        above = tuple(identity(str(path)) for path in (real, *real.parents))
+        self.read[above[0]] = str(self.folder), ""
         for entry in _entries(str(self.folder)):
             kind = _kind(entry)
             if is_hidden(entry.name):
-                self.passed_over.hide(entry.name)
+                self.passed_over.hide(entry.name, for_a_class=kind == "folder")
             elif kind == "folder":
                 self.images[entry.name] = []
                 self._plan(entry, entry.name, above)
+            elif kind == "file":
+                self.passed_over.add(OUTSIDE, entry.name)
             else:
-                self.passed_over.add(OUTSIDE if kind == "file" else NO_FILE, entry.name)
+                self.passed_over.add(NO_FILE, entry.name, for_a_class=True)
         self.todo.reverse()
         while self.todo or self.links:
             self._enter(*(self.todo.pop() if self.todo else self.links.pop(0)))
+        for path, first, its in self.shared:
+            self._refuse_shared(path, first, self.images[its])
 
-    def _plan(self, entry: "os.DirEntry[str]", name: str, above: tuple[_Identity, ...]) -> None:
+    def _plan(self, entry: "os.DirEntry[str]", name: str, above: tuple[Identity, ...]) -> None:
         (self.links if entry.is_symlink() else self.todo).append((entry.path, name, above))
 
-    def _enter(self, path: str, name: str, above: tuple[_Identity, ...]) -> None:
-        own = _identity(path)
+    def _enter(self, path: str, name: str, above: tuple[Identity, ...]) -> None:
+        own = identity(path)
         if own in above:
             raise ValueError(
                 f"folder: links must not lead in a circle; {shown(path)} leads to a folder that holds it. Take it out."
             )
         if own in self.read:
             self.passed_over.add(TWICE, os.path.relpath(path, self.folder))
+            if self.read[own][1] != name:
+                self.shared.append((path, *self.read[own]))
             return
-        self.read.add(own)
+        self.read[own] = path, name
         for entry in _entries(path):
             if is_hidden(entry.name):
                 self.passed_over.hide(entry.name)
@@ -136,6 +171,13 @@ class _Walk:
                 self.images[name].append(entry.path)
             else:
                 self.passed_over.end(entry.name)
+
+    def _refuse_shared(self, path: str, first: str, images: Iterable[str]) -> None:
+        if holds_images(first, images):
+            raise ValueError(
+                f"folder: no folder may be of two classes; {shown(first)} and {shown(path)} are one. Take one of them "
+                "out."
+            )
 
 
 def _entries(folder: str) -> "list[os.DirEntry[str]]":
@@ -155,7 +197,12 @@ def _kind(entry: "os.DirEntry[str]") -> str:
         return "neither"
 
 
-def _identity(folder: str) -> _Identity:
+def identity(folder: str) -> Identity:
+    """Of a folder, at the end of all links.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
     try:
         status = os.stat(folder)  # noqa: PTH116 - a path object for each of a million folders costs
     except OSError as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sigma2r.report.owned import refuse_foreign
+from sigma2r.report.owned import refuse_among_images, refuse_foreign
 from sigma2r.report.paired import differences
 from sigma2r.report.tables import make_tables
 from sigma2r.report.terminal import print_study, print_table
@@ -17,6 +17,7 @@ __all__ = [
     "or_what_to_install",
     "print_study",
     "print_table",
+    "refuse_among_images",
     "refuse_foreign",
     "write_report",
 ]

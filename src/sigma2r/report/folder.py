@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from sigma2r._places import is_file
 from sigma2r.report.document import Document, Section
 from sigma2r.report.page import MEANINGS, records_document
 from sigma2r.report.study import study_document, study_sections
-from sigma2r.studies.catalog import Known, read_study
+from sigma2r.studies.catalog import Known, folders_of_studies, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
 from sigma2r.studies.study import Done, Scale
 
@@ -43,24 +44,38 @@ def studies_document(
     )
 
 
-def folder_document(folder: Path, known: Known, several: Several = studies_document) -> Document:
+def nothing_to_say(records: Iterable[Record]) -> None:
+    """What most who ask for a document have against its records."""
+
+
+def folder_document(
+    folder: Path,
+    known: Known,
+    several: Several = studies_document,
+    look: Callable[[Iterable[Record]], None] = nothing_to_say,
+) -> Document:
     """The report of whatever ``folder`` holds.
 
     Args:
         folder: A study's records (it holds ``study.json``), a folder of such folders, or any run folders or records.
         known: Studies by what finds them.
         several: How the report of several studies is put together.
+        look: Given the records before anything is drawn; it may refuse.
 
     Raises:
         ValueError: If there is no record, or one cannot be read.
     """
-    if (folder / STUDY_FILE).exists():
+    if is_file(folder / STUDY_FILE):
         study, scale = read_study(folder, known)
         if study is not None:
-            return study_document(study, scale, _records_of(folder))
+            its = _records_of(folder)
+            look(its.values())
+            return study_document(study, scale, its)
         _say_unknown(folder)
     done, scales, studies = read_studies(folder, known)
-    return several(done, scales, studies) if scales else records_document(read_records(folder))
+    records = list(done.values()) if scales else read_records(folder)
+    look(records)
+    return several(done, scales, studies) if scales else records_document(records)
 
 
 def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Known]:
@@ -74,13 +89,13 @@ def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Kn
     done: dict[str, Record] = {}
     scales: dict[str, Scale] = {}
     studies = {}
-    for path in sorted(folder.glob(f"*/{STUDY_FILE}")):
-        study, scale = read_study(path.parent, known)
+    for path in folders_of_studies(folder):
+        study, scale = read_study(path, known)
         if study is None:
-            _say_unknown(path.parent)
+            _say_unknown(path)
             continue
         scales[study.name], studies[study.name] = scale, study
-        done |= _records_of(path.parent)
+        done |= _records_of(path)
     return done, {study.name: scales[study.name] for study in known.values() if study.name in scales}, studies
 
 

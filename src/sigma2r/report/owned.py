@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sigma2r._files import write_whole
+from sigma2r._files import make_folder, write_whole
+from sigma2r._places import is_file, is_folder
+from sigma2r.studies.apart import refuse_within_data
+from sigma2r.studies.run import Run
 
 PAGE = "report.html"
 FIGURES = "figures"
@@ -46,7 +49,7 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
         OSError: If the folder cannot be written to; each file there is whole.
     """
     new = {name: {_hash(content)} for name, content in files.items()}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _alone(folder):
         refuse_foreign(folder, new)
         old = _listed(folder) or {}
@@ -70,12 +73,15 @@ def refuse_foreign(folder: Path, new: Mapping[str, Iterable[str]] | None = None)
         new: Hashes of what is to be written, by path; default: the page alone, which is known before there are records.
 
     Raises:
-        ValueError: Naming the file.
+        ValueError: Naming the file, or what lies in the place of a file or folder.
     """
     new = {PAGE: ()} if new is None else new
+    for name in (TABLES, FIGURES):
+        is_folder(folder / name)
+    for name in (LIST, *new):
+        is_file(folder / name)
     listed = _listed(folder)
     foreign = [] if listed is not None else [LIST]
-    foreign += [name for name in (TABLES, FIGURES) if os.path.lexists(folder / name) and not (folder / name).is_dir()]
     taken = [name for name in new if os.path.lexists(folder / name)]
     if not listed and PAGE in taken and _is_unmarked(folder / PAGE):
         # It kept no list: files of the names that it gave them are taken to be its own.
@@ -87,6 +93,20 @@ def refuse_foreign(folder: Path, new: Mapping[str, Iterable[str]] | None = None)
             "report: a file that no report wrote, or that was changed since, is never overwritten; "
             f"{folder / foreign[0]}{more} is such a file. Move it away, or choose another --out."
         )
+
+
+def refuse_among_images(folder: Path, runs: Iterable[Run], data_dir: Path | None = None) -> None:
+    """Refuse a folder in which the figures of a report would be taken for images that its runs are trained on.
+
+    Args:
+        folder: It need not be there.
+        runs: Of the report.
+        data_dir: Where the files of their data sets lie, if that was said.
+
+    Raises:
+        ValueError: Naming the folder.
+    """
+    refuse_within_data(runs, data_dir, [folder, *(folder / name for name in (TABLES, FIGURES))])
 
 
 def _is_ours(folder: Path, name: str, hashes: set[str]) -> bool:

@@ -8,7 +8,7 @@ from sigma2r.report.document import Document, Section, write_document
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
 from sigma2r.report.groups import settings_of
-from sigma2r.report.owned import TABLES
+from sigma2r.report.owned import TABLES, refuse_among_images
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, Table, by_spread, class_rows, make_tables
 from sigma2r.studies.record import Record
@@ -49,9 +49,10 @@ def write_report(records: Sequence[Record], folder: Path) -> Path:
         The page.
 
     Raises:
-        ValueError: If there is no record of a run that ended.
+        ValueError: If there is no record of a run that ended, or the folder lies among the images of one.
         OSError: If the folder cannot be written to.
     """
+    refuse_among_images(folder, (record.run for record in records))
     return write_document(records_document(records), folder)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from sigma2r._places import is_file
 from sigma2r._resolve import is_path, resolve
 from sigma2r._suggest import unknown
+from sigma2r.studies._laws import TEXT, BrokenLawError, Parts, obey
 from sigma2r.studies.record import STUDY_FILE, DamagedFileError, read_json
 from sigma2r.studies.study import Scale, Study
 
@@ -29,6 +31,30 @@ def find_study(name: str, known: Known) -> Study:
     return replace(found, reference=name)
 
 
+def folders_of_studies(folder: Path) -> list[Path]:
+    """The folders within a folder that hold the records of a study: each says of which in a file.
+
+    Raises:
+        WrongKindError: If something else lies in the place of such a file.
+    """
+    below = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [path for path in below if is_file(path / STUDY_FILE)]
+
+
+def named_study(path: Path) -> tuple[str, Scale]:
+    """The name or path of the study, and the scale, that a file in a folder of records says.
+
+    Raises:
+        DamagedFileError: If it says no such thing.
+    """
+    values = read_json(path)
+    try:
+        obey(Parts({"study": TEXT, "scale": TEXT}), values)
+    except BrokenLawError as error:
+        raise DamagedFileError(f"Study: {path} must name a study and its scale; {error}.") from error
+    return values["study"], values["scale"]
+
+
 def read_study(folder: Path, known: Known) -> tuple[Study | None, Scale]:
     """Which study a folder holds the records of, and at which scale.
 
@@ -38,10 +64,7 @@ def read_study(folder: Path, known: Known) -> tuple[Study | None, Scale]:
     Raises:
         ValueError: If the folder does not say so, or the study has no such scale.
     """
-    values = read_json(folder / STUDY_FILE)
-    if not isinstance(values, dict) or not all(isinstance(values.get(key), str) for key in ("study", "scale")):
-        raise DamagedFileError(f"report: {folder / STUDY_FILE} must name a study and its scale; got {values}.")
-    name, scale = values["study"], values["scale"]
+    name, scale = named_study(folder / STUDY_FILE)
     own = (each for each in known.values() if each.name == folder.name and is_path(each.reference or ""))
     study = known.get(name) or next(own, None)
     return (None, scale) if study is None else (study, study.scale(scale))

@@ -1,129 +1,129 @@
-"""What the figures of a record must look like, so that a report meets no surprise."""
+"""What each field of a record must be, so that a report meets no surprise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sigma2r._shown import shown
+from sigma2r._values import COUNT, FINITE, NOT_NEGATIVE, Rule
+from sigma2r.studies._laws import FINGERPRINT, TEXT, Each, Law, OrNull, Parts, count, exactly, number
+from sigma2r.studies.run import Run
+
+_FINITE = number(FINITE)
+_SHARE = number(Rule("lie in [0, 1]", lambda value: 0 <= value <= 1))
+_SIZE = number(NOT_NEGATIVE)
+_COUNT = count(COUNT)
+_NULL = Rule("be null", lambda value: value is None)
+_EMPTY = Rule("be empty, for the run diverged", lambda value: isinstance(value, (list, Mapping)) and not value)
 
 
-def what_is_wrong(record: Any) -> str | None:
-    """What is not as it must be in a record, in half a sentence; None if all is well."""
-    checks = _of_all(record)
-    if record.diverged is None:
-        checks |= {
-            "class_names": (_is_all(record.class_names, _is_text) and bool(record.class_names), "be some texts"),
-            "counts": (
-                isinstance(record.counts, Mapping)
-                and {"train", "test"} <= record.counts.keys()
-                and _is_all(record.counts.values(), _is_count),
-                "count the images of train and test",
-            ),
-            "final": (
-                isinstance(record.final, Mapping)
-                and {"train", "test"} <= record.final.keys()
-                and _is_all(record.final.values(), lambda split: _is_split(split, len(record.class_names))),
-                "hold accuracy and spreads of train and test, one spread for each class",
-            ),
-            "history": (
-                bool(record.history)
-                and _is_all(record.history, lambda entry: _is_entry(entry, len(record.class_names))),
-                "hold the figures of each epoch",
-            ),
-            "plane": (record.plane is None or _is_plane(record.plane), "hold points with two coordinates, or be null"),
-        }
-    wrong = next(((name, rule) for name, (holds, rule) in checks.items() if not holds), None)
-    return None if wrong is None else f"{wrong[0]} must {wrong[1]}; got {shown(getattr(record, wrong[0]))}"
+def record_law(run: Run, num_classes: int, *, diverged: bool) -> Parts:
+    """The law of a record's content, apart from its schema and its run.
+
+    Args:
+        run: The run that the record is of.
+        num_classes: How many class names it has.
+        diverged: Whether it says that the run diverged, and so has no figures.
+    """
+    of_figures = _of_diverged() if diverged else _of_finished(run, num_classes)
+    needed = {
+        "run_id": exactly(run.run_id),
+        "versions": Parts({"python": TEXT, "sigma2r": TEXT, "torch": TEXT}, others=TEXT),
+        "device": Parts({"type": TEXT, "name": TEXT, "threads": exactly(run.threads)}, others=TEXT),
+        "seconds": Parts({"total": _SIZE}, others=_SIZE),
+        "finished": Rule("be a date and a time, as 2026-01-31T12:00:00+00:00", _is_moment),
+        **of_figures,
+    }
+    optional = {
+        "diverged": OrNull(Rule("be a text that says where", lambda value: isinstance(value, str) and bool(value))),
+        "data": OrNull(data_law(None if diverged else num_classes)),
+        "code": OrNull(code_law(run)),
+    }
+    return Parts(needed, optional)
 
 
-def _of_all(record: Any) -> dict[str, tuple[bool, str]]:
-    threads = record.device.get("threads") if isinstance(record.device, Mapping) else None
-    named = isinstance(record.device, Mapping) and _is_all(map(record.device.get, ("type", "name")), _is_text)
+def data_law(num_classes: int | None = None) -> Parts:
+    """The law of what is told of the data: of a data set of so many classes, if that is known."""
+    classes = _COUNT if num_classes is None else exactly(num_classes)
+    seen = Parts({"fingerprint": FINGERPRINT, "images": _COUNT, "classes": classes})
+    return Parts({"train": seen, "test": seen})
+
+
+def code_law(run: Run) -> Parts:
+    """The law of what is told of the code of one's own that a run uses."""
+    return Parts(dict.fromkeys(run.own_code.values(), FINGERPRINT))
+
+
+def splits_of(run: Run) -> tuple[str, ...]:
+    """The splits that a run is measured on."""
+    return ("train", "test", "validation") if run.validation_fraction > 0 else ("train", "test")
+
+
+def _of_diverged() -> dict[str, Law]:
+    kept: dict[str, Law] = {"class_names": Each(TEXT), "counts": Parts({}, others=count())}
+    return {**kept, "history": _EMPTY, "final": _EMPTY, "plane": _NULL}
+
+
+def _of_finished(run: Run, num_classes: int) -> dict[str, Law]:
+    splits = splits_of(run)
+    figures = _of_split(num_classes)
     return {
-        "diverged": (record.diverged is None or _is_text(record.diverged), "be a text or null"),
-        "finished": (_is_text(record.finished), "be a text"),
-        "versions": (isinstance(record.versions, Mapping) and _is_all(record.versions.values(), _is_text), "be texts"),
-        "device": (named and _is_count(threads), "tell type, name and threads"),
-        "seconds": (
-            isinstance(record.seconds, Mapping)
-            and "total" in record.seconds
-            and _is_all(record.seconds.values(), _is_number),
-            "be numbers",
-        ),
-        "code": (
-            record.code is None or (isinstance(record.code, Mapping) and _is_all(record.code.values(), _is_text)),
-            "be a text for each path, or be null",
-        ),
-        "data": (
-            record.data is None
-            or (isinstance(record.data, Mapping) and _is_all(record.data.values(), lambda s: isinstance(s, Mapping))),
-            "tell of each split, or be null",
-        ),
+        "class_names": Rule("be a list of texts, at least one", _are_texts),
+        "counts": Parts({**dict.fromkeys(splits, _COUNT), "parameters": count()}),
+        "history": Each(_of_epoch(figures, num_classes, splits), run.epochs),
+        "final": Parts(dict.fromkeys(splits, figures)),
+        "plane": OrNull(_of_plane(num_classes)),
     }
 
 
-_FIGURES = ("accuracy", "intra_mean", "inter", "intra_inter")  # of each split
-_TERMS = ("epoch", "train_loss", "cross_entropy", "auxiliary")  # of each epoch
-
-
-def _is_split(value: Any, num_classes: int) -> bool:
-    if not isinstance(value, Mapping) or not all(name in value for name in (*_FIGURES, "intra")):
-        return False
-    numbers = [figure for name, figure in value.items() if name != "intra"]
-    spreads = value["intra"]
-    return (
-        _is_number(value["accuracy"])
-        and _is_all(numbers, _is_number_or_none)
-        and isinstance(spreads, list)
-        and len(spreads) == num_classes
-        and _is_all(spreads, _is_number_or_none)
+def _of_split(num_classes: int) -> Parts:
+    of_classes = Each(OrNull(_SIZE), num_classes)
+    return Parts(
+        {
+            "accuracy": _SHARE,
+            "intra": of_classes,
+            **dict.fromkeys(("intra_mean", "inter", "intra_inter"), OrNull(_SIZE)),
+        },
+        others=OrNull(_FINITE),
     )
 
 
-def _is_entry(value: Any, num_classes: int) -> bool:
-    if not isinstance(value, Mapping) or not all(_is_number_or_none(value.get(name)) for name in _TERMS):
-        return False
-    splits = [value[name] for name in ("train", "test", "validation") if value.get(name) is not None]
-    lists = [figures for figures in value.values() if isinstance(figures, list)]
-    return (
-        _is_count(value.get("epoch"))
-        and _is_all(splits, lambda split: _is_split(split, num_classes))
-        and _is_all(lists, lambda figures: len(figures) == num_classes and _is_all(figures, _is_number_or_none))
+def _of_epoch(figures: Parts, num_classes: int, splits: tuple[str, ...]) -> Parts:
+    """An entry of the history; what a loss keeps for each class stands beside its figures, under any name."""
+    terms = dict.fromkeys(("train_loss", "cross_entropy", "auxiliary"), OrNull(_FINITE))
+    measured = dict.fromkeys(splits, OrNull(figures))
+    needed = {name: measured.pop(name) for name in ("train", "test")}
+    return Parts(
+        {
+            "epoch": _COUNT,
+            "lr": _SIZE,
+            "loss_lr": OrNull(_SIZE),
+            **terms,
+            **needed,
+            "train_s": _SIZE,
+            "measure_s": _SIZE,
+        },
+        optional={**measured, "gate": Parts({}, others=OrNull(_FINITE))},
+        others=Each(OrNull(_FINITE), num_classes),
     )
 
 
-def _is_plane(value: Any) -> bool:
-    if not isinstance(value, Mapping) or not {"features", "labels", "centers", "means"} <= value.keys():
-        return False
-    points = [value[name] for name in ("features", "means", "centers") if value[name] is not None]
-    return (
-        _is_all(points, lambda rows: isinstance(rows, list) and _is_all(rows, _is_point))
-        and _is_all(value["labels"], _is_count)
-        and len(value["labels"]) == len(value["features"] or ())
-    )
+def _of_plane(num_classes: int) -> Parts:
+    points = Rule("be two coordinates", _is_point)
+    label = count(Rule(f"be the index of one of {num_classes} classes", lambda value: 0 <= value < num_classes))
+    of_classes = Each(points, num_classes)
+    return Parts({"features": Each(points), "labels": Each(label), "centers": OrNull(of_classes), "means": of_classes})
 
 
 def _is_point(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and _is_all(value, _is_number_or_none)
+    return isinstance(value, list) and len(value) == 2 and all(x is None or _FINITE.holds(x) for x in value)
 
 
-def _is_all(values: Any, holds: Callable[[Any], bool]) -> bool:
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(TEXT.holds, value))
+
+
+def _is_moment(value: Any) -> bool:
     try:
-        return all(holds(value) for value in values)
-    except TypeError:  # nothing to go through
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
         return False
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_number_or_none(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

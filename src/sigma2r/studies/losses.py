@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from sigma2r._call import call_own, parameters_of
+from sigma2r._kinds import REFUSED, is_doubtful, read
 from sigma2r._resolve import is_path, resolve
 from sigma2r._shown import shown
 from sigma2r._suggest import unknown
-from sigma2r._values import converted
+from sigma2r._values import as_written, converted
 from sigma2r.losses import (
     CenterLoss,
     ContrastiveCenterLoss,
@@ -60,11 +61,12 @@ def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("reduction") == "none":
         raise ValueError(f"{name}: a run needs one number for a batch: reduction must be mean or sum; got none.")
     if _is_ones_own(name):
-        taken = {key: _value(value) if isinstance(value, str) else value for key, value in options.items()}
+        taken = {key: as_written(value) for key, value in options.items()}
         for key, value in taken.items():
             if not _is_plain(value):
                 raise ValueError(
-                    f"{name}: {key} must be a number, a text, a truth value or a list of such; got {shown(value)}."
+                    f"{name}: {key} must be a number as in 12, 0.5 or 1e-3, a text, a truth value or a list of such; "
+                    f"got {shown(value)}."
                 )
         return taken
     _check_options(name, options)
@@ -75,10 +77,12 @@ def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value can stand in a description as it is."""
+    """Whether a value can stand in a description as it is, and means the same to all who read it."""
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+    if isinstance(value, str):
+        return not is_doubtful(value)
+    return value is None or isinstance(value, bool) or read(type(value), value, from_text=False) is not REFUSED
 
 
 def _converted(name: str, parameter: inspect.Parameter, value: Any) -> Any:
@@ -153,17 +157,23 @@ def check_value(name: str, loss: nn.Module | None, num_classes: int, feature_dim
         )
     figures = getattr(loss, "class_figures", dict)
     told = call_own(f"{name}.class_figures", function=figures)
-    fits = isinstance(told, dict) and all(isinstance(v, Tensor) and v.shape == (num_classes,) for v in told.values())
+    fits = isinstance(told, dict) and all(_is_a_figure_of_classes(value, num_classes) for value in told.values())
     if not fits or not RESERVED.isdisjoint(told):
         raise ValueError(
-            f"{name}: class_figures must give a tensor of shape ({num_classes},) for each name, none of them "
-            f"{', '.join(sorted(RESERVED))}; got {shown(told)}."
+            f"{name}: class_figures must give numbers in a tensor of shape ({num_classes},) for each name, none of "
+            f"them {', '.join(sorted(RESERVED))}; got {shown(told)}."
         )
+
+
+def _is_a_figure_of_classes(value: Any, num_classes: int) -> bool:
+    """Whether a record can hold it: a number for each class."""
+    numbers = isinstance(value, Tensor) and value.dtype is not torch.bool and not value.is_complex()
+    return numbers and value.shape == (num_classes,)
 
 
 RESERVED = frozenset(
     ("epoch", "lr", "loss_lr", "train_loss", "cross_entropy", "auxiliary", "train", "validation", "test", "train_s",
-     "measure_s")
+     "measure_s", "gate")
 )  # fmt: skip
 """What the entry of an epoch holds already."""
 
@@ -224,16 +234,3 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             f"{name}: options without a default must be given; {', '.join(missing)} is missing. Write "
             f"{name}@WEIGHT[{missing[0]}=VALUE]."
         )
-
-
-def _value(text: str) -> Any:
-    """A number, true, false or none as what it says; anything else as text."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

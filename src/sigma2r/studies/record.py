@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +12,12 @@ from typing import Any
 
 import torch
 
-from sigma2r._files import write_whole
-from sigma2r.studies.figures import what_is_wrong
+from sigma2r._files import read_whole, write_whole
+from sigma2r._kinds import REFUSED, read
+from sigma2r._places import is_folder
+from sigma2r.studies._laws import BrokenLawError, obey
+from sigma2r.studies.agreement import check_agreement
+from sigma2r.studies.figures import record_law
 from sigma2r.studies.losses import CROSS_ENTROPY
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import device_name
@@ -88,18 +92,34 @@ class Record:
                 f"Record: {path} has schema {values['schema']}; this version reads schema {SCHEMA}. "
                 "Was it written by a newer sigma2r?"
             )
+        described: Any = values.get("run")
         try:
-            del values["schema"], values["run_id"]
-            run = Run.from_dict(values.pop("run"))
-            names, history = tuple(values.pop("class_names")), tuple(values.pop("history"))
-            record = cls(run=run, class_names=names, history=history, **values)
-        except (KeyError, TypeError) as error:
-            raise DamagedFileError(f"Record: {path} lacks or has an unknown part: {error}.") from error
+            run = Run.from_dict(described)
         except ValueError as error:
             raise DamagedFileError(f"Record: {path} must describe a run; {error}") from error
-        if (wrong := what_is_wrong(record)) is not None:
-            raise DamagedFileError(f"Record: {path} must hold figures of a run; {wrong}.")
-        return record
+        kept = {name: value for name, value in values.items() if name not in ("schema", "run")}
+        try:
+            check_content(run, kept)
+        except BrokenLawError as error:
+            raise DamagedFileError(f"Record: {path} must hold the record of a run; {error}.") from error
+        kept |= {name: tuple(kept[name]) for name in ("class_names", "history")}
+        return cls(run=run, **{name: value for name, value in kept.items() if name != "run_id"})
+
+
+def check_content(run: Run, values: Mapping[str, Any]) -> None:
+    """Refuse what is no record of a run, or contradicts itself.
+
+    Args:
+        run: The run.
+        values: All but schema and run, as JSON gives it.
+
+    Raises:
+        BrokenLawError: In half a sentence, that names the field.
+    """
+    names = values.get("class_names")
+    num_classes = len(names) if isinstance(names, list) else 0
+    obey(record_law(run, num_classes, diverged=values.get("diverged") is not None), values)
+    check_agreement(run, values)
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -108,9 +128,11 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         ValueError: If there is none, or one cannot be read.
     """
+    is_folder(folder)
+    below = [path for path in folder.rglob("*.json") if path.name == RECORD_FILE]  # also where it is no file
     flat = (path for path in folder.glob("*.json") if path.name != STUDY_FILE)
     kept = (path for path in folder.glob("*/*.json") if re.fullmatch(r"[0-9a-f]{16}\.json", path.name))
-    paths = sorted(folder.rglob(RECORD_FILE)) or sorted(flat) or sorted(kept)
+    paths = sorted(below) or sorted(flat) or sorted(kept)
     if not paths:
         raise ValueError(
             f"Record: {folder} must hold run folders with a {RECORD_FILE}, or records; there is none. "
@@ -144,9 +166,13 @@ def read_json(path: Path) -> Any:
 
     Raises:
         DamagedFileError: Naming the file, if it is not JSON.
+        WrongKindError: If it is no file.
     """
+    content = read_whole(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return json.loads(
+            content.decode(), parse_float=_float, parse_constant=_refuse_constant, object_pairs_hook=_each_once
+        )
     except RecursionError:
         raise DamagedFileError(f"Record: {path} must hold JSON; it is nested too deeply.") from None
     except ValueError as error:
@@ -155,8 +181,23 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def _float(text: str) -> float:
+    value = float(text)
+    if (value == 0 or math.isinf(value)) and read(float, text, from_text=True) is REFUSED:
+        raise ValueError(f"{text} is no number that 64 bits hold")
+    return value
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return values
 
 
 def number(value: float) -> float | None:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sigma2r._files import set_aside
+from sigma2r._places import WrongKindError, is_file, is_folder
 from sigma2r._resolve import is_path
 from sigma2r._text import visible
+from sigma2r.studies.apart import refuse_within_data
+from sigma2r.studies.catalog import named_study
 from sigma2r.studies.comparison import run_folder
 from sigma2r.studies.data import refuse_records_of_other_data
 from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
-from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, read_json, write_json
+from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, write_json
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
 from sigma2r.studies.where import Where
@@ -46,10 +49,13 @@ def reproduce(
         The study's records, in its order.
 
     Raises:
-        ValueError: If data cannot be used, or another process trains a run of this study.
+        ValueError: If data cannot be used, a folder lies among them, another process trains a run of this study, or
+            something else lies in the place of a file or folder.
         OSError: If a folder cannot be written to.
     """
     launcher, where = launcher or LocalLauncher(), where or Where()
+    is_folder(out / RUNS)
+    refuse_to_keep(study, scale, out, records, where)
     kept = Kept(records or out, study, scale, say)
     wanted = study.runs(scale, kept.done)
     finished = [kept.done[run.run_id] for run in wanted if run.run_id in kept.done]
@@ -73,6 +79,18 @@ def reproduce(
                 progress.began(event.task.run)
 
 
+def refuse_to_keep(study: Study, scale: Scale, out: Path, records: Path | None, where: Where) -> None:
+    """Refuse to keep runs or records of a study among the images that it trains on.
+
+    Raises:
+        ValueError: Naming the folder.
+    """
+    runs = study.runs(scale, {})
+    refuse_within_data(runs, where.data_dir, [out, out / RUNS, out / study.name])
+    if records is not None:
+        refuse_within_data(runs, where.data_dir, [records, records / study.name], flag="--records")
+
+
 def _nothing_is_trained(done: list[Record], folder: Path) -> str:
     dates = sorted(record.finished[:10] for record in done)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
@@ -86,8 +104,9 @@ class Kept:
         self._folder = folder / study.name
         self._say = say
         self.done: dict[str, Record] = {}
+        is_folder(self._folder)
         self._refuse_other_study(study)
-        for path in sorted(folder.glob("*/*.json")) if folder.exists() else ():
+        for path in sorted(folder.glob("*/*.json")):
             if _RECORD.fullmatch(path.name):  # nothing else is ours to read, or to rename
                 self._read(path)
         if study.reference:
@@ -95,7 +114,7 @@ class Kept:
         while fresh := [
             run
             for run in study.runs(scale, self.done)
-            if run.run_id in self.done and not self._path(run.run_id).exists()
+            if run.run_id in self.done and not is_file(self._path(run.run_id))
         ]:
             for run in fresh:
                 self.add(self.done[run.run_id])
@@ -103,7 +122,7 @@ class Kept:
     def _refuse_other_study(self, study: Study) -> None:
         """Refuse the folder of a study that has the same name by chance; a path may be spelled in several ways."""
         path = self._folder / STUDY_FILE
-        kept = read_json(path).get("study") if path.exists() else None
+        kept = named_study(path)[0] if is_file(path) else None
         names = (str(kept), str(study.reference))
         if kept is not None and study.reference and kept != study.reference and not all(map(is_path, names)):
             raise ValueError(
@@ -117,6 +136,10 @@ class Kept:
         except DamagedFileError as error:
             if path.parent == self._folder:
                 self._say(f"{error} Set aside as {set_aside(path).name}; the run will be trained again.")
+            return
+        except WrongKindError:
+            if path.parent == self._folder:
+                raise
             return
         self.done[record.run_id] = record
 

@@ -210,6 +210,7 @@ _WANTED: dict[str, Any] = {
     "dataset": str,
     "image_size": Annotated[int, _IMAGE_SIDE] | None,
     "gray": bool | None,
+    "pixel_range": tuple[float, ...] | None,
     "missing_classes": bool,
     "model": str,
     "feature_dim": Count | None,
@@ -257,8 +258,9 @@ def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:
             raise ValueError(f"Run: options of a loss are spelled OPTION=VALUE; got {item!r} in {spelled!r}.")
         options[key.strip()] = value.strip()
     try:
-        return match["name"], None if weight is None else converted("Run", "loss_weight", float, float(weight)), options
+        taken = None if weight is None else converted("Run", "loss_weight", float, weight, from_text=True)
     except ValueError:
         raise ValueError(
             f"Run: the weight after the @ must be a number, as in sigma2r@0.01; got {spelled!r}."
         ) from None
+    return match["name"], taken, options

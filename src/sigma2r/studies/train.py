@@ -8,7 +8,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sigma2r._files import is_part, set_aside
+from sigma2r._files import is_part, make_folder, set_aside
+from sigma2r._places import is_file, is_folder
+from sigma2r.studies._laws import BrokenLawError, OrNull, obey
+from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.data import (
     Seen,
     describe_code,
@@ -16,6 +19,7 @@ from sigma2r.studies.data import (
     refuse_records_of_other_data,
     say_if_other_code,
 )
+from sigma2r.studies.figures import code_law, data_law
 from sigma2r.studies.fit import Seeing, fit
 from sigma2r.studies.record import (
     RECORD_FILE,
@@ -46,19 +50,22 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
     last finished epoch; what it cannot go on from is set aside under another name, and told.
 
     Raises:
-        ValueError: If ``out`` belongs to another run, or the data cannot be used; the folder is then as it was.
+        ValueError: If ``out`` belongs to another run or lies among the images, something else lies in the place of one
+            of its files, or the data cannot be used; the folder is then as it was.
         TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
         OSError: If the folder cannot be written to.
     """
     where = where or Where()
+    refuse_within_data([run], where.data_dir, [out])
+    files = Files(out / CHECKPOINTS / "last.ckpt", out / CHECKPOINTS / "best.ckpt", out / LOGS)
     _refuse_foreign(run, out)
+    files.refuse_other_kinds()
     with _alone(out):
         _refuse_foreign(run, out)  # it may have changed since
         record = _finished(out)
         if record is not None:
             refuse_records_of_other_data([record], where)
             return record
-        files = Files(out / CHECKPOINTS / "last.ckpt", out / CHECKPOINTS / "best.ckpt", out / LOGS)
         _sweep(out)
         record = _fit(run, where, files, lambda data: _claim(run, out, data))
         record.write(out / RECORD_FILE)
@@ -105,7 +112,7 @@ def _alone(out: Path) -> Iterator[None]:
     """
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     new = not (out / LOCK).exists()
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     lock = FileLock(out / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -128,7 +135,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 def _finished(out: Path) -> Record | None:
     """The record that is there already."""
-    if not (out / RECORD_FILE).exists():
+    if not is_file(out / RECORD_FILE):
         return None
     try:
         return Record.read(out / RECORD_FILE)
@@ -140,10 +147,10 @@ def _finished(out: Path) -> Record | None:
 
 def _refuse_foreign(run: Run, out: Path) -> None:
     """Refuse a folder that is not this run's, or not a run's, before anything in it is touched."""
-    if not out.exists():
+    if not is_folder(out):
         return None
-    if not out.is_dir():
-        raise ValueError(f"train: the run's folder must be a folder; {out} is a file. Choose another --out.")
+    for name in (RECORD_FILE, RUN_FILE, LOCK):
+        is_file(out / name)
     for name in (RECORD_FILE, RUN_FILE):
         if (there := _described(out / name)) is not None:
             return _refuse_other(out, there, run)
@@ -175,7 +182,7 @@ def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
 def _claim(run: Run, out: Path, data: Seen) -> None:
     """Leave the description in the folder, with what the data are; refuse others than those that it began with."""
     path = out / RUN_FILE
-    if path.exists():
+    if is_file(path):
         try:
             _, seen, code = _read_description(path)
             refuse_other_data(run, seen, data)
@@ -190,19 +197,25 @@ def _read_description(path: Path) -> tuple[Run, Seen | None, dict[str, str] | No
     """The run that a folder is of, what its data are, and the code of one's own.
 
     Raises:
-        DamagedFileError: If the file is no JSON.
+        DamagedFileError: If the file is no JSON, or what it says beside the run is not what a run leaves.
         ValueError: If it describes no run.
     """
     values = read_json(path)
     data, code = (values.pop(key, None) if isinstance(values, dict) else None for key in (_DATA, _CODE))
     try:
         run = Run.from_dict(values)
-        return run, data if isinstance(data, dict) else None, code if isinstance(code, dict) else None
     except ValueError as error:
         raise ValueError(f"train: {path} must describe a run; {error}") from error
+    try:
+        obey(OrNull(data_law()), data, _DATA)
+        obey(OrNull(code_law(run)), code, _CODE)
+    except BrokenLawError as error:
+        raise DamagedFileError(f"train: {path} must say what a run began with; {error}.") from error
+    return run, data, code
 
 
 def _sweep(out: Path) -> None:
     """Remove what a kill left of files that were being written; nobody else writes here."""
     for path in [*out.glob(".*.part"), *(out / CHECKPOINTS).glob(".*.part")]:
-        path.unlink()
+        if path.is_file():
+            path.unlink()

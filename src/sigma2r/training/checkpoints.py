@@ -15,8 +15,11 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from sigma2r._files import write_whole
+from sigma2r._places import is_file, is_folder
 from sigma2r.training.history import History
 from sigma2r.training.module import CompactClassifier
+
+TENSORBOARD = "tensorboard"  # within the folder of the logs
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,16 @@ class Files:
     last: Path
     best: Path
     logs: Path
+
+    def refuse_other_kinds(self) -> None:
+        """Refuse what lies in the place of a file or folder that a training reads or writes.
+
+        Raises:
+            WrongKindError: Naming it.
+        """
+        for path in (self.last, self.best, self.logs / TENSORBOARD / "hparams.yaml"):
+            is_file(path)
+        is_folder(self.logs / TENSORBOARD)
 
 
 class UnusableCheckpointError(ValueError):

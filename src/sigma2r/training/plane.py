@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sigma2r.data.loaders import in_order, make_batches, seats
 from sigma2r.data.splits import Split
@@ -31,8 +32,10 @@ def plane_of(module: CompactClassifier, split: Split, device: torch.device) -> d
         )
     labels = split.data.labels[chosen]
     loss = module.criterion.auxiliary if module.criterion is not None else None
-    centers = getattr(loss, "centers", None)
     means = torch.stack([features[labels == k].mean(0) for k in range(len(split.data.class_names))])
+    centers = getattr(loss, "centers", None)
+    if not isinstance(centers, Tensor) or centers.shape != means.shape:
+        centers = None  # what a loss of one's own calls so may be anything
     return {
         "features": features.tolist(),
         "labels": labels.tolist(),

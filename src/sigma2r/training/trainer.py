@@ -1,12 +1,14 @@
 """The training of a model that has been built: epochs, measures after them, checkpoints and logs."""
 
 import logging
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,10 +17,11 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from sigma2r._places import is_file
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
 from sigma2r.data.splits import Split
 from sigma2r.samplers import BalancedBatchSampler
-from sigma2r.training.checkpoints import Files, KeepCheckpoints, WholeFiles, check_checkpoint
+from sigma2r.training.checkpoints import TENSORBOARD, Files, KeepCheckpoints, WholeFiles, check_checkpoint
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.history import History
 from sigma2r.training.measure import measure_splits
@@ -77,15 +80,18 @@ def fit(
         UnusableCheckpointError: If the last checkpoint cannot be gone on from; it is left as it is.
         TrainingDivergedError: If features stop being finite.
         KeyboardInterrupt: If the user stops it; SystemExit with 143 if a signal asks the process to end.
+        WrongKindError: If something else lies in the place of a file; nothing is trained then.
         OSError: If files cannot be written.
     """
+    if files is not None:
+        files.refuse_other_kinds()
     history = History(
         lambda it, last: measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last),
         plan.measure_every,
         plan.epochs,
         plan.of,
     )
-    resumed = files is not None and files.last.exists()
+    resumed = files is not None and is_file(files.last)
     cuda = [device] if device.type == "cuda" else []
     with _quiet_lightning(), _signals_that_say_what_they_are(), torch.random.fork_rng(devices=cuda):
         trainer = _trainer(history, device, plan, files, len(sampler))
@@ -141,10 +147,11 @@ def _is_terminal() -> bool:
 
 
 def _loggers(files: Files) -> list[Any]:
-    attempt = 1 + len(list(files.logs.glob("csv-*")))
+    names = (f"csv-{attempt}" for attempt in count(1 + len(list(files.logs.glob("csv-*")))))
+    fresh = next(name for name in names if not os.path.lexists(files.logs / name))  # it would delete an older one
     return [
-        CSVLogger(files.logs.parent, name=files.logs.name, version=f"csv-{attempt}"),  # it would delete an older one
-        TensorBoardLogger(files.logs.parent, name=files.logs.name, version="tensorboard"),
+        CSVLogger(files.logs.parent, name=files.logs.name, version=fresh),
+        TensorBoardLogger(files.logs.parent, name=files.logs.name, version=TENSORBOARD),
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sigma2r._values import NotNegative, converted
 from sigma2r.studies.launch.task import Finished, Started, Task, do, limit_threads
 from sigma2r.studies.record import Record
 
@@ -27,8 +28,7 @@ class RayLauncher:
     """
 
     def __init__(self, address: str | None = None, gpus_per_run: float = 0.0) -> None:
-        if gpus_per_run < 0:
-            raise ValueError(f"RayLauncher: gpus_per_run must be at least 0; got {gpus_per_run!r}.")
+        gpus_per_run = converted("RayLauncher", "gpus_per_run", NotNegative, gpus_per_run)
         try:
             import ray
         except ModuleNotFoundError as error:

@@ -98,6 +98,7 @@ TESTS = {
     "training": ("tests/training", *FITTING[:2]),
     "training/history.py": ("tests/training", *FITTING[1:]),
     "training/checkpoints.py": FITTING[2:],
+    "training/stops.py": ("tests/studies/test_stops.py",),
 }  # fmt: skip
 
 

@@ -21,7 +21,6 @@ from sigma2r.studies.record import Record
 from sigma2r.studies.train import train
 from sigma2r.training import checkpoints
 from sigma2r.training.history import History
-from sigma2r.training.module import CompactClassifier
 from tests.studies.test_train import QUIET, numbers
 
 
@@ -266,24 +265,6 @@ def test_a_task_is_done_where_it_was_said_whatever_folder_its_process_is_in(tiny
     assert (tmp_path / "here/out/record.json").exists()
     assert list((tmp_path / "cluster").iterdir()) == []
     assert Path.cwd() == tmp_path / "cluster"
-
-
-def test_ctrl_c_is_a_keyboard_interrupt_and_the_next_one_is_heard(tiny_run, tmp_path, monkeypatch):
-    step = CompactClassifier.training_step
-
-    def interrupts(self, batch, batch_idx):
-        if self.current_epoch == 1:
-            signal.raise_signal(signal.SIGINT)
-        return step(self, batch, batch_idx)
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
-    before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(CompactClassifier, "training_step", interrupts)
-    with pytest.raises(KeyboardInterrupt):
-        train(tiny_run, tmp_path, QUIET)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert (tmp_path / "checkpoints/last.ckpt").exists()
-    assert not (tmp_path / "record.json").exists()
 
 
 STOPPED = "sigma2r: {how}; the same command goes on after the last finished epoch.\n"

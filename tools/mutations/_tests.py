@@ -110,6 +110,7 @@ TESTS = {
     "training/history.py": ("tests/training", *FITTING[1:]),
     "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),
     "training/checkpoints.py": (*FITTING[2:], PLACES),
+    "training/stops.py": ("tests/studies/test_stops.py",),
 }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from sigma2r._places import is_file
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
@@ -26,6 +24,7 @@ from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.history import History
 from sigma2r.training.measure import measure_splits
 from sigma2r.training.module import CompactClassifier
+from sigma2r.training.stops import Stops
 
 _MEASURE_BATCH = 500
 
@@ -85,16 +84,17 @@ def fit(
     """
     if files is not None:
         files.refuse_other_kinds()
-    history = History(
-        lambda it, last: measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last),
-        plan.measure_every,
-        plan.epochs,
-        plan.of,
-    )
+    stops = Stops()
+
+    def measure(it: CompactClassifier, last: bool) -> dict[str, dict[str, Any]]:
+        with stops.at_once():
+            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last)
+
+    history = History(measure, plan.measure_every, plan.epochs, plan.of)
     resumed = files is not None and is_file(files.last)
     cuda = [device] if device.type == "cuda" else []
-    with _quiet_lightning(), _signals_that_say_what_they_are(), torch.random.fork_rng(devices=cuda):
-        trainer = _trainer(history, device, plan, files, len(sampler))
+    with _quiet_lightning(), torch.random.fork_rng(devices=cuda):
+        trainer = _trainer(stops, history, device, plan, files, len(sampler))
         module.to(device)
         if plan.precision == "64-true":
             module.double()  # Lightning would do so after it has read a checkpoint, and so round what it read
@@ -104,19 +104,22 @@ def fit(
             _start_at_class_means(module, splits["train"], device, plan.workers)
         rows = EpochRows(sampler, splits["train"].indices)
         batches = make_batches(splits["train"].data, rows, len(sampler), device, plan.workers)
-        trainer.fit(
-            module,
-            datamodule=_EpochSource(module, sampler, batches),
-            ckpt_path=files.last if files is not None and resumed else None,
-            weights_only=True,
-        )
+        with stops.heard():
+            trainer.fit(
+                module,
+                datamodule=_EpochSource(module, sampler, batches),
+                ckpt_path=files.last if files is not None and resumed else None,
+                weights_only=True,
+            )
     module.to(device)
     assert len(history.entries) == plan.epochs, "a training that is stopped raises"
     return history.entries
 
 
-def _trainer(history: History, device: torch.device, plan: Plan, files: Files | None, steps: int) -> pl.Trainer:
-    callbacks: list[pl.Callback] = [history]
+def _trainer(
+    stops: Stops, history: History, device: torch.device, plan: Plan, files: Files | None, steps: int
+) -> pl.Trainer:
+    callbacks: list[pl.Callback] = [stops, history]
     if files is not None:
         callbacks.append(KeepCheckpoints(files, history))
     if plan.diagnose:
@@ -200,18 +203,3 @@ def _quiet_lightning() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
-
-
-@contextmanager
-def _signals_that_say_what_they_are() -> Iterator[None]:
-    """Lightning turns Ctrl-C into an exit with 1 and deaf ears for the next, and SIGTERM into an exit with 0."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SIGTERMException:
-        raise SystemExit(128 + signal.SIGTERM) from None
-    except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            signal.signal(signal.SIGINT, before)
-            raise KeyboardInterrupt from None
-        raise

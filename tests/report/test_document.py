@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from sigma2r._places import WrongKindError
 from sigma2r.report.document import Document, Section, render, write_document
 from sigma2r.report.figures import picture
 from sigma2r.report.grid import Grid
@@ -116,7 +117,7 @@ def test_names_that_would_overwrite_one_another_are_refused():
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(WrongKindError, match="file must be a folder; it is a file"):
         write_document(document(grid()), tmp_path / "file")
     assert (tmp_path / "file").read_text() == "in the way"
 

@@ -20,7 +20,7 @@ from sigma2r.report.study import study_sections
 from sigma2r.report.tables import make_table
 from sigma2r.report.verdicts import HEADINGS, VERDICTS, Claim, Findings, claims_grid
 from sigma2r.studies.record import Record
-from tests.report.conftest import make_record
+from tests.report.conftest import for_run, make_record
 from tests.report.test_odd_records import without_spread
 from tests.report.test_verdicts import of_study
 
@@ -42,7 +42,8 @@ def record_of(run, **changes) -> Record:
     made = make_record(
         "cross-entropy", names=NAMES, accuracy=accuracy, scale=SPREADS.get(loss, 1.0) + run.init_seed / 99
     )
-    final = {**made.final, "validation": {**made.final["test"], "accuracy": 0.5 + run.loss_weight}}
+    validation = {"validation": {**made.final["test"], "accuracy": 0.5 + run.loss_weight}}
+    final = {**made.final, **(validation if run.validation_fraction > 0 else {})}
     history = made.history
     if run.loss == "sigma2r":
         curve = [0.0, -4.0, -5.0, -6.0]
@@ -210,7 +211,7 @@ def write(folder: Path, study: str, records) -> None:
 
 
 def test_a_folder_of_studies_of_a_study_and_of_records_each_has_its_report(tmp_path):
-    records = [record_of(run) for run in STUDIES["fashion-mnist-accuracy"].runs("desk", {})]
+    records = [for_run(record_of(run), run) for run in STUDIES["fashion-mnist-accuracy"].runs("desk", {})]
     write(tmp_path, "fashion-mnist-accuracy", records)
     done, scales, _ = read_studies(tmp_path, STUDIES)
     assert set(done) == {record.run_id for record in records}

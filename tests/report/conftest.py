@@ -1,5 +1,7 @@
 """Records made by hand, so that every number of a report can be told in advance."""
 
+import dataclasses
+
 import pytest
 
 from sigma2r.studies.record import Record
@@ -47,6 +49,28 @@ def make_record(loss: str, seed: int = 0, *, names=CLASSES, accuracy=0.9, scale=
         device={"type": "cpu", "name": "a processor", "threads": 1},
         seconds={"total": 12.0, "train": 10.0, "measure": 2.0},
         finished="2026-01-01T00:00:00+00:00",
+    )
+
+
+def for_run(made: Record, run: Run, validation: dict | None = None) -> Record:
+    """A record made by hand as that of a run: with the epochs, the splits and the images that its description has."""
+    others = {"validation": validation or made.final["test"]} if run.validation_fraction > 0 else {}
+    final = {**made.final, **others}
+    due = {epoch for epoch in range(1, run.epochs) if run.measure_every and epoch % run.measure_every == 0}
+    history = [
+        {**made.history[min(epoch, len(made.history)) - 1], **(final if epoch in due else dict.fromkeys(final)),
+         "epoch": epoch}
+        for epoch in range(1, run.epochs + 1)
+    ]  # fmt: skip
+    history[-1] |= final
+    return dataclasses.replace(
+        made,
+        run=run,
+        final=final,
+        history=tuple(history),
+        counts={**made.counts, **dict.fromkeys(others, 1000)},
+        plane=made.plane if run.feature_dim == 2 else None,
+        device={**made.device, "threads": run.threads},
     )
 
 

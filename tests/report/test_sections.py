@@ -12,7 +12,7 @@ from sigma2r.report.study import study_document, study_sections
 from sigma2r.report.terminal import print_table
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Part, Study
-from tests.report.conftest import make_record
+from tests.report.conftest import for_run, make_record
 
 LOSSES = ("cross-entropy", "center@0.1", "sigma2r@0.1")
 RUNS = tuple(Run(loss=loss, init_seed=seed, epochs=2) for loss in LOSSES for seed in range(5))
@@ -29,9 +29,9 @@ STUDY = Study(name="mine", title="Mine", source="A source", parts=parts, setting
 
 def record_of(run, **changes):
     made = make_record("cross-entropy", accuracy=0.5 + run.loss_weight + run.init_seed / 100)
-    validation = {**made.final["test"], "accuracy": 0.125 + run.loss_weight, "intra_mean": 7.0, "intra_inter": 0.75}
-    final = {**made.final, "validation": validation}
-    return dataclasses.replace(made, **{"run": run, "final": final, "plane": None, **changes})
+    spread = {"intra": [7.0] * 3, "intra_mean": 7.0, "intra_inter": 0.7}
+    validation = {**made.final["test"], **spread, "accuracy": 0.125 + run.loss_weight}
+    return dataclasses.replace(for_run(made, run, validation), **changes)
 
 
 DONE = {run.run_id: record_of(run) for run in (*RUNS, *TRIALS)}
@@ -52,7 +52,7 @@ def test_a_part_shows_results_statistics_and_differences_from_its_baseline():
 def test_trials_are_told_by_the_images_that_were_set_aside():
     _, tuning = study_sections(STUDY, "short", DONE)
     (trials,) = tuning.grids
-    assert trials.rows == (("center@0.1", "0.2250", "7.000", "0.750"), ("center@0.2", "0.3250", "7.000", "0.750"))
+    assert trials.rows == (("center@0.1", "0.2250", "7.000", "0.700"), ("center@0.2", "0.3250", "7.000", "0.700"))
 
 
 def test_runs_that_are_missing_or_diverged_are_told_and_stand_in_no_table():

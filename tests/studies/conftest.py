@@ -1,11 +1,18 @@
 """A data set that trains in a second."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from sigma2r.studies.run import Run
+
+
+@pytest.fixture(autouse=True)
+def _paths_of_modules(monkeypatch):
+    """Folders of one test's own code are not looked in by the next."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ USELESS = {
     a_class_without_test_images: r"each class must have images",
     without_test: r"test/ is missing",
     emptied: r"train/ is missing",
-    a_file_for_a_folder: r"train/ is missing",
+    a_file_for_a_folder: r"must be a folder; it is a file",
 }
 
 

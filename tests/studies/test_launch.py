@@ -88,7 +88,7 @@ def test_launchers_refuse_what_makes_no_sense():
     for jobs in (0, -1):
         with pytest.raises(ValueError, match="jobs must be"):
             LocalLauncher(jobs)
-    with pytest.raises(ValueError, match="gpus_per_run must be at least 0"):
+    with pytest.raises(ValueError, match="gpus_per_run must be a finite number of at least 0"):
         RayLauncher(gpus_per_run=-0.5)
     assert set(launch.__all__) >= {"LocalLauncher", "RayLauncher"}
 

@@ -315,7 +315,7 @@ def test_a_folder_says_which_study_it_holds(study, tmp_path):
     ("build", "message"),
     [
         (lambda: LocalLauncher(0), "jobs must be"),
-        (lambda: RayLauncher(gpus_per_run=-1), "gpus_per_run must be at least 0"),
+        (lambda: RayLauncher(gpus_per_run=-1), "gpus_per_run must be a finite number of at least 0"),
     ],
 )
 def test_a_launcher_that_makes_no_sense_is_refused(build, message):

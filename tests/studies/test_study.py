@@ -13,7 +13,7 @@ from sigma2r.studies.launch import Finished, Started
 from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Part, Study
-from tests.report.conftest import make_record
+from tests.report.conftest import for_run, make_record
 
 RUNS = tuple(Run(loss=loss, init_seed=seed) for loss in ("cross-entropy", "center@0.1") for seed in (0, 1))
 FOLLOWS = (Run(loss="center@0.2"), Run(loss="center@0.3"))
@@ -28,7 +28,7 @@ STUDY = Study(name="mine", title="", source="", parts=parts, settings={"short": 
 
 
 def record_of(run, **changes):
-    return dataclasses.replace(make_record("cross-entropy", accuracy=0.625), run=run, plane=None, **changes)
+    return dataclasses.replace(for_run(make_record("cross-entropy", accuracy=0.625), run), **changes)
 
 
 def test_a_run_of_two_parts_is_one_run_and_what_will_follow_lies_ahead():

@@ -78,8 +78,8 @@ def compare(chosen: Namespace) -> None:
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     where, launcher = _where(chosen), _launcher(chosen)
-    refuse_foreign(out)
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
+    refuse_foreign(out)
     print(describe_augmentation(run.augmentation or Augmentation()))
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)  # before anything is printed, which may fail
@@ -102,9 +102,9 @@ def reproduce_studies(chosen: Namespace) -> None:
         study = _found(name)
         scale = study.scale(chosen.scale)
         launcher, where, page_folder = _launcher(chosen), _where(chosen), chosen.out / study.name
-        refuse_foreign(page_folder)
         refuse_to_keep(study, scale, chosen.out, chosen.records, where)
         refuse_among_images(page_folder, study.runs(scale, {}), where.data_dir)
+        refuse_foreign(page_folder)
         print(f"{study.name}, scale {scale}: {study.settings[scale]}")
         if scale != study.scale(None):
             _say_how_long(study, scale, chosen)

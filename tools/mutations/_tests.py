@@ -21,11 +21,17 @@ LOSSES = (
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TAPS = ("tests/test_taps.py", "tests/test_layout.py")
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
-SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
+SETTINGS = (
+    "tests/studies/test_run.py",
+    "tests/studies/test_losses.py",
+    "tests/studies/test_study.py",
+    "tests/studies/test_parts.py",
+)
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
+PARTS = "tests/studies/test_parts.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 WRITTEN = "tests/studies/test_written.py"
@@ -99,7 +105,7 @@ TESTS = {
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py"),
         ("tests/studies/test_record.py",),
     ),
-    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", STRANGERS, PLACES)),
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
     "studies/reproduce.py": ("tests/studies/test_study.py", PLACES, APART),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),

@@ -138,6 +138,7 @@ MUTATIONS = [
         ("the data change with the seed", "layers=own or base.layers, init_seed=seed)", "layers=own or base.layers, init_seed=seed, data_seed=seed)"),
         ("options of one loss for all", "dict(base.loss_options) if name == base.loss else {}", "dict(base.loss_options)"),
         ("layers for all losses", "tuple(layers) if name in at_layers else ()", "tuple(layers)"),
+        ("a loss named twice is trained twice", "if run.run_id not in seen:", "if True:"),
         ("seeds share a folder", "-seed{run.init_seed}-{run.run_id[:8]}", ""),
     ),
     *of(
@@ -203,6 +204,12 @@ MUTATIONS = [
         ("what follows is not counted", "return known + [run for part in self.known_parts(scale, done) for run in part.followed_by]", "return known"),
         ("two parts of one name", "            if twice:\n", "            if False:\n"),
         ("a baseline that is not there", "if self.baseline is not None and self.baseline not in losses:", "if False:"),
+        ("a run twice is two seeds", "if twice := [run for run in self.runs if ids.count(run.run_id) > 1]:", "if twice := []:"),
+        ("a study of nothing", "        if not parts:\n", "        if False:\n"),
+        ("iterators are used up", "value = tuple(value) if isinstance(value, Iterator) else value", "tuple(value) if isinstance(value, Iterator) else value"),
+        ("titles of any kind", "_convert(self, {\"title\": str, \"source\": str, \"reference\": str | None})", "pass"),
+        ("settings of any kind", "_convert(self, {\"settings\": dict[str, str]})", "pass"),
+        ("parts of any kind", "_convert(self, {\"title\": str, \"text\": str, \"baseline\": str | None, \"shown\": bool})", "pass"),
     ),
     *of(
         "studies/yardsticks.py",

@@ -67,6 +67,18 @@ MUTATIONS = [
         ("the name of a row is a number", "i > 0 and 2 * sum(", "2 * sum("),
     ),
     *of(
+        "report/apart.py",
+        ("names of two studies clash", "grids=tuple(replace(each, name=instead.get(each.name, each.name)) for each in section.grids)", "grids=section.grids"),
+        ("a number that is taken", "not in self._taken)", "not in set())"),
+        ("titles of two studies clash", " if section.anchor in titles else section.title", " if False else section.title"),
+    ),
+    *of(
+        "report/folder.py",
+        ("a page of nothing", "            if not _has_records(study, scale, its):\n", "            if False:\n"),
+        ("a study of nothing", "        if not _has_records(study, scale, its):\n            warnings", "        if False:\n            warnings"),
+        ("the terminal knows no study", "    if study is not None:\n        print_study", "    if False:\n        print_study"),
+    ),
+    *of(
         "report/document.py",
         ("names that overwrite one another", "if twice:", "if False:"),
         ("markup of a user", "autoescape=True", "autoescape=False"),

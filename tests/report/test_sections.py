@@ -179,3 +179,15 @@ def test_a_study_without_a_record_is_no_empty_page(tmp_path, undrawn):
         folder_document(tmp_path / "a", known)
     with pytest.warns(UserWarning, match=r"a holds no record of the study mine, which is left out"):
         assert folder_document(tmp_path, known).paragraphs[0].startswith("15 runs of 1 studies")
+
+
+def test_the_report_of_anybodys_records_speaks_of_no_paper(records):
+    def told(document):
+        for section in document.sections:
+            yield from (*section.paragraphs, *section.notes, *(text for term in section.terms for text in term))
+            yield from (each.caption for each in (*section.grids, *section.pictures))
+
+    texts = [*told(page.records_document(records)), *told(study_document(STUDY, "short", DONE))]
+    assert any("Growth of each class by epoch" in text for text in texts)
+    assert any("in two dimensions" in text for text in texts)
+    assert [text for text in texts if re.search(r"\bEq\.|paper|arXiv|w_K|sigmoid", text)] == []

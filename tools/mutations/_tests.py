@@ -82,7 +82,7 @@ TESTS = {
     "report/again.py": ("tests/report/test_again.py",),
     **dict.fromkeys(
         ("report/by_class.py", "report/figures.py", "report/plane.py", "report/picture.py"),
-        ("tests/report/test_many_classes.py", "tests/report/test_figures.py", "tests/report/test_report.py",
+        ("tests/report/test_many_classes.py", "tests/report/test_figures.py", "tests/report/test_report.py", "tests/report/test_sections.py",
          "tests/report/test_hostile_text.py"),
     ),
     "report/groups.py": (*ODD, "tests/report/test_sections.py"),

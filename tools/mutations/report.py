@@ -66,6 +66,8 @@ MUTATIONS = [
         ("LaTeX reads what a user wrote", "_LATEX.get(letter, letter)", "letter"),
         ("the name of a row is a number", "i > 0 and 2 * sum(", "2 * sum("),
     ),
+    *of("report/plane.py", ("a figure of the paper", "in two dimensions, first seed", "in two dimensions (the paper's Figure 4), first seed")),
+    *of("report/page.py", ("an equation of the paper", "plus weight times the loss.", "plus weight times the loss (Eq. 11).")),
     *of(
         "report/apart.py",
         ("names of two studies clash", "grids=tuple(replace(each, name=instead.get(each.name, each.name)) for each in section.grids)", "grids=section.grids"),

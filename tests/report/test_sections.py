@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 from sigma2r.report import page
-from sigma2r.report.folder import folder_document, read_studies
+from sigma2r.report.folder import folder_document, print_folder, read_studies
 from sigma2r.report.grid import Grid
 from sigma2r.report.study import study_document, study_sections
-from sigma2r.report.terminal import print_table
+from sigma2r.report.terminal import print_study, print_table
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Part, Study
 from tests.report.conftest import for_run, make_record
@@ -146,3 +147,41 @@ def test_the_terminal_shows_results_and_below_them_differences(capsys):
     told = capsys.readouterr().out
     assert "0.5000" in told
     assert "Differences" not in told
+
+
+def test_the_table_of_a_folder_is_that_of_its_study(tmp_path, capsys):
+    own = dataclasses.replace(STUDY, reference="own.py:STUDY")
+    write(tmp_path / "mine", "own.py:STUDY", DONE.values())
+    print_study(own, "short", DONE)
+    wanted = capsys.readouterr().out
+    assert re.search(r"cross-entropy │ +center@0.1 │", wanted)  # less the baseline of the part
+    print_folder(tmp_path / "mine", {"own.py:STUDY": own})
+    assert capsys.readouterr().out == wanted
+    print_folder(tmp_path / "mine", {"./own.py:STUDY": dataclasses.replace(own, reference="./own.py:STUDY")})
+    assert capsys.readouterr().out == wanted
+    print_folder(tmp_path, {"own.py:STUDY": own})
+    assert capsys.readouterr().out == ""
+    print_folder(tmp_path / "mine", {})
+    assert not re.search(r"cross-entropy │ +center@0.1 │", capsys.readouterr().out)
+
+
+def test_a_study_without_a_record_is_no_empty_page(tmp_path, undrawn):
+    known = {"mine": STUDY, "other": dataclasses.replace(STUDY, name="other", title="Other", reference="other")}
+    write(tmp_path / "a", "mine", [record_of(Run(loss="git@0.1", epochs=2))])
+    write(tmp_path / "b", "other", [DONE[run.run_id] for run in RUNS])
+    with pytest.raises(ValueError, match=r"a must hold records of the study mine; it holds none, and 1 of other runs"):
+        folder_document(tmp_path / "a", known)
+    with pytest.warns(UserWarning, match=r"a holds no record of the study mine, which is left out"):
+        assert folder_document(tmp_path, known).paragraphs[0].startswith("15 runs of 1 studies")
+
+
+def test_the_report_of_anybodys_records_speaks_of_no_paper(records):
+    def told(document):
+        for section in document.sections:
+            yield from (*section.paragraphs, *section.notes, *(text for term in section.terms for text in term))
+            yield from (each.caption for each in (*section.grids, *section.pictures))
+
+    texts = [*told(page.records_document(records)), *told(study_document(STUDY, "short", DONE))]
+    assert any("Growth of each class by epoch" in text for text in texts)
+    assert any("in two dimensions" in text for text in texts)
+    assert [text for text in texts if re.search(r"\bEq\.|paper|arXiv|w_K|sigmoid", text)] == []

@@ -1,5 +1,7 @@
 """What the command line understands, and what it hands on; nothing is trained."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -99,14 +101,21 @@ def written(monkeypatch):
 def test_a_folder_is_reported_with_the_papers_studies_and_those_of_ones_own(written):
     parts = Part(name="p", title="", text="", runs=(Run(),))
     own = [
-        Study(name="mine", title="", source="", parts=lambda *_: iter([parts]), settings={"s": ""}, reference=reference)
-        for reference in ("m.py:STUDY", None)
+        Study(name=name, title="", source="", parts=lambda *_: iter([parts]), settings={"s": ""}, reference=reference)
+        for name, reference in (("mine", "m.py:STUDY"), ("other", None))
     ]
     assert registry.write_folder_report(Path("kept"), Path("out"), own) == Path("out/document")
     ((folder, known, several, look),) = written
     look([make_record("center@0.1")])  # of a data set that no folder is listed for
     assert (folder, several) == (Path("kept"), paper_document)
-    assert known == {**registry.STUDIES, "m.py:STUDY": own[0], "mine": own[1]}
+    assert known == {**registry.STUDIES, "m.py:STUDY": own[0], "other": own[1]}
+    again = [own[0], replace(own[1], name="mine", reference="other.py:STUDY")]
+    for tell in (
+        partial(registry.write_folder_report, Path("kept"), Path("out")),
+        partial(registry.print_folder_tables, Path("kept")),
+    ):
+        with pytest.raises(ValueError, match=r"m.py:STUDY and other.py:STUDY are all called mine\. Rename"):
+            tell(again)
 
 
 @pytest.fixture

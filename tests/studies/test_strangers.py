@@ -186,10 +186,7 @@ def test_a_study_made_in_python_leaves_a_folder_that_can_be_reported(zoo, tmp_pa
         assert folder_document(folder, {}).sections
 
 
-def test_the_folder_of_another_study_is_not_taken_over(zoo, tmp_path):
-    reproduce(study_of(zoo), "full", tmp_path, where=QUIET)
-    with pytest.raises(ValueError, match=r"holds the records of the study mine; another of that name"):
-        reproduce(study_of(zoo, reference="other.py:STUDY"), "full", tmp_path, where=QUIET)
+def test_no_study_is_called_as_the_folder_of_runs(zoo):
     with pytest.raises(ValueError, match="name must not be runs"):
         study_of(zoo, name="runs")
 

@@ -15,13 +15,14 @@ from sigma2r.studies.run import Run
 from sigma2r.studies.study import Part, Study
 from tests.report.conftest import for_run, make_record
 
-RUNS = tuple(Run(loss=loss, init_seed=seed) for loss in ("cross-entropy", "center@0.1") for seed in (0, 1))
+RUNS = tuple(Run(loss=loss, init_seed=seed, epochs=2) for loss in ("cross-entropy", "center@0.1") for seed in (0, 1))
+GIT = Run(loss="git@0.1", epochs=2)
 FOLLOWS = (Run(loss="center@0.2"), Run(loss="center@0.3"))
 
 
 def parts(scale, done):
     yield Part(name="first", title="First", text="", runs=RUNS)
-    yield Part(name="second", title="Second", text="", runs=(RUNS[0], Run(loss="git@0.1")), followed_by=FOLLOWS)
+    yield Part(name="second", title="Second", text="", runs=(RUNS[0], GIT), followed_by=FOLLOWS)
 
 
 STUDY = Study(name="mine", title="", source="", parts=parts, settings={"short": "", "long": ""})
@@ -36,7 +37,7 @@ def test_a_run_of_two_parts_is_one_run_and_what_will_follow_lies_ahead():
         "cross-entropy", "cross-entropy", "center@0.1", "center@0.1", "git@0.1",
     ]  # fmt: skip
     done = {RUNS[0].run_id: record_of(RUNS[0])}
-    assert STUDY.missing("short", done) == [*RUNS[1:], Run(loss="git@0.1"), *FOLLOWS]
+    assert STUDY.missing("short", done) == [*RUNS[1:], GIT, *FOLLOWS]
 
 
 def test_the_first_scale_is_the_default_and_an_unknown_one_is_refused():

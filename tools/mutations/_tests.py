@@ -21,11 +21,17 @@ LOSSES = (
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
 TAPS = ("tests/test_taps.py", "tests/test_layout.py")
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
-SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
+SETTINGS = (
+    "tests/studies/test_run.py",
+    "tests/studies/test_losses.py",
+    "tests/studies/test_study.py",
+    "tests/studies/test_parts.py",
+)
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
+PARTS = "tests/studies/test_parts.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 WRITTEN = "tests/studies/test_written.py"
@@ -76,7 +82,7 @@ TESTS = {
     "report/again.py": ("tests/report/test_again.py",),
     **dict.fromkeys(
         ("report/by_class.py", "report/figures.py", "report/plane.py", "report/picture.py"),
-        ("tests/report/test_many_classes.py", "tests/report/test_figures.py", "tests/report/test_report.py",
+        ("tests/report/test_many_classes.py", "tests/report/test_figures.py", "tests/report/test_report.py", "tests/report/test_sections.py",
          "tests/report/test_hostile_text.py"),
     ),
     "report/groups.py": (*ODD, "tests/report/test_sections.py"),
@@ -85,6 +91,7 @@ TESTS = {
     **dict.fromkeys(("report/paired.py", "report/verdicts.py"), VERDICTS),
     "report/tables.py": (*VERDICTS, *ODD, "tests/report/test_many_classes.py"),
     **dict.fromkeys(("report/study.py", "report/folder.py"), ("tests/report/test_sections.py", *PAGES)),
+    "report/apart.py": ("tests/report/test_apart.py",),
     "report/page.py": ("tests/report/test_sections.py", *PAGES, "tests/report/test_many_classes.py", APART),
     **dict.fromkeys(("report/grid.py", "report/document.py"), (*PAGES, "tests/report/test_hostile_text.py")),
     "samplers": ("tests/samplers",),
@@ -99,8 +106,8 @@ TESTS = {
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py"),
         ("tests/studies/test_record.py",),
     ),
-    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", STRANGERS, PLACES)),
-    "studies/reproduce.py": ("tests/studies/test_study.py", PLACES, APART),
+    **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
+    "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),

@@ -66,6 +66,20 @@ MUTATIONS = [
         ("LaTeX reads what a user wrote", "_LATEX.get(letter, letter)", "letter"),
         ("the name of a row is a number", "i > 0 and 2 * sum(", "2 * sum("),
     ),
+    *of("report/plane.py", ("a figure of the paper", "in two dimensions, first seed", "in two dimensions (the paper's Figure 4), first seed")),
+    *of("report/page.py", ("an equation of the paper", "plus weight times the loss.", "plus weight times the loss (Eq. 11).")),
+    *of(
+        "report/apart.py",
+        ("names of two studies clash", "grids=tuple(replace(each, name=instead.get(each.name, each.name)) for each in section.grids)", "grids=section.grids"),
+        ("a number that is taken", "not in self._taken)", "not in set())"),
+        ("titles of two studies clash", " if section.anchor in titles else section.title", " if False else section.title"),
+    ),
+    *of(
+        "report/folder.py",
+        ("a page of nothing", "            if not _has_records(study, scale, its):\n", "            if False:\n"),
+        ("a study of nothing", "        if not _has_records(study, scale, its):\n            warnings", "        if False:\n            warnings"),
+        ("the terminal knows no study", "    if study is not None:\n        print_study", "    if False:\n        print_study"),
+    ),
     *of(
         "report/document.py",
         ("names that overwrite one another", "if twice:", "if False:"),

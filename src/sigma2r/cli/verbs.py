@@ -149,16 +149,13 @@ def _say_how_long(study: Study, scale: Scale, chosen: Namespace) -> None:
 
 
 def report(chosen: Namespace) -> None:
-    """Write the report of a folder; print the table of records that belong to no study."""
-    from sigma2r.report import print_table, refuse_foreign
-    from sigma2r.studies.catalog import folders_of_studies
-    from sigma2r.studies.record import read_records
+    """Write the report of a folder; print the tables of its study, or of records that belong to none."""
+    from sigma2r.report import refuse_foreign
 
-    out = chosen.out or chosen.folder
+    out, own = chosen.out or chosen.folder, [registry.find(name) for name in chosen.study]
     refuse_foreign(out)
-    page = registry.write_folder_report(chosen.folder, out, [registry.find(name) for name in chosen.study])
-    if not folders_of_studies(chosen.folder):
-        print_table(read_records(chosen.folder))
+    page = registry.write_folder_report(chosen.folder, out, own)
+    registry.print_folder_tables(chosen.folder, own)
     print(f"Report: {page}")
 
 

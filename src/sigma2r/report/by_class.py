@@ -46,7 +46,7 @@ def draw_growth(figure: Figure, table: Table) -> tuple[str, str]:
     axes = figure.subplots(len(firsts), 2, squeeze=False, sharex="col", sharey="col")
     told = []
     for row, record in enumerate(firsts):
-        for column, (key, label) in enumerate((("growth", "growth w_K"), ("growth_rate", "growth rate K"))):
+        for column, (key, label) in enumerate((("growth", "growth"), ("growth_rate", "growth rate"))):
             ax: Axes = axes[row][column]
             (_draw_bands if many else _draw_lines)(ax, _curve(record, key), names)
             ax.set_ylabel(label)
@@ -68,10 +68,7 @@ def draw_growth(figure: Figure, table: Table) -> tuple[str, str]:
         if many
         else "Growth of each class by epoch"
     )
-    caption = (
-        f"{each} (the paper's Figure 5), first seed: left the learned w_K, right the slope "
-        f"K = eps + Z sigmoid(w_K) that it stands for.{more}"
-    )
+    caption = f"{each}, first seed: left what the loss learns for a class, right the rate that it makes of this.{more}"
     if many:
         caption += f" {'; '.join(told)}."
     return caption, f"Line plots of the growth of each class by epoch; {'; '.join(told)}."

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sigma2r._places import is_file
+from sigma2r.report.apart import apart
 from sigma2r.report.document import Document, Section
 from sigma2r.report.page import MEANINGS, records_document
 from sigma2r.report.study import study_document, study_sections
+from sigma2r.report.terminal import print_study, print_table
 from sigma2r.studies.catalog import Known, folders_of_studies, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
-from sigma2r.studies.study import Done, Scale
+from sigma2r.studies.study import Done, Scale, Study
 
 Several = Callable[[Done, Mapping[str, Scale], Known], Document]
 
@@ -36,11 +38,12 @@ def studies_document(
         before: Sections before those of the studies.
         after: Sections behind them.
     """
-    sections = (section for name in scales for section in study_sections(studies[name], scales[name], done))
+    before, last = tuple(before), (*after, Section(title="What the figures mean", terms=MEANINGS))
+    of_each = {name: tuple(study_sections(studies[name], scales[name], done)) for name in scales}
     return Document(
         title=title,
         paragraphs=(f"{len(done)} runs of {len(scales)} studies. {text}",),
-        sections=(*before, *sections, *after, Section(title="What the figures mean", terms=MEANINGS)),
+        sections=(*before, *apart(of_each, (*before, *last)), *last),
     )
 
 
@@ -69,6 +72,11 @@ def folder_document(
         study, scale = read_study(folder, known)
         if study is not None:
             its = _records_of(folder)
+            if not _has_records(study, scale, its):
+                raise ValueError(
+                    f"report: {folder} must hold records of the study {study.reference or study.name}; it holds none, "
+                    f"and {len(its)} of other runs. Name the study that was trained there."
+                )
             look(its.values())
             return study_document(study, scale, its)
         _say_unknown(folder)
@@ -94,9 +102,29 @@ def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Kn
         if study is None:
             _say_unknown(path)
             continue
+        its = _records_of(path)
+        if not _has_records(study, scale, its):
+            warnings.warn(
+                f"report: {path} holds no record of the study {study.reference or study.name}, which is left out.",
+                stacklevel=2,
+            )
+            continue
         scales[study.name], studies[study.name] = scale, study
-        done |= _records_of(path)
+        done |= its
     return done, {study.name: scales[study.name] for study in known.values() if study.name in scales}, studies
+
+
+def print_folder(folder: Path, known: Known) -> None:
+    """On the terminal the tables of the study that ``folder`` is of, or those of records that belong to no study."""
+    study, scale = read_study(folder, known) if is_file(folder / STUDY_FILE) else (None, "")
+    if study is not None:
+        print_study(study, scale, _records_of(folder))
+    elif not folders_of_studies(folder):
+        print_table(read_records(folder))
+
+
+def _has_records(study: Study, scale: Scale, done: Done) -> bool:
+    return any(run.run_id in done for run in study.runs(scale, done))
 
 
 def _records_of(folder: Path) -> dict[str, Record]:

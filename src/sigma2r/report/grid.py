@@ -38,12 +38,16 @@ class Grid:
     all_rows: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no table of text, and write out what cannot be seen."""
+        """Refuse what is no table of text, and write out what cannot be seen; iterators are read once."""
+        object.__setattr__(self, "headings", tuple(self.headings))
+        for key in ("rows", "all_rows"):
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, tuple(tuple(row) for row in getattr(self, key)))
         for row in (*self.rows, *(self.all_rows or ())):
             if len(row) != len(self.headings) or not all(isinstance(cell, str) for cell in row):
                 raise ValueError(
                     f"Grid: rows of {self.name} must hold a text for each of the {len(self.headings)} headings; got "
-                    f"{tuple(row)}."
+                    f"{row}."
                 )
         for key in ("title", "caption"):
             object.__setattr__(self, key, visible(getattr(self, key), keep="\n"))

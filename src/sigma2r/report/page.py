@@ -21,7 +21,7 @@ MEANINGS = (
     (
         "I, train",
         "Intra-class spread on training images: root of the sum of squared distances of a class's features to their "
-        "mean, over their number less one (Eq. 12 of arXiv 2009.08796), in feature units; its mean over classes. A "
+        "mean, over their number less one, in feature units; its mean over classes. A "
         "class of one image has none.",
     ),
     ("I, test", "The same on test images, about the means of the test features."),
@@ -36,7 +36,7 @@ MEANINGS = (
         "classes: how far stragglers are.",
     ),
     ("tail max", "Distance of the farthest test image to its class mean, over the same distance between classes."),
-    ("loss", "NAME@WEIGHT: cross-entropy plus weight times the loss (Eq. 11)."),
+    ("loss", "NAME@WEIGHT: cross-entropy plus weight times the loss."),
     ("interval", "Of the mean difference; all intervals of a table hold at once with 95 %."),
     ("seeds to decide", "Runs of each loss with which so large a difference would be found with a chance of 80 %."),
 )
@@ -132,7 +132,7 @@ def classes_grid(table: Table, split: str, name: str) -> Grid:
     groups = table.groups
     several = any(len(group) > 1 for group in groups.values())
     rows = tuple(tuple(row) for row in class_rows(table, split))
-    caption = "Eq. 12 for each class after the last epoch" + (
+    caption = "I of each class after the last epoch" + (
         " (mean ± half the 95 % t interval over seeds)." if several else "."
     )
     shown = rows

@@ -1,4 +1,4 @@
-"""Features in two dimensions, as the paper's Figure 4 shows them."""
+"""Features in two dimensions, by class."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -77,7 +77,7 @@ def _caption(rows: int, limit: int, classes: int, drawn: int) -> str:
     )
     alone = "In feature units, each panel at its own scale."
     return (
-        f"Features of training images{some} in two dimensions (the paper's Figure 4), first seed, at most {limit} a "
+        f"Features of training images{some} in two dimensions, first seed, at most {limit} a "
         f"class. {below if rows == 2 else alone}{colours}"
     )
 

@@ -176,7 +176,8 @@ class Table:
             f"{run.epochs} epochs, batches of {run.batch_size}, {run.optimizer} at "
             f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}; "
             f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's, on test "
-            "images unless said. I: mean over classes of Eq. 12. intra/inter: I over the mean distance between "
+            "images unless said. I: standard deviation of a class's features about their "
+            "mean, mean over classes. intra/inter: I over the mean distance between "
             "training class means. tail: distance to the class mean that 99 % of the images do not exceed, and the "
             "largest, over the same distance." + (f" {self.apart}" if self.apart else "")
         )
@@ -239,7 +240,7 @@ def make_table(records: Sequence[Record], apart: str = "") -> Table:
 
 
 def class_rows(table: Table, split: str) -> list[list[str]]:
-    """Spread of each class (rows) under each loss (columns), as Table 1 of the paper shows it."""
+    """Spread of each class (rows) under each loss (columns)."""
     shared, names = rows_that_share_classes(table), table.class_names
     columns = [[spreads(record, split) for record in shared.get(loss, ())] for loss in table.groups]
     rows = []

@@ -14,6 +14,8 @@ from sigma2r.studies.study import Part, Study
 def comparison(base: Run, losses: Iterable[str], seeds: int, layers: Sequence[str] = ()) -> Iterator[Run]:
     """A run for each loss and each of ``seeds`` first weights; the order of the data stays the same.
 
+    A loss that is named twice, however it is spelled, is trained once.
+
     Args:
         base: What all runs share. Its options are those of the loss that it names; others keep their defaults.
         losses: As a user spells them.
@@ -35,10 +37,14 @@ def comparison(base: Run, losses: Iterable[str], seeds: int, layers: Sequence[st
     at_layers = [name for name in names if name not in ON_LOGITS and not (is_known(name) and has_classes(name))]
     if layers and not at_layers:
         raise ValueError("compare: layers are for losses that learn nothing for a class; there is none among them.")
+    seen = set()
     for (loss, name), seed in product(zip(losses, names, strict=True), range(seeds)):
         options = dict(base.loss_options) if name == base.loss else {}
         own = tuple(layers) if name in at_layers else ()
-        yield replace(base, loss=loss, loss_options=options, layers=own or base.layers, init_seed=seed)
+        run = replace(base, loss=loss, loss_options=options, layers=own or base.layers, init_seed=seed)
+        if run.run_id not in seen:
+            seen.add(run.run_id)
+            yield run
 
 
 def comparison_study(base: Run, losses: Iterable[str], seeds: int, layers: Sequence[str] = ()) -> Study:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sigma2r._files import set_aside
 from sigma2r._places import WrongKindError, is_file, is_folder
-from sigma2r._resolve import is_path
 from sigma2r._text import visible
 from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.catalog import named_study
@@ -20,6 +19,9 @@ from sigma2r.studies.study import Scale, Study
 from sigma2r.studies.where import Where
 
 RUNS = "runs"
+MOST_ROUNDS = 1000
+"""How often parts may look at records and ask for other runs, in one call."""
+
 _RECORD = re.compile(r"[0-9a-f]{16}\.json")
 
 
@@ -49,8 +51,9 @@ def reproduce(
         The study's records, in its order.
 
     Raises:
-        ValueError: If data cannot be used, a folder lies among them, another process trains a run of this study, or
-            something else lies in the place of a file or folder.
+        ValueError: If data cannot be used, a folder lies among them, another process trains a run of this study,
+            something else lies in the place of a file or folder, the records of another study do, or parts ask for
+            other runs without end.
         OSError: If a folder cannot be written to.
     """
     launcher, where = launcher or LocalLauncher(), where or Where()
@@ -62,7 +65,7 @@ def reproduce(
     refuse_records_of_other_data(finished, where)
     if len(finished) == len(wanted):
         say(_nothing_is_trained(finished, records or out))
-    while True:
+    for _ in range(MOST_ROUNDS):
         runs = study.runs(scale, kept.done)
         missing = [run for run in runs if run.run_id not in kept.done]
         if not missing:
@@ -77,6 +80,10 @@ def reproduce(
                 progress.ended(event.record)
             else:
                 progress.began(event.task.run)
+    raise ValueError(
+        f"reproduce: parts of {study.name} must come to an end; after {MOST_ROUNDS} rounds of training they still ask "
+        "for other runs. Do they yield one more with each record?"
+    )
 
 
 def refuse_to_keep(study: Study, scale: Scale, out: Path, records: Path | None, where: Where) -> None:
@@ -105,12 +112,13 @@ class Kept:
         self._say = say
         self.done: dict[str, Record] = {}
         is_folder(self._folder)
-        self._refuse_other_study(study)
+        damaged = []
         for path in sorted(folder.glob("*/*.json")):
             if _RECORD.fullmatch(path.name):  # nothing else is ours to read, or to rename
-                self._read(path)
-        if study.reference:
-            write_json(self._folder / STUDY_FILE, {"study": study.reference, "scale": scale})
+                damaged += self._read(path)
+        self._refuse_other_study(study)
+        for path, error in damaged:
+            self._say(f"{error} Set aside as {set_aside(path).name}; the run will be trained again.")
         while fresh := [
             run
             for run in study.runs(scale, self.done)
@@ -118,30 +126,39 @@ class Kept:
         ]:
             for run in fresh:
                 self.add(self.done[run.run_id])
+        if study.reference:
+            write_json(self._folder / STUDY_FILE, {"study": study.reference, "scale": scale})
 
     def _refuse_other_study(self, study: Study) -> None:
-        """Refuse the folder of a study that has the same name by chance; a path may be spelled in several ways."""
+        """Refuse the folder of a study that has the same name by chance.
+
+        Under what the folder says a study goes on, whatever its runs have become. Under another path, or without one,
+        it is the same study if it asks for all runs that have a record here, or if one of its scales is wholly here.
+        """
         path = self._folder / STUDY_FILE
-        kept = named_study(path)[0] if is_file(path) else None
-        names = (str(kept), str(study.reference))
-        if kept is not None and study.reference and kept != study.reference and not all(map(is_path, names)):
+        kept = named_study(path)[0] if is_file(path) else study.reference
+        if not study.reference or kept == study.reference:
+            return
+        here = {each.stem for each in self._folder.glob("*.json") if _RECORD.fullmatch(each.name)}
+        asked = [{run.run_id for run in study.runs(each, self.done)} for each in study.settings]
+        if not (here <= set().union(*asked) or any(runs <= here for runs in asked)):
             raise ValueError(
-                f"reproduce: {self._folder} holds the records of the study {kept}; another of that name would take its "
-                "place. Give it another name, or choose another --out."
+                f"reproduce: {self._folder} holds the records of the study {kept}, of other runs; {study.reference} "
+                "has the same name and would take its place. Give it another name, or choose another --out."
             )
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path) -> list[tuple[Path, DamagedFileError]]:
+        """Read a record, or tell what is wrong with one of this study."""
         try:
             record = Record.read(path)
         except DamagedFileError as error:
-            if path.parent == self._folder:
-                self._say(f"{error} Set aside as {set_aside(path).name}; the run will be trained again.")
-            return
+            return [(path, error)] if path.parent == self._folder else []
         except WrongKindError:
             if path.parent == self._folder:
                 raise
-            return
+            return []
         self.done[record.run_id] = record
+        return []
 
     def _path(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.json"

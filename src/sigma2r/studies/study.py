@@ -8,6 +8,7 @@ from typing import Any
 from sigma2r._call import broken
 from sigma2r._shown import shown
 from sigma2r._suggest import unknown
+from sigma2r._values import converted, refusal
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 
@@ -26,13 +27,14 @@ class Part:
         name: A file name: ``equal-weight``.
         title: A heading.
         text: What is compared, and in what it departs from its source.
-        runs: What to train, each loss with several first weights.
+        runs: What to train, each loss with several first weights; each run once.
         baseline: The loss that the others are compared with, as :attr:`Run.loss_name` spells it; default: the first.
         shown: Whether the report shows a table; the runs by which a weight is chosen get a table of their own.
         followed_by: Runs that take as long as those that will follow, with weights that are not known yet.
 
     Raises:
-        ValueError: If the name is no file name, there is no run, or none is of the baseline.
+        ValueError: If the name is no file name, there is no run, one is there twice, none is of the baseline, or a
+            value is of another kind.
     """
 
     name: str
@@ -46,10 +48,15 @@ class Part:
     def __post_init__(self) -> None:
         """Refuse what no report could be written of."""
         _check_name("Part", self.name)
-        object.__setattr__(self, "runs", tuple(self.runs))
-        if not self.runs or not all(isinstance(run, Run) for run in self.runs):
+        _convert(self, {"title": str, "text": str, "baseline": str | None, "shown": bool})
+        _convert(self, {"runs": tuple[Run, ...], "followed_by": tuple[Run, ...]})
+        if not self.runs:
+            raise ValueError(f"Part: runs of {self.name} must be at least one; got none.")
+        ids = [run.run_id for run in self.runs]
+        if twice := [run for run in self.runs if ids.count(run.run_id) > 1]:
             raise ValueError(
-                f"Part: runs of {self.name} must be sigma2r.studies.run.Run, at least one; got {self.runs}."
+                f"Part: runs of {self.name} must differ; {twice[0].loss_name}, init_seed {twice[0].init_seed}, is "
+                "there twice. Another seed is a run with another init_seed."
             )
         losses = list(dict.fromkeys(run.loss_name for run in self.runs))
         if self.baseline is not None and self.baseline not in losses:
@@ -85,7 +92,7 @@ class Study:
             does not say of which study it is.
 
     Raises:
-        ValueError: If the name is no file name, or there is no scale.
+        ValueError: If the name is no file name, there is no scale, or a value is of another kind.
     """
 
     name: str
@@ -103,11 +110,17 @@ class Study:
         _check_name("Study", self.name)
         if self.name == "runs":
             raise ValueError("Study: name must not be runs: the folders of runs lie there.")
+        _convert(self, {"title": str, "source": str, "reference": str | None})
+        _convert(self, {"figures": tuple[str, ...], "caveats": dict[str, str]})
+        for what, taken in (("parts", "a scale and the records so far"), ("extras", "a part and its records")):
+            if not callable(getattr(self, what)):
+                raise refusal("Study", f"{what} of {self.name}", f"be a function of {taken}", getattr(self, what))
         if not isinstance(self.settings, Mapping) or not self.settings:
             raise ValueError(f"Study: settings of {self.name} must be a text for each scale, at least one.")
+        _convert(self, {"settings": dict[str, str]})
         for name in self.figures:
             if name not in FIGURES:
-                raise unknown(f"figure of {self.name}", str(name), FIGURES)
+                raise unknown(f"figure of {self.name}", name, FIGURES)
         if self.reference is None:
             object.__setattr__(self, "reference", self.name)
 
@@ -131,7 +144,7 @@ class Study:
         """The parts that can be told by now.
 
         Raises:
-            ValueError: If what yields them raises, yields something else, or two have one name or one title.
+            ValueError: If what yields them raises, yields nothing or something else, or two have one name or one title.
         """
         try:
             parts = list(self.parts(scale, done))
@@ -139,6 +152,11 @@ class Study:
             raise
         except Exception as error:  # whatever the code of a user raises
             raise broken(f"Study: parts of {self.name}", error) from error
+        if not parts:
+            raise ValueError(
+                f"Study: parts of {self.name} must yield at least one Part(...) each time they are called; got none. "
+                "A generator that was made once yields its parts once."
+            )
         for part in parts:
             if not isinstance(part, Part):
                 raise ValueError(f"Study: parts of {self.name} must yield Part(...); got {shown(part)}.")
@@ -157,5 +175,13 @@ class Study:
 
 
 def _check_name(who: str, name: str) -> None:
-    if not re.fullmatch(r"\w[\w.+-]*", name):
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
         raise ValueError(f"{who}: name must be a file name of letters, digits, . + - and _; got {name!r}.")
+
+
+def _convert(described: Part | Study, wanted: Mapping[str, Any]) -> None:
+    """Give fields the values that annotations want, or refuse them; what can be read once alone is read here."""
+    for name, annotation in wanted.items():
+        value = getattr(described, name)
+        value = tuple(value) if isinstance(value, Iterator) else value
+        object.__setattr__(described, name, converted(type(described).__name__, name, annotation, value))

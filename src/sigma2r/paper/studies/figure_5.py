@@ -15,7 +15,8 @@ def parts(scale: Scale, done: Done) -> Iterator[Part]:
         yield Part(
             name=dataset,
             title=f"Growth on {dataset}",
-            text="Growth w_K of each class after each epoch, and the slope K that it stands for.",
+            text="Growth w_K of each class after each epoch, and the growth rate K = eps + Z sigmoid(w_K), the slope "
+            "that it stands for.",
             runs=tuple(comparison(its.base, ("sigma2r@0.01",), len(its.seeds))),
         )
 

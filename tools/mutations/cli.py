@@ -32,7 +32,7 @@ MUTATIONS = [
     *of(
         "cli/verbs.py",
         ("options of the run get lost", "return Run.from_dict({**values, **instead})", "return Run.from_dict({**instead})"),
-        ("a page of others is noticed late", "    out = chosen.out or chosen.folder\n    refuse_foreign(out)\n", "    out = chosen.out or chosen.folder\n"),
+        ("a page of others is noticed late", "    refuse_foreign(out)\n    page = registry", "    page = registry"),
         ("a table without its report", "page = write_report(records, out)", "page = out"),
         ("where it runs gets lost", "return Where(**{key: value for", "return Where(**{key: value for _ in () for"),
         ("a comparison among its images", "    refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)\n", ""),

@@ -46,7 +46,7 @@ MUTATIONS = [
         ("a report among the images of its records", "refuse_among_images(out, (record.run for record in records))", "pass"),
         ("two studies of one name", "if len(references) > 1:", "if False:"),
         ("nothing is computed", "return [*COMPUTED, *STUDIES]", "return [*STUDIES]"),
-        ("studies of one's own are forgotten", "{**STUDIES, **{study.reference or study.name: study for study in own}}", "{**STUDIES}"),
+        ("studies of one's own are forgotten", "{**STUDIES, **by_reference}", "{**STUDIES}"),
         ("a folder of the paper's studies is one of any", "folder_document(folder, known, paper_document, look)", "folder_document(folder, known, look=look)"),
     ),
     *of(

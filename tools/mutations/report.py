@@ -49,10 +49,13 @@ MUTATIONS = [
     ),
     *of(
         "report/folder.py",
-        ("records of the first study alone", "done |= _records_of(path)", "done = done or _records_of(path.parent)"),
+        ("records of the first study alone", "done |= its", "done = done or its"),
         ("studies that nobody named are not told", "            _say_unknown(path)\n", ""),
         ("a study is records as they come", "if study is not None:\n            its =", "if False:\n            its ="),
         ("a study file is a record", "if path.name != STUDY_FILE)\n    return {", "if path.name)\n    return {"),
+        ("a page of nothing", "            if not _has_records(study, scale, its):\n", "            if False:\n"),
+        ("a study of nothing", "        if not _has_records(study, scale, its):\n            warnings", "        if False:\n            warnings"),
+        ("the terminal knows no study", "    if study is not None:\n        print_study", "    if False:\n        print_study"),
     ),
     *of(
         "report/page.py",
@@ -73,12 +76,6 @@ MUTATIONS = [
         ("names of two studies clash", "grids=tuple(replace(each, name=instead.get(each.name, each.name)) for each in section.grids)", "grids=section.grids"),
         ("a number that is taken", "not in self._taken)", "not in set())"),
         ("titles of two studies clash", " if section.anchor in titles else section.title", " if False else section.title"),
-    ),
-    *of(
-        "report/folder.py",
-        ("a page of nothing", "            if not _has_records(study, scale, its):\n", "            if False:\n"),
-        ("a study of nothing", "        if not _has_records(study, scale, its):\n            warnings", "        if False:\n            warnings"),
-        ("the terminal knows no study", "    if study is not None:\n        print_study", "    if False:\n        print_study"),
     ),
     *of(
         "report/document.py",

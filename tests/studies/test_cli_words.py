@@ -79,6 +79,23 @@ def test_what_cannot_be_done_is_told_on_the_screen_for_errors(monkeypatch, capsy
     assert (out, err.count("\n")) == ("", 1)
 
 
+def test_what_the_system_says_is_a_sentence_that_names_the_path(monkeypatch, capsys):
+    def breaks(chosen):
+        raise OSError(28, "No space left on device", "out/record.json")
+
+    monkeypatch.setattr(verbs, "VERBS", {"list": breaks})
+    assert cli.main(["list"]) == 1
+    told = "sigma2r: files: out/record.json cannot be used: no space left on device.\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_page_that_is_not_ours_is_refused_before_any_record_is_read(tmp_path, capsys):
+    (tmp_path / "record.json").write_text("{")
+    (tmp_path / "report.html").write_text("mine")
+    assert cli.main(["report", str(tmp_path)]) == 1
+    assert "report.html" in capsys.readouterr().err
+
+
 def test_the_launcher_is_the_one_that_was_asked_for(heard):
     assert cli.main(["compare", "--jobs", "3"]) == 0
     assert verbs._launcher(heard[0]).jobs == 3

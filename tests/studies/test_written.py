@@ -183,6 +183,27 @@ def test_settings_that_cannot_be_read_are_refused_in_one_line(heard, tmp_path, c
     assert heard == []
 
 
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        ("{a: 1}", "a dict with 'a' and so on"),
+        ("3", "'3'"),
+        ("center@0.1", "'center@0.1'"),
+        ("", "None"),
+        ("[git@0.1, {b: 1}]", "a list of 2 texts and dicts"),
+        ("[git@0.1, null]", "a list of 2 texts and None"),
+    ],
+)
+def test_losses_in_a_file_are_a_list_of_texts(heard, tmp_path, capsys, losses, told):
+    (tmp_path / "run.yaml").write_text(f"losses: {losses}\n")
+    assert cli.main(["compare", "--config", str(tmp_path / "run.yaml")]) == 2
+    _, err = capsys.readouterr()
+    assert err == f"sigma2r: losses must be a list of texts; got {told}. sigma2r compare --help explains.\n"
+    (tmp_path / "run.yaml").write_text("losses: [git@0.1, 3]\n")
+    assert cli.main(["compare", "--config", str(tmp_path / "run.yaml")]) == 0
+    assert heard[0].losses == ["git@0.1", "3"]
+
+
 @pytest.mark.parametrize("text", ["~", "null", "Null", ""])
 def test_null_is_nothing(heard, tmp_path, text):
     (tmp_path / "run.yaml").write_text(f"feature_dim: {text}\naugmentation: {text}\n")

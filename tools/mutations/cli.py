@@ -17,7 +17,7 @@ MUTATIONS = [
         ("no flag is near", "n=2, cutoff=0.6)", "n=2, cutoff=1.0)"),
         ("flags need not be spelled out", '{"allow_abbrev": False, ', '{"allow_abbrev": True, '),
         ("values change with their flag", 'name[2:].replace("-", "_") + equals + value', 'name[2:].replace("-", "_") + equals + value.replace("-", "_")'),
-        ("Python's names of types", '"list": "a list, [value, ...]",', '"list": "list",'),
+        ("Python's names of types", '"tuple": "a list, [value, ...]",', '"tuple": "tuple",'),
         ("unknown parts are not named", 'if unknown := re.search(r"Unexpected keys', 'if unknown := re.fullmatch(r"Unexpected keys'),
         ("YAML of its own", '"parser_mode": MODE, ', ""),
     ),

@@ -68,7 +68,6 @@ _KINDS = {
     "str": "text",
     "dict": "a mapping, {key: value}",
     "tuple": "a list, [value, ...]",
-    "list": "a list, [value, ...]",
 }
 
 

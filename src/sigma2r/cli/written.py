@@ -15,6 +15,7 @@ import yaml
 from jsonargparse import set_loader
 from jsonargparse.typing import register_type
 
+from sigma2r._shown import shown
 from sigma2r._values import as_written, converted
 
 MODE = "as-written"
@@ -22,6 +23,9 @@ MODE = "as-written"
 
 OURS = "\x02\x03"
 """Letters without ink before and behind a sentence of ours, within those that the parser puts around it."""
+
+LISTS = {"losses"}
+"""Flags with several words behind them, of which the parser cannot say what is wrong in a file."""
 
 _READ = {bool, int, float}  # kinds that a text stands for; others are texts, or hold some
 
@@ -119,7 +123,12 @@ for _kind in ("bool", "int", "float", "timestamp", "value"):
 
 
 def _load(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
+    taken = yaml.load(text, Loader=_Loader)
+    for name in LISTS & taken.keys() if isinstance(taken, dict) else ():
+        if not isinstance(taken[name], list) or not all(isinstance(each, str) for each in taken[name]):
+            problem = f"{OURS[0]}{name} must be a list of texts; got {shown(taken[name])}{OURS[1]}"
+            raise yaml.constructor.ConstructorError(problem=problem)
+    return taken
 
 
 set_loader(MODE, _load, (yaml.YAMLError,))

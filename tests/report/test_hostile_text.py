@@ -195,6 +195,18 @@ def test_closed_streams_do_not_keep_the_report_from_being_written(folder, closed
     assert told.stderr == b""
 
 
+def test_what_is_written_to_a_closed_stream_lands_in_no_file(tmp_path):
+    script = (
+        "import os; from sigma2r.cli.streams import ready_streams; ready_streams(); print('told')\n"
+        "files = [open(f'file-{number}', 'w') for number in range(3)]\n"
+        "os.write(1, b'by a library'); os.write(2, b'by a library'); assert os.read(0, 1) == b''"
+    )
+    line = f'"{sys.executable}" -c "$SCRIPT" <&- >&- 2>&-'
+    told = subprocess.run(["bash", "-c", line], cwd=tmp_path, env={**os.environ, "SCRIPT": script})
+    assert told.returncode == 0
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"", b"", b""]
+
+
 def test_a_full_disk_behind_the_output_is_one_sentence_after_the_report_is_written(folder):
     line = f'"{sys.executable}" -m sigma2r report records --out out >/dev/full'
     told = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True)

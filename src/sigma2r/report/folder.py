@@ -72,12 +72,12 @@ def folder_document(
         study, scale = read_study(folder, known)
         if study is not None:
             its = _records_of(folder)
+            look(its.values())
             if not _has_records(study, scale, its):
                 raise ValueError(
                     f"report: {folder} must hold records of the study {study.reference or study.name}; it holds none, "
                     f"and {len(its)} of other runs. Name the study that was trained there."
                 )
-            look(its.values())
             return study_document(study, scale, its)
         _say_unknown(folder)
     done, scales, studies = read_studies(folder, known)

@@ -6,7 +6,8 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,7 +34,8 @@ def resolve(kind: str, path: str) -> Any:
     """The thing that a path names. Its module is imported, so its code runs.
 
     Modules are looked for where Python looks, and then in the current folder; relative files in the current folder,
-    and then where Python looks. What stands beside a file is imported by it before all else, as by a script.
+    and then where Python looks. What stands beside a file is imported by it before all else, as by a script; so is what
+    a path names within :func:`looking_beside` that file.
 
     Args:
         kind: What is looked for, for the error: ``"loss"``.
@@ -55,10 +57,41 @@ def resolve(kind: str, path: str) -> Any:
     found: Any = _module(kind, match["where"])
     for part in match["name"].split("."):
         if not hasattr(found, part):
-            names = sorted(name for name in vars(found) if not name.startswith("_"))
+            names = sorted(name for name in getattr(found, "__dict__", ()) if not name.startswith("_"))
             raise unknown(f"{kind} of {match['where']}", part, names)
         found = getattr(found, part)
     return found
+
+
+_beside: ContextVar[Path | None] = ContextVar("_beside", default=None)
+
+
+@contextmanager
+def looking_beside(folder: Path | None) -> Iterator[None]:
+    """Look for what paths name in ``folder`` before all else, as what stands there would be imported by its neighbours.
+
+    So a study means one thing by a path, wherever it is started. None changes nothing.
+    """
+    if folder is None:
+        yield
+        return
+    before = _beside.set(folder)
+    try:
+        yield
+    finally:
+        _beside.reset(before)
+
+
+def folder_of(path: str) -> Path | None:
+    """The folder of the file that a path names; None of a module, or of what is no path or not there.
+
+    Example:
+        >>> folder_of("package.module:Name"), folder_of("center")
+        (None, None)
+    """
+    match = _PATH.fullmatch(path)
+    found = _found(match["where"]) if match is not None and match["where"].endswith(".py") else None
+    return None if found is None else found.parent
 
 
 def source_of(path: str) -> str:
@@ -76,12 +109,12 @@ def source_of(path: str) -> str:
 def _module(kind: str, where: str) -> ModuleType:
     _also_look_in(Path.cwd())
     try:
-        return _file(kind, where) if where.endswith(".py") else importlib.import_module(where)
+        return _file(kind, where) if where.endswith(".py") else _importable(where)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{where}.".startswith(f"{error.name}."):
             raise AbsentError(
                 f"resolve: the module of a {kind} must be installed or lie in the current folder; there is no "
-                f"{where}. {Path.cwd()} was looked in as well."
+                f"{where}. {_looked_in()} was looked in as well."
             ) from None
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
     except (AbsentError, WrongKindError):
@@ -92,16 +125,32 @@ def _module(kind: str, where: str) -> ModuleType:
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
 
 
+def _importable(where: str) -> ModuleType:
+    beside = _beside.get()
+    with nullcontext() if beside is None else _neighbours_first(beside):
+        return importlib.import_module(where)
+
+
+def _looked_in() -> str:
+    beside = _beside.get()
+    return f"{Path.cwd()}" if beside is None else f"{beside}, and then {Path.cwd()},"
+
+
+def _found(where: str) -> Path | None:
+    """The file of that path."""
+    given, beside = Path(where).expanduser(), _beside.get()
+    folders = [*([] if beside is None else [beside]), Path(), *map(Path, sys.path)]
+    return next((path.resolve() for path in (folder / given for folder in folders) if path.is_file()), None)
+
+
 def _file(kind: str, where: str) -> ModuleType:
     """The module of a file, imported once."""
-    given = Path(where).expanduser()
-    found = next((path for path in (given, *(Path(folder) / given for folder in sys.path)) if path.is_file()), None)
+    found = _found(where)
     if found is None:
-        is_file(given)
+        is_file(Path(where).expanduser())
         raise AbsentError(
-            f"resolve: the file of a {kind} cannot be used: there is no file {where}; {Path.cwd()} was looked in."
+            f"resolve: the file of a {kind} cannot be used: there is no file {where}; {_looked_in()} was looked in."
         )
-    found = found.resolve()
     name = f"{found.stem}_{hashlib.sha256(str(found).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -24,6 +24,7 @@ DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
 SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
@@ -44,7 +45,8 @@ TESTS = {
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    **dict.fromkeys(("_resolve.py", "_call.py"), OWN[:1]),
+    "_resolve.py": (OWN[0], BESIDE),
+    "_call.py": OWN[:1],
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
     "cli": ("tests/studies/test_cli_words.py", WRITTEN),
@@ -100,12 +102,13 @@ TESTS = {
         ("tests/studies/test_record.py",),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", STRANGERS, PLACES)),
-    "studies/reproduce.py": ("tests/studies/test_study.py", PLACES, APART),
+    "studies/reproduce.py": ("tests/studies/test_study.py", PLACES, APART, BESIDE),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
+    "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
     "training": ("tests/training", *FITTING[:2]),
     "training/history.py": ("tests/training", *FITTING[1:]),
     "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),

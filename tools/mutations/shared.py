@@ -78,6 +78,9 @@ MUTATIONS = [
         ("before all that is installed", "sys.path.append(str(folder))", "sys.path.insert(0, str(folder))"),
         ("a file read anew each time", "if name in sys.modules:", "if False:"),
         ("half a module stays", "        del sys.modules[name]\n", "        pass\n"),
+        ("what is called alike here comes first", "*([] if beside is None else [beside]), Path()", "Path(), *([] if beside is None else [beside])"),
+        ("a module that is called alike here", "nullcontext() if beside is None else", "nullcontext() if True else"),
+        ("a folder is looked in ever after", "        _beside.reset(before)\n", "        pass\n"),
     ),
     *of(
         "_call.py",

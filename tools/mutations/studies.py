@@ -149,6 +149,8 @@ MUTATIONS = [
     ),
     *of(
         "studies/reproduce.py",
+        ("records are looked at from here", "with looking_beside(study.folder):", "with looking_beside(None):"),
+        ("tasks are not told beside what", "where, beside=study.folder)", "where)"),
         ("records of other studies do not serve", 'folder.glob("*/*.json")', 'self._folder.glob("*.json")'),
         ("a study among its images", "    refuse_to_keep(study, scale, out, records, where)\n", ""),
         ("images called runs", "[out, out / RUNS, out / study.name]", "[out]"),
@@ -194,6 +196,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/launch/task.py",
+        ("a task does not know beside what", "looking_beside(task.beside)", "looking_beside(None)"),
         ("wherever its process is", "chdir(task.started_in) if task.started_in.is_dir() else nullcontext()", "nullcontext()"),
         ("one run that diverges ends all", "except TrainingDivergedError as error:", "except KeyError as error:"),
         ("all threads there are", 'os.environ["OMP_NUM_THREADS"] = str(count)', "pass"),

@@ -132,13 +132,15 @@ def _found(name: str) -> Study:
 
 
 def _say_how_long(study: Study, scale: Scale, chosen: Namespace) -> None:
+    from sigma2r._resolve import looking_beside
     from sigma2r.studies.estimate import estimate
     from sigma2r.studies.reproduce import Kept
 
     kept = Kept(chosen.records or chosen.out, study, scale)
     if runs := study.missing(scale, kept.done):
         try:
-            told = estimate(runs, chosen.device)
+            with looking_beside(study.folder):
+                told = estimate(runs, chosen.device)
         except ValueError as error:
             print(f"How long it will take is not known: {error}")
             return

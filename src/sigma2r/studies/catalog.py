@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sigma2r._places import is_file
-from sigma2r._resolve import is_path, resolve
+from sigma2r._resolve import folder_of, is_path, resolve
 from sigma2r._suggest import unknown
 from sigma2r.studies._laws import TEXT, BrokenLawError, Parts, obey
 from sigma2r.studies.record import STUDY_FILE, DamagedFileError, read_json
@@ -28,7 +28,7 @@ def find_study(name: str, known: Known) -> Study:
     found = resolve("study", name)
     if not isinstance(found, Study):
         raise ValueError(f"{name}: a study must be a sigma2r.studies.study.Study; got {type(found).__name__}.")
-    return replace(found, reference=name)
+    return replace(found, reference=name, folder=folder_of(name))
 
 
 def folders_of_studies(folder: Path) -> list[Path]:

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sigma2r._absent import AbsentError
-from sigma2r._call import broken
+from sigma2r._call import asked_to_end, broken
 from sigma2r._places import WrongKindError, is_file
 from sigma2r._suggest import unknown
 
@@ -55,12 +56,22 @@ def resolve(kind: str, path: str) -> Any:
             f"resolve: a {kind} of one's own is spelled package.module:Name or folder/file.py:Name; got {path!r}."
         )
     found: Any = _module(kind, match["where"])
+    reached, step = match["where"], ":"
     for part in match["name"].split("."):
         if not hasattr(found, part):
             names = sorted(name for name in getattr(found, "__dict__", ()) if not name.startswith("_"))
-            raise unknown(f"{kind} of {match['where']}", part, names)
-        found = getattr(found, part)
+            raise unknown(f"{kind} of {reached}", part, names)
+        found, reached, step = getattr(found, part), f"{reached}{step}{part}", "."
     return found
+
+
+def names_of(kind: str, where: str, of: type) -> list[str]:
+    """The names under which a module or file has things of that class; it is imported.
+
+    Raises:
+        ValueError: As :func:`resolve` does.
+    """
+    return [name for name, value in vars(_module(kind, where)).items() if isinstance(value, of)]
 
 
 _beside: ContextVar[Path | None] = ContextVar("_beside", default=None)
@@ -106,6 +117,25 @@ def source_of(path: str) -> str:
     return hashlib.sha256(Path(file).read_bytes() if file is not None else b"").hexdigest()[:16]
 
 
+def files_of(path: str) -> set[str]:
+    """The files of a user's that what a path names is written in: where it is found, and where it is defined.
+
+    Raises:
+        ValueError: As :func:`resolve` does.
+    """
+    match = _PATH.fullmatch(path)
+    assert match is not None, "resolved before"
+    found = resolve("code", path)
+    while isinstance(found, partial):
+        found = found.func
+    modules = (_module("code", match["where"]), sys.modules.get(getattr(found, "__module__", None) or ""))
+    files = {getattr(module, "__file__", None) for module in modules}
+    return {file for file in files if file is not None and _OURS not in Path(file).parents}
+
+
+_OURS = Path(__file__).parent
+
+
 def _module(kind: str, where: str) -> ModuleType:
     _also_look_in(Path.cwd())
     try:
@@ -122,6 +152,8 @@ def _module(kind: str, where: str) -> ModuleType:
     except (FileNotFoundError, SyntaxError) as error:
         raise ValueError(f"resolve: the file of a {kind} cannot be used: {error}.") from error
     except (Exception, SystemExit) as error:  # whatever the code of a user raises
+        if asked_to_end(error):
+            raise
         raise broken(f"resolve: importing the {kind} of {where}", error) from error
 
 

@@ -1,5 +1,6 @@
 """What the runs of a study name stands beside its file, wherever the study is started and whoever trains."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -55,8 +56,14 @@ def write(folder: Path, owner: str, loss: str = "study.py:Loss@0.1") -> None:
 
 
 @pytest.fixture
+def path(elsewhere) -> str:
+    """Of the study that lies outside the current folder."""
+    return f"{os.path.relpath(elsewhere.parent / 'sp ace/in ner')}/study.py:STUDY"
+
+
+@pytest.fixture
 def elsewhere(tmp_path, monkeypatch) -> Path:
-    """The current folder, which has a study of the same name as the one in ``../sp ace/in ner``."""
+    """The current folder, which has a study of the same name as the one beside it in ``sp ace/in ner``."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     write(tmp_path / "sp ace/in ner", "study")
     write(tmp_path / "here", "somebody")
@@ -66,24 +73,21 @@ def elsewhere(tmp_path, monkeypatch) -> Path:
         sys.modules.pop(name, None)
 
 
-PATH = "../sp ace/in ner/study.py:STUDY"
-
-
 @pytest.mark.parametrize("loss", ["study.py:Loss@0.1", "parts_of_it:Loss@0.1"], ids=["a file", "a module"])
-def test_a_study_means_what_stands_beside_it_and_not_what_is_called_alike_here(elsewhere, capsys, loss):
+def test_a_study_means_what_stands_beside_it_and_not_what_is_called_alike_here(elsewhere, path, capsys, loss):
     write(elsewhere.parent / "sp ace/in ner", "study", loss)
-    assert call(capsys, "reproduce", PATH, "--progress", "false", "--device", "cpu")[::2] == (0, "")
-    (path,) = (path for path in Path("runs/studies/own").glob("*.json") if path.name != "study.json")
-    assert Record.read(path).class_names == ("study", "other")
-    code, out, err = call(capsys, "reproduce", PATH, "--progress", "false", "--device", "cpu")
+    assert call(capsys, "reproduce", path, "--progress", "false", "--device", "cpu")[::2] == (0, "")
+    (kept,) = (file for file in Path("runs/studies/own").glob("*.json") if file.name != "study.json")
+    assert Record.read(kept).class_names == ("study", "other")
+    code, out, err = call(capsys, "reproduce", path, "--progress", "false", "--device", "cpu")
     assert (code, err) == (0, "")
     assert "Nothing is trained" in out
-    assert call(capsys, "report", "runs/studies/own", "--study", PATH, "--out", "page")[::2] == (0, "")
+    assert call(capsys, "report", "runs/studies/own", "--study", path, "--out", "page")[::2] == (0, "")
 
 
 @pytest.mark.filterwarnings("default")
-def test_the_run_of_a_study_that_is_named_without_it_is_told_to_be_of_other_data(elsewhere, capsys):
-    assert call(capsys, "reproduce", PATH, "--progress", "false", "--device", "cpu")[0] == 0
+def test_the_run_of_a_study_that_is_named_without_it_is_told_to_be_of_other_data(elsewhere, path, capsys):
+    assert call(capsys, "reproduce", path, "--progress", "false", "--device", "cpu")[0] == 0
     (folder,) = Path("runs/studies/runs").iterdir()
     words = ("--dataset", "study.py:data", "--model", "study.py:Net", "--loss", "study.py:Loss@0.1", "--epochs", "1",
              "--batch_size", "6")  # fmt: skip
@@ -110,19 +114,19 @@ class Far:
                 [sys.executable, "-c", code], input=pickle.dumps(task), cwd=self.begins_in, capture_output=True,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr.decode()
-            yield Finished(task, pickle.loads(done.stdout))  # noqa: S301 - what the test wrote
+            yield Finished(task, pickle.loads(done.stdout))
 
 
-def test_a_task_carries_what_another_machine_needs_to_find_the_code_of_its_run(elsewhere, tmp_path):
-    study = find_study(PATH, {})
+def test_a_task_carries_what_another_machine_needs_to_find_the_code_of_its_run(elsewhere, path, tmp_path):
+    study = find_study(path, {})
     (tmp_path / "worker").mkdir()
     (record,) = reproduce(study, "short", Path("far"), where=QUIET, launcher=Far(tmp_path / "worker"), say=[].append)
     assert record.class_names == ("study", "other")
     assert Task(record.run, Path("far"), QUIET).beside is None
 
 
-def test_a_folder_is_looked_in_first_within_the_block_alone(elsewhere):
-    own = folder_of(PATH)
+def test_a_folder_is_looked_in_first_within_the_block_alone(elsewhere, path):
+    own = folder_of(path)
     assert own == elsewhere.parent / "sp ace/in ner"
     with looking_beside(own):
         assert resolve("study", "study.py:OWNER") == "study"

@@ -24,6 +24,7 @@ DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
 SETTINGS = ("tests/studies/test_run.py", "tests/studies/test_losses.py", "tests/studies/test_study.py")
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+OWN_TRAINING = "tests/studies/test_own_training.py"
 BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
@@ -45,8 +46,8 @@ TESTS = {
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    "_resolve.py": (OWN[0], BESIDE),
-    "_call.py": OWN[:1],
+    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING),
+    "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
     "cli": ("tests/studies/test_cli_words.py", WRITTEN),
@@ -93,9 +94,10 @@ TESTS = {
     "studies": FITTING,
     "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES),
     "studies/apart.py": (APART,),
-    "studies/build.py": FITTING[:2],
-    "studies/fit.py": ("tests/studies/test_fit.py",),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], WRITTEN)),
+    "studies/build.py": (*FITTING[:2], OWN_TRAINING),
+    "studies/trial.py": (OWN_TRAINING, STRANGERS),
+    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py"),

@@ -126,7 +126,7 @@ def _say_diverged(records: Iterable[Record]) -> None:
 def _found(name: str) -> Study:
     from sigma2r._resolve import is_path
 
-    if not is_path(name) and name not in registry.names():
+    if not (is_path(name) or name.endswith(".py") or name in registry.names()):
         raise unknown("study", name, sorted(registry.names()))
     return registry.find(name)
 

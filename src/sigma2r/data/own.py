@@ -1,5 +1,6 @@
 """Data sets of a user's own, by the path of a function that loads them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ def own_images(
             f"{path}: image_size {image_size} was asked for, and images have {data.image_shape[2]} x "
             f"{data.image_shape[1]} pixels; the function of a data set may take image_size. Leave it out otherwise."
         )
+    if isinstance(
+        data, ImageData
+    ):  # a model may ask for its images row by row, which those turned with permute are not
+        return replace(data, images=data.images.contiguous())
     return data
 
 

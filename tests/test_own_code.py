@@ -27,6 +27,7 @@ def floats(split): return images(torch.zeros(4, 1, 8, 8))
 def wide(split): return images(torch.zeros(4, 1, 8, 9, dtype=torch.uint8))
 def beyond(split): return images(labels=(0, 1, 3, 1))
 def below(split): return images(labels=(0, -1, 2, 1))
+def turned(split): return images(torch.zeros(4, 8, 8, 3, dtype=torch.uint8).permute(0, 3, 1, 2))
 def few(split): return images(labels=(0, 1, 2))
 def none(split): return images(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), labels=())
 def listed(split): return [1, 2]
@@ -58,6 +59,10 @@ def load(name):
 def test_images_of_ones_own_are_taken_as_they_are(here):
     data = load("good")
     assert (data.image_shape, len(data), data.class_names) == ((1, 8, 8), 4, ("a", "b", "c"))
+
+
+def test_images_lie_row_by_row(here):
+    assert load("turned").images.is_contiguous()
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from sigma2r._resolve import files_of
 from sigma2r.studies.fit import fit
 from sigma2r.studies.launch import LocalLauncher, Task
 from sigma2r.studies.run import Run
+from sigma2r.studies.trial import try_own_loss
 from sigma2r.studies.where import Where
 from tests.studies.test_cli import call
 
@@ -184,6 +186,14 @@ def test_processes_tell_the_same_as_one(here, capsys):
 def test_what_training_asks_of_a_loss_is_asked_before(here, loss, message):
     with pytest.raises(ValueError, match=f"own.py:{loss}: {message}"):
         fit(run_of(loss), QUIET)
+
+
+def test_a_trial_takes_no_random_numbers_away(here):
+    torch.manual_seed(0)
+    try_own_loss("own.py:Plain", 3, 5, {})
+    after = torch.rand(())
+    torch.manual_seed(0)
+    assert after == torch.rand(())
 
 
 def test_groups_of_parameters_are_trained_as_they_are_given(here):

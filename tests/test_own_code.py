@@ -1,5 +1,6 @@
 """What a user names by a path: found, called with what it takes, and told in one sentence where it breaks."""
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sigma2r._call import call_own
+from sigma2r._call import call_own, parameters_of
 from sigma2r._resolve import is_path, resolve
 from sigma2r.data.own import own_images
 from sigma2r.models import build_model
@@ -26,6 +27,7 @@ def floats(split): return images(torch.zeros(4, 1, 8, 8))
 def wide(split): return images(torch.zeros(4, 1, 8, 9, dtype=torch.uint8))
 def beyond(split): return images(labels=(0, 1, 3, 1))
 def below(split): return images(labels=(0, -1, 2, 1))
+def turned(split): return images(torch.zeros(4, 8, 8, 3, dtype=torch.uint8).permute(0, 3, 1, 2))
 def few(split): return images(labels=(0, 1, 2))
 def none(split): return images(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), labels=())
 def listed(split): return [1, 2]
@@ -57,6 +59,10 @@ def load(name):
 def test_images_of_ones_own_are_taken_as_they_are(here):
     data = load("good")
     assert (data.image_shape, len(data), data.class_names) == ((1, 8, 8), 4, ("a", "b", "c"))
+
+
+def test_images_lie_row_by_row(here):
+    assert load("turned").images.is_contiguous()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,43 @@ def test_a_function_is_given_what_it_takes_and_what_it_raises_is_told_with_its_l
         call_own("mine", 0, function=resolve("loss", "raises.py:outer"))
     with pytest.raises(ValueError, match=r"raised RuntimeError: .* \(test_own_code.py"):
         call_own("mine", function=lambda: torch.zeros(2) @ torch.zeros(3))
+
+
+TYPED = """
+from __future__ import annotations
+from functools import partial
+from typing import TYPE_CHECKING
+from torch import nn
+if TYPE_CHECKING:
+    from pathlib import Path
+def data(split: str, data_dir: Path | None = None, side: int = 3): return split, data_dir, side
+class Loss(nn.Module):
+    def __init__(self, num_classes: int, where: Path | None = None): super().__init__()
+class Derived(Loss):
+    def __init__(self, delta: 1 / 0 = 2, **more): super().__init__(**more)
+class Called:
+    def __call__(self, split: Nowhere, side: int = 3): return split, side
+    def method(self, split: Nowhere, side: int = 3): return split, side
+called, method, part, whole = Called(), Called().method, partial(data, side=4), partial(Loss, where=None)
+"""
+
+
+def test_an_annotation_that_only_a_type_checker_reads_is_none(here):
+    Path("typed.py").write_text(TYPED)
+    none = inspect.Parameter.empty
+    for name, expected in {
+        "data": {"split": str, "data_dir": none, "side": int},
+        "Loss": {"num_classes": int, "where": none},
+        "Derived": {"num_classes": int, "where": none, "delta": none},
+        "called": {"split": none, "side": int},
+        "method": {"split": none, "side": int},
+        "part": {"split": str, "data_dir": none, "side": int},
+        "whole": {"num_classes": int, "where": none},
+    }.items():
+        found = {p.name: p.annotation for p in parameters_of(resolve("loss", f"typed.py:{name}"))}
+        assert {key: kind for key, kind in found.items() if key != "more"} == expected, name
+    assert call_own("typed", "train", function=resolve("data set", "typed.py:data"), side=5) == ("train", None, 5)
+    assert isinstance(build_loss("typed.py:Derived", 3, 5, {"delta": 1}), nn.Module)
 
 
 def test_a_file_is_read_once_and_again_if_it_broke(here):

@@ -10,9 +10,12 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> ValueError:
     Example:
         >>> print(unknown("model", "lenett", ["lenet", "resnet18"]))
         unknown model 'lenett'; known: lenet, resnet18. Did you mean lenet?
+        >>> print(unknown("model", "mine.py", ["lenet"]))
+        unknown model 'mine.py'; known: lenet. One's own is named with its file, mine.py:NAME.
     """
     names = list(known)
-    return ValueError(f"unknown {kind} {got!r}; known: {', '.join(names)}.{near(got, names)}")
+    own = f" One's own is named with its file, {got}:NAME." if str(got).endswith(".py") else ""
+    return ValueError(f"unknown {kind} {got!r}; known: {', '.join(names) or 'none'}.{own or near(got, names)}")
 
 
 def near(got: str, known: Iterable[str]) -> str:

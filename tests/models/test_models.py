@@ -73,3 +73,10 @@ def test_the_seed_decides_the_weights():
 def test_what_no_model_can_be_built_from_is_refused(name, changed, message):
     with pytest.raises(ValueError, match=message):
         build(name, **changed)
+
+
+def test_our_models_have_channels_last():
+    for name in ("lenet", "resnet18"):
+        model = build_model(name, in_channels=3, image_size=32, num_classes=2)
+        (first, *_) = [weight for weight in model.parameters() if weight.ndim == 4]
+        assert first.is_contiguous(memory_format=torch.channels_last)

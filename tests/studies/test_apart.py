@@ -14,7 +14,7 @@ from sigma2r.studies.reproduce import reproduce
 from sigma2r.studies.run import Run
 from sigma2r.studies.train import train
 from tests.data.test_datasets import write_images
-from tests.report.conftest import make_record
+from tests.report.conftest import for_run, make_record
 from tests.studies.test_cli import call
 from tests.studies.test_folder import content_of
 from tests.studies.test_train import QUIET
@@ -228,7 +228,7 @@ def test_in_python_it_is_refused_too(pics):
 @pytest.mark.message
 @pytest.mark.parametrize("kind", ["runs", "a study", "studies"])
 def test_a_report_is_kept_apart_from_the_images_of_its_records(pics, study, capsys, kind):
-    record = make_record("center@0.1", dataset="folder:pics")
+    record = for_run(make_record("cross-entropy"), Run(dataset="folder:pics", epochs=1, image_size=8))
     kept = {"runs": "kept/a", "a study": "kept", "studies": "kept/mine"}[kind]
     Path(kept).mkdir(parents=True)
     record.write(Path(kept) / ("record.json" if kind == "runs" else f"{record.run_id}.json"))

@@ -131,6 +131,8 @@ import torch
 from torch import nn
 from sigma2r.data import ImageData
 number = 3
+table = {"x": 3}
+def bare(features, labels): return features.mean()
 def flat(split): return ImageData(torch.zeros(4, 3), torch.arange(4), ("a", "b", "c", "d"))
 def strings(split): return ["a.png"]
 def beyond(split): return ImageData(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.arange(4), ("a", "b"))
@@ -154,6 +156,8 @@ def broken(tmp_path, monkeypatch):
     Path("broken.py").write_text(BROKEN)
     Path("syntax.py").write_text("def (:\n")
     Path("raises.py").write_text("x = 1\nraise TypeError('no')\n")
+    study = "Study(name='a', title='', source='', parts=iter, settings={'a': ''})"
+    Path("two.py").write_text(f"from sigma2r.studies.study import Study\nFIRST = {study}\nSECOND = {study}\n")
     Path("needs.py").write_text("import not_to_be_had\n")
 
 
@@ -170,8 +174,9 @@ def broken(tmp_path, monkeypatch):
         ({"loss": "broken.py:number@1"}, "a loss must be a class or a function that returns one; got 3"),
         ({"loss": "broken.py:no_module@1"}, "a loss must be a torch.nn.Module.*got int"),
         ({"loss": "broken.py:margin@1"}, "options without a default must be given; margin is missing"),
+        ({"loss": "broken.py:bare@1"}, "features, labels is missing.* belongs in the forward of a torch.nn.Module"),
         ({"loss": "broken.py:margin@1[margn=2]"}, "unknown option of the loss broken.py:margin 'margn'.*mean margin"),
-        ({"loss": "sigma2r.losses:CenterLoss@-1"}, "JointLoss: weight must be a finite number of at least 0"),
+        ({"loss": "sigma2r.losses:CenterLoss@-1"}, "Run: loss_weight must be a finite number of at least 0"),
         ({"loss": "sigma2r.losses:CenterLoss@1", "layers": ("body.2",)}, "layers are for losses that learn nothing"),
         ({"dataset": "broken.py:flat"}, r"images of train must be a uint8 tensor .*got torch.float32 \(4, 3\)"),
         ({"dataset": "broken.py:floats"}, "images of train must be a uint8 tensor"),
@@ -183,6 +188,8 @@ def broken(tmp_path, monkeypatch):
         ({"model": "broken.py:Many"}, r"must return features \(N, D\) and then logits \(N, 3\)"),
         ({"model": "broken.py:number"}, "a model must be a class or a function"),
         ({"model": "broken.py:no_module"}, "a model must be a torch.nn.Module; got int"),
+        ({"model": "broken.py"}, "unknown model 'broken.py'.* One's own is named with its file, broken.py:NAME"),
+        ({"loss": "broken.py@0.1"}, "unknown loss 'broken.py'.* One's own is named with its file, broken.py:NAME"),
         ({"model": "a-b:c"}, "unknown model 'a-b:c'"),
         ({"dataset": "module:"}, "unknown data set 'module:'"),
     ],
@@ -197,7 +204,11 @@ def test_a_wrong_path_of_a_study_is_told_before_anything_is_written(broken, caps
     for study, message in (
         ("broken.py:STUDY", "unknown study of broken.py 'STUDY'"),
         ("broken.py:number", "a study must be a sigma2r.studies.study.Study; got int"),
-        ("study.py", "unknown study 'study.py'"),
+        ("study.py", "there is no file study.py"),
+        ("broken.py", "a study of one's own is named with its file, broken.py:NAME; that file has none."),
+        ("two.py", "named with its file, two.py:NAME; that file has two.py:FIRST, two.py:SECOND."),
+        ("broken.py:nothing.at_all", "unknown study of broken.py 'nothing'"),
+        ("broken.py:table.x", "unknown study of broken.py:table 'x'"),
     ):
         code, _, err = call(capsys, "reproduce", study)
         assert code == 1

@@ -29,6 +29,8 @@ SETTINGS = (
 )
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+OWN_TRAINING = "tests/studies/test_own_training.py"
+BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 PARTS = "tests/studies/test_parts.py"
@@ -50,7 +52,8 @@ TESTS = {
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    **dict.fromkeys(("_resolve.py", "_call.py"), OWN[:1]),
+    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING),
+    "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
     "cli": ("tests/studies/test_cli_words.py", WRITTEN),
@@ -98,21 +101,23 @@ TESTS = {
     "studies": FITTING,
     "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES),
     "studies/apart.py": (APART,),
-    "studies/build.py": FITTING[:2],
-    "studies/fit.py": ("tests/studies/test_fit.py",),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], WRITTEN)),
+    "studies/build.py": (*FITTING[:2], OWN_TRAINING),
+    "studies/trial.py": (OWN_TRAINING, STRANGERS),
+    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py"),
         ("tests/studies/test_record.py",),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
-    "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART),
+    "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
+    "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
     "training": ("tests/training", *FITTING[:2]),
     "training/history.py": ("tests/training", *FITTING[1:]),
     "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),

@@ -4,6 +4,10 @@ from tools.mutations._mutation import of
 
 MUTATIONS = [
     *of(
+        "data/own.py",
+        ("images that lie column by column", "images=data.images.contiguous())", "images=data.images)"),
+    ),
+    *of(
         "data/augment.py",
         ("a flip that mixes up axes under rotation", "1.0 - 2.0 * flip_x, 1.0 - 2.0 * flip_y", "1.0 - 2.0 * flip_y, 1.0 - 2.0 * flip_x"),
         ("a flip that shears under rotation", "of_each(sin * sign_y) * y", "of_each(sin * sign_x) * y"),

@@ -19,7 +19,8 @@ MUTATIONS = [
         "models/registry.py",
         ("images of any size", "if image_size < _LEAST_IMAGE_SIZE[name]:", "if image_size < 1:"),
         ("the dimension is the model's own", "dim = default_feature_dim(name) if feature_dim is None else feature_dim", "dim = default_feature_dim(name)"),
-        ("one network for all names", 'if name == "lenet":', 'if name:'),
+        ("our models row by row", "model.to(memory_format=torch.channels_last)", "model"),
+        ("one network for all names", 'if name == "lenet"', 'if name:'),
         ("features of another dimension", '"lenet": 84, "resnet18": 512}', '"lenet": 84, "resnet18": 256}'),
     ),
     *of(

@@ -126,19 +126,21 @@ def _say_diverged(records: Iterable[Record]) -> None:
 def _found(name: str) -> Study:
     from sigma2r._resolve import is_path
 
-    if not is_path(name) and name not in registry.names():
+    if not (is_path(name) or name.endswith(".py") or name in registry.names()):
         raise unknown("study", name, sorted(registry.names()))
     return registry.find(name)
 
 
 def _say_how_long(study: Study, scale: Scale, chosen: Namespace) -> None:
+    from sigma2r._resolve import looking_beside
     from sigma2r.studies.estimate import estimate
     from sigma2r.studies.reproduce import Kept
 
     kept = Kept(chosen.records or chosen.out, study, scale)
     if runs := study.missing(scale, kept.done):
         try:
-            told = estimate(runs, chosen.device)
+            with looking_beside(study.folder):
+                told = estimate(runs, chosen.device)
         except ValueError as error:
             print(f"How long it will take is not known: {error}")
             return

@@ -1,5 +1,6 @@
 """Data sets of a user's own, by the path of a function that loads them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sigma2r.data.images import ImageData
 def own_images(
     path: str, split: str, *, data_dir: Path | None, image_size: int | None, download: bool
 ) -> ImageData | FolderImages:
-    """A split as the function that a path names returns it.
+    """A split as the function that a path names returns it; images in memory lie row by row, as a model may expect.
 
     Args:
         path: ``package.module:name`` of ``name(split) -> ImageData``, called with ``"train"`` and with ``"test"``, and
@@ -44,7 +45,7 @@ def own_images(
             f"{path}: image_size {image_size} was asked for, and images have {data.image_shape[2]} x "
             f"{data.image_shape[1]} pixels; the function of a data set may take image_size. Leave it out otherwise."
         )
-    return data
+    return replace(data, images=data.images.contiguous()) if isinstance(data, ImageData) else data
 
 
 def _check(path: str, split: str, data: ImageData) -> None:

@@ -11,8 +11,9 @@ from sigma2r.data.splits import Split
 from sigma2r.losses import JointLoss, WarmUp
 from sigma2r.models import build_model
 from sigma2r.samplers import BalancedBatchSampler
-from sigma2r.studies.losses import build_loss, check_value, has_classes, takes
+from sigma2r.studies.losses import build_loss, has_classes, takes
 from sigma2r.studies.run import Run
+from sigma2r.studies.trial import try_own_loss
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
 from sigma2r.training import CompactClassifier
 
@@ -39,7 +40,7 @@ def build(run: Run, training: Split, sampler: BalancedBatchSampler) -> CompactCl
         criterion = _criterion(run, num_classes, model.feature_dim, sampler)
     assert run.augmentation is not None
     return CompactClassifier(
-        model.to(memory_format=torch.channels_last),  # convolutions and pooling on the CPU are faster so
+        model,
         criterion,
         preprocess,
         augmentation=run.augmentation,
@@ -67,7 +68,7 @@ def _criterion(run: Run, num_classes: int, feature_dim: int, sampler: BalancedBa
         options = {"max_per_class": sampler.max_per_class, **options}
     built = [build_loss(run.loss, num_classes, feature_dim, options) for _ in run.layers or "1"]
     if is_path(run.loss):
-        check_value(run.loss, built[0], num_classes, feature_dim)
+        try_own_loss(run.loss, num_classes, feature_dim, options)
     if run.center_init == "class-means" and not hasattr(built[0], "init_centers"):
         raise ValueError(
             f"Run: center_init class-means is for losses with init_centers; {run.loss} has none. Leave it out."

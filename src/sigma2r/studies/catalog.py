@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sigma2r._places import is_file
-from sigma2r._resolve import is_path, resolve
+from sigma2r._resolve import folder_of, is_path, names_of, resolve
 from sigma2r._suggest import unknown
 from sigma2r.studies._laws import TEXT, BrokenLawError, Parts, obey
 from sigma2r.studies.record import STUDY_FILE, DamagedFileError, read_json
@@ -19,16 +19,22 @@ def find_study(name: str, known: Known) -> Study:
     """The study of that name, or that a path names: ``package.module:STUDY``, ``study.py:STUDY``.
 
     Raises:
-        ValueError: If there is none; the nearest names are suggested.
+        ValueError: If there is none; the nearest names are suggested, or those that a file has.
     """
     if name in known:
         return known[name]
+    if name.endswith(".py"):
+        paths = [f"{name}:{each}" for each in names_of("study", name, Study)]
+        raise ValueError(
+            f"{name}: a study of one's own is named with its file, {name}:NAME; that file has "
+            f"{', '.join(paths) or 'none'}."
+        )
     if not is_path(name):
         raise unknown("study", name, known)
     found = resolve("study", name)
     if not isinstance(found, Study):
         raise ValueError(f"{name}: a study must be a sigma2r.studies.study.Study; got {type(found).__name__}.")
-    return replace(found, reference=name)
+    return replace(found, reference=name, folder=folder_of(name))
 
 
 def folders_of_studies(folder: Path) -> list[Path]:

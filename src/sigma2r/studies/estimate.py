@@ -91,7 +91,7 @@ def _time(run: Run, shape: _Shape, device: torch.device) -> tuple[float, float]:
             image_size=shape.side,
             num_classes=shape.classes,
             feature_dim=run.feature_dim,
-        ).to(device, memory_format=torch.channels_last)
+        ).to(device)
         loss = build_loss(run.loss, shape.classes, model.feature_dim, run.loss_options)
     criterion = None if loss is None or run.layers else JointLoss(loss, run.loss_weight).to(device)
     preprocess = Preprocess(torch.full((shape.channels,), 127.0), torch.full((shape.channels,), 64.0)).to(device)

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from sigma2r._call import told
+from sigma2r._resolve import files_of
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.data.splits import Split
 from sigma2r.losses import JointLoss
@@ -51,7 +53,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
         begin: Called when all is built and training begins, with what the data are; it may refuse.
 
     Raises:
-        ValueError: If a name leads nowhere, or data, model and loss do not fit together.
+        ValueError: If a name leads nowhere, data, model and loss do not fit together, or code of one's own raises.
         TrainingDivergedError: If features stop being finite.
         OSError: If files cannot be written.
 
@@ -62,10 +64,12 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
     """
     started, where = time.perf_counter(), where or Where()
     run.check_own_code()
+    training = f"train: training {run.dataset}, {run.model}, {run.loss_name}, seed {run.init_seed},"
+    own_files = {file for path in run.own_code.values() for file in files_of(path)}
     device = find_device(where.device)
     if run.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16 without the record saying so
         raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
-    with using_threads(run.threads):
+    with using_threads(run.threads), told(training, own_files):
         splits = load(run, where)
         sampler = BalancedBatchSampler(
             splits["train"].labels, run.batch_size, seed=run.data_seed, sampling=run.sampling

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sigma2r._call import call_own, parameters_of
 from sigma2r._kinds import REFUSED, is_doubtful, read
@@ -24,7 +23,6 @@ from sigma2r.losses import (
     SoftNearestNeighborLoss,
     TripletCenterLoss,
 )
-from sigma2r.models.modes import evaluating
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
 
 CROSS_ENTROPY = "cross-entropy"
@@ -82,7 +80,9 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, str):
         return not is_doubtful(value)
-    return value is None or isinstance(value, bool) or read(type(value), value, from_text=False) is not REFUSED
+    if isinstance(value, (int, float)):
+        return isinstance(value, bool) or read(type(value), value, from_text=False) is not REFUSED
+    return value is None
 
 
 def _converted(name: str, parameter: inspect.Parameter, value: Any) -> Any:
@@ -138,46 +138,6 @@ def build_loss(name: str, num_classes: int, feature_dim: int, options: Mapping[s
     return built
 
 
-def check_value(name: str, loss: nn.Module | None, num_classes: int, feature_dim: int) -> None:
-    """Call a loss of one's own once, on random features, and refuse it if it does not give one number in the graph.
-
-    Raises:
-        ValueError: In one sentence, whatever it gives or raises.
-    """
-    assert loss is not None, "a loss by a path is a module"
-    with torch.random.fork_rng(devices=[]):
-        features = torch.randn(2 * min(num_classes, 64), feature_dim, requires_grad=True)
-        labels = torch.arange(features.shape[0]) % num_classes
-        with evaluating(loss):
-            value = call_own(name, features, labels, function=loss)
-    if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
-        raise ValueError(
-            f"{name}: a loss must give one number in the graph, loss(features, labels) -> Tensor of shape (); got "
-            f"{shown(value)}."
-        )
-    figures = getattr(loss, "class_figures", dict)
-    told = call_own(f"{name}.class_figures", function=figures)
-    fits = isinstance(told, dict) and all(_is_a_figure_of_classes(value, num_classes) for value in told.values())
-    if not fits or not RESERVED.isdisjoint(told):
-        raise ValueError(
-            f"{name}: class_figures must give numbers in a tensor of shape ({num_classes},) for each name, none of "
-            f"them {', '.join(sorted(RESERVED))}; got {shown(told)}."
-        )
-
-
-def _is_a_figure_of_classes(value: Any, num_classes: int) -> bool:
-    """Whether a record can hold it: a number for each class."""
-    numbers = isinstance(value, Tensor) and value.dtype is not torch.bool and not value.is_complex()
-    return numbers and value.shape == (num_classes,)
-
-
-RESERVED = frozenset(
-    ("epoch", "lr", "loss_lr", "train_loss", "cross_entropy", "auxiliary", "train", "validation", "test", "train_s",
-     "measure_s", "gate")
-)  # fmt: skip
-"""What the entry of an epoch holds already."""
-
-
 def is_known(name: str) -> bool:
     """Whether a loss is one of ours or a yardstick, and not named by a path or mistyped."""
     return name in _ADDED or name in ON_LOGITS
@@ -230,7 +190,9 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             raise unknown(f"option of the loss {name}", option, known)
     missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
+        if_itself = " A function that is the loss itself belongs in the forward of a torch.nn.Module."
+        remedy = "" if isinstance(_constructor(name), type) else if_itself
         raise ValueError(
-            f"{name}: options without a default must be given; {', '.join(missing)} is missing. Write "
-            f"{name}@WEIGHT[{missing[0]}=VALUE]."
+            f"{name}: a loss must be a class or a function that makes one; options without a default must be given; "
+            f"{', '.join(missing)} is missing. Write {name}@WEIGHT[{missing[0]}=VALUE].{remedy}"
         )

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from sigma2r._files import set_aside
 from sigma2r._places import WrongKindError, is_file, is_folder
+<<<<<<< HEAD
+=======
+from sigma2r._resolve import is_path, looking_beside
+>>>>>>> own
 from sigma2r._text import visible
 from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.catalog import named_study
@@ -56,7 +60,19 @@ def reproduce(
             other runs without end.
         OSError: If a folder cannot be written to.
     """
-    launcher, where = launcher or LocalLauncher(), where or Where()
+    with looking_beside(study.folder):
+        return _reproduce(study, scale, out, records, where or Where(), launcher or LocalLauncher(), say)
+
+
+def _reproduce(
+    study: Study,
+    scale: Scale,
+    out: Path,
+    records: Path | None,
+    where: Where,
+    launcher: Launcher,
+    say: Callable[[str], None],
+) -> list[Record]:
     is_folder(out / RUNS)
     refuse_to_keep(study, scale, out, records, where)
     kept = Kept(records or out, study, scale, say)
@@ -73,7 +89,7 @@ def reproduce(
         for run in missing:
             run.check_own_code()
         progress = _Progress(len(runs), len(missing), say)
-        tasks = [Task(run, run_folder(out / RUNS, run), where) for run in missing]
+        tasks = [Task(run, run_folder(out / RUNS, run), where, beside=study.folder) for run in missing]
         for event in launcher(tasks):
             if isinstance(event, Finished):
                 kept.add(event.record)

@@ -123,8 +123,8 @@ class Run:
             self._set(feature_dim=default_feature_dim(self.model))
         if self.augmentation is None:
             self._set(augmentation=default_augmentation(self.dataset))
-        if self.loss_weight < 0 and not is_path(self.loss) and not may_be_raised(self.loss):
-            raise ValueError(f"Run: loss_weight must be a finite number of at least 0; got {self.loss_weight!r}.")
+        if not is_path(self.loss):
+            self._refuse_weight_below_0()
         if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
             raise ValueError(f"Run: label-smoothing must lie in [0, 1); got {self.loss_weight!r}.")
 
@@ -134,12 +134,17 @@ class Run:
         Reading a description does not: a record from elsewhere runs no code.
 
         Raises:
-            ValueError: If there is no such thing, or the loss does not take its options.
+            ValueError: If there is no such thing, or the loss does not take its options or its weight.
         """
         for kind, path in self.own_code.items():
             if kind != "loss":
                 resolve(kind, path)
         check_own_loss(self.loss, self.loss_options)
+        self._refuse_weight_below_0()
+
+    def _refuse_weight_below_0(self) -> None:
+        if self.loss_weight < 0 and not may_be_raised(self.loss):
+            raise ValueError(f"Run: loss_weight must be a finite number of at least 0; got {self.loss_weight!r}.")
 
     @property
     def own_code(self) -> dict[str, str]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sigma2r._call import broken
+from sigma2r._resolve import looking_beside
 from sigma2r._shown import shown
 from sigma2r._suggest import unknown
 from sigma2r._values import converted, refusal
@@ -90,6 +92,8 @@ class Study:
         caveats: What stands beside each verdict that rests on a scale.
         reference: What finds the study again; default its name. Empty for one that is made on the fly: its folder then
             does not say of which study it is.
+        folder: Of its file, where it was found by the path of one: what its runs name is looked for there before all
+            else.
 
     Raises:
         ValueError: If the name is no file name, there is no scale, or a value is of another kind.
@@ -104,6 +108,7 @@ class Study:
     extras: Extras = no_extras
     caveats: Mapping[Scale, str] = field(default_factory=dict)
     reference: str | None = None
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not be trained or kept."""
@@ -147,7 +152,8 @@ class Study:
             ValueError: If what yields them raises, yields nothing or something else, or two have one name or one title.
         """
         try:
-            parts = list(self.parts(scale, done))
+            with looking_beside(self.folder):
+                parts = list(self.parts(scale, done))
         except ValueError:
             raise
         except Exception as error:  # whatever the code of a user raises

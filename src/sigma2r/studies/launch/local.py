@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 
+from sigma2r._call import asked_to_end
 from sigma2r.losses._checks import check_count
 from sigma2r.studies.launch.task import Finished, Started, Task, do, limit_threads
 from sigma2r.studies.record import Record
@@ -128,7 +129,7 @@ def _serve(tasks: Connection, lifeline: Connection, threads: int) -> None:
         try:
             result: Record | BaseException = do(task)
         except (Exception, SystemExit) as error:
-            if isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM:
+            if asked_to_end(error):
                 raise  # we are told to end, not the run
             result = _that_travels(error)
         tasks.send(result)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from sigma2r._resolve import looking_beside
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.train import left_of_diverged, train
@@ -17,12 +18,16 @@ from sigma2r.training import TrainingDivergedError
 
 @dataclass(frozen=True)
 class Task:
-    """A run, its folder, and where it happens; relative paths of all three are those of ``started_in``."""
+    """A run, its folder, and where it happens; relative paths of all three are those of ``started_in``.
+
+    Code of one's own that the run names is looked for ``beside`` the file of its study before all else.
+    """
 
     run: Run
     folder: Path
     where: Where
     started_in: Path = field(default_factory=Path.cwd)
+    beside: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def do(task: Task) -> Record:
     """Train a task. A run that diverges has a record too, which says so: it would do the same again."""
     started = time.perf_counter()
     there = chdir(task.started_in) if task.started_in.is_dir() else nullcontext()  # a cluster begins somewhere else
-    with there:
+    with there, looking_beside(task.beside):
         try:
             return train(task.run, task.folder, task.where)
         except TrainingDivergedError as error:

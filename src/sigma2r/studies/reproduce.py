@@ -7,10 +7,7 @@ from pathlib import Path
 
 from sigma2r._files import set_aside
 from sigma2r._places import WrongKindError, is_file, is_folder
-<<<<<<< HEAD
-=======
-from sigma2r._resolve import is_path, looking_beside
->>>>>>> own
+from sigma2r._resolve import looking_beside
 from sigma2r._text import visible
 from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.catalog import named_study

@@ -60,6 +60,7 @@ TESTS = {
     "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART),
     "cli/registry.py": ("tests/studies/test_cli_words.py", APART),
     "data": ("tests/data",),
+    "data/_statuses.py": ("tests/data/test_statuses.py", "tests/data/test_twins.py"),
     **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
     **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
     "data/cifar.py": ("tests/data/test_cifar.py", "tests/data/test_unpack.py", APART),

@@ -8,7 +8,7 @@ MUTATIONS = [
         ("a chain is a loss", "if chain or (", "if (chain and False) or ("),
         ("a container is a loss", "and forward is nn.Module.forward", "and forward is None"),
         ("shares may be negative", "if low >= 0 and 1", "if 1"),
-        ("sums of shares may be small", "1 - _ROUNDED <= least and", ""),
+        ("sums of shares may be small", "least >= 1 - _ROUNDED and", ""),
         ("sums of shares may be large", "and most <= 1 + _ROUNDED:", ":"),
     ),
     *of("losses/joint.py", ("a scalar of torch is no label", "return operator.index(", "return None if isinstance(getattr(part, \"ignore_index\", 0), Tensor) else operator.index(")),

@@ -168,7 +168,7 @@ def _check_shares(name: str, target: Tensor) -> None:
     wide = target if target.dtype == torch.float64 else target.float()
     low, high = (float(end) for end in wide.aminmax())
     least, most = (float(end) for end in wide.sum(1).aminmax())
-    if low >= 0 and 1 - _ROUNDED <= least and most <= 1 + _ROUNDED:
+    if low >= 0 and least >= 1 - _ROUNDED and most <= 1 + _ROUNDED:
         return
     got = f"values from {low:.4g} to {high:.4g} and sums from {least:.4g} to {most:.4g}"
     remedy = f" Samples of several classes? Then {name} / {name}.sum(1, keepdim=True); rows of none have weight 0."

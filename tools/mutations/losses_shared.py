@@ -7,7 +7,7 @@ MUTATIONS = [
         "losses/_joint_inputs.py",
         ("a chain is a loss", "if chain or (", "if (chain and False) or ("),
         ("a container is a loss", "and forward is nn.Module.forward", "and forward is None"),
-        ("shares may be negative", "if low >= 0 and 1", "if 1"),
+        ("shares may be negative", "if low >= 0 and least", "if least"),
         ("sums of shares may be small", "least >= 1 - _ROUNDED and", ""),
         ("sums of shares may be large", "and most <= 1 + _ROUNDED:", ":"),
     ),

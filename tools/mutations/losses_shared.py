@@ -132,7 +132,7 @@ MUTATIONS = [
         "losses/_checks.py",
         ("labels of a device are looked at", "return not hidden and (tensor.device", "return True or (tensor.device"),
         ("logits unrecognised", "if features.shape[1] == num_classes else", "if False else"),
-        ("arrays train nothing, silently", "    if isinstance(value, Tensor):\n        return\n", "    if isinstance(value, Tensor) or is_array(value):\n        return\n"),
+        ("arrays train nothing, silently", "    if isinstance(value, Tensor):\n        check_dense(who, name, value)\n", "    if isinstance(value, Tensor) or is_array(value):\n"),
         ("growth of any length", "if growth.shape != centers.shape[:1]:", "if False:"),
     ),
     *of(

@@ -166,6 +166,13 @@ def test_an_image_that_is_refused_is_the_same_sentence_from_a_plain_loader(tmp_p
     assert str(told.value) == str(refused.value)
 
 
+def test_of_a_chain_of_refusals_the_last_is_told():
+    first, last = RefusedError("folder: a must be first.\n"), RefusedError("folder: b must be last.")
+    last.__cause__ = first
+    with pytest.raises(RefusedError, match=r"^folder: b must be last\.$"):
+        ExceptionWrapper((RefusedError, last, None), "in DataLoader worker process 0").reraise()
+
+
 def test_a_worker_of_a_plain_loader_sends_one_sentence(tmp_path):
     root = write_images(tmp_path, count=4)
     data = folder_images(root, "train", in_memory_bytes=0)

@@ -27,7 +27,7 @@ MUTATIONS = [
         "taps.py",
         ("a layer that was replaced was not called", "if name not in self._seen and self._was_replaced(name):", "if False:"),
         ("samples second are flattened", "self._axes[name].samples_first(output).flatten(1)", "output.flatten(1)"),
-        ("what is written into", "output.flatten(1).clone()", "output.flatten(1)"),
+        ("what is written into", "= rows.clone()", "= rows"),
         ("features of the pass before", "        if not self._depth:\n            self._seen.clear()\n", ""),
         ("a pass of a model that came back after its tap", "self._depth = _num_running(model)", "self._depth = 0"),
         ("a layer alone writes", "        if not self._depth:\n            return\n", ""),

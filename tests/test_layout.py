@@ -1,5 +1,7 @@
 """Means over places and never over features, whatever the axes of a layer."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -136,3 +138,102 @@ def test_features_without_places_are_left_as_they_are_by_true_and_refused_by_a_l
 def test_what_is_no_layout_is_refused(pool):
     with pytest.raises(ValueError, match=r'^FeatureTap: pool must be False, True, or one letter .* such as "NCHW"'):
         FeatureTap(nn.Sequential(nn.Linear(2, 2)), "0", pool=pool)
+
+
+def attention(kind: type[nn.Module], **keywords) -> nn.Module:
+    """One of torch's transformers of 6 features."""
+    if kind in (nn.TransformerEncoder, nn.TransformerDecoder):
+        layer = nn.TransformerEncoderLayer if kind is nn.TransformerEncoder else nn.TransformerDecoderLayer
+        return kind(layer(6, 2, 12, **keywords), 2)
+    if kind is nn.Transformer:
+        return kind(6, 2, 1, 1, 12, **keywords)
+    return kind(6, 2, 12, **keywords)
+
+
+TRANSFORMERS = [
+    nn.Transformer,
+    nn.TransformerEncoder,
+    nn.TransformerDecoder,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+]
+
+
+class TwoInputs(nn.Module):
+    """A transformer with a decoder sees one input twice."""
+
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, x):
+        return self.inside(x) if "Encoder" in type(self.inside).__name__ else self.inside(x, x)
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
+@pytest.mark.parametrize("length", [5, 2], ids=["other", "as many as samples"])
+@pytest.mark.parametrize("kind", TRANSFORMERS)
+def test_transformers_of_torch_are_pooled_and_flattened_over_tokens_whatever_comes_first(kind, length):
+    tokens = torch.randn(length, 2, 6)
+    model = TwoInputs(attention(kind, dropout=0.0))
+    first = TwoInputs(attention(kind, dropout=0.0, batch_first=True))
+    first.load_state_dict(model.state_dict())
+    expected = first(tokens.transpose(0, 1))
+    for tapped, inputs in ((model, tokens), (first, tokens.transpose(0, 1))):
+        with FeatureTap(tapped, "inside", pool=True) as tap, FeatureTap(tapped, "inside") as whole:
+            tapped(inputs)
+            assert_close(tap.features, expected.mean(1))
+            assert_close(whole.features, expected.flatten(1))
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
+def test_layers_inside_of_a_transformer_lie_as_it_does():
+    model, tokens = attention(nn.TransformerEncoder, dropout=0.0), torch.randn(2, 2, 6)
+    names = ("layers.0", "layers.1.linear1", "layers.1.norm2")
+    outputs = {}
+    for name in names:
+        model.get_submodule(name).register_forward_hook(
+            lambda _, inputs, output, name=name: outputs.update({name: output})
+        )
+    with FeatureTap(model, *names, pool=True) as tap:
+        model(tokens)
+        for name in names:
+            assert_close(tap[name], outputs[name].mean(0))
+        twin = copy.deepcopy((model, tap))
+        twin[0](tokens)
+        assert_close(twin[1][names[1]], tap[names[1]])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Sequential(nn.TransformerEncoderLayer(6, 2, 12), nn.LayerNorm(6)),
+        Written(nn.TransformerEncoderLayer(6, 2, 12)),
+        Written(nn.LSTM(6, 6), lambda both: both[0]),
+        Written(nn.GRU(6, 6), lambda both: both[0]),
+        nn.Sequential(Written(nn.RNN(6, 6), lambda both: both[0]), nn.Linear(6, 6)),
+    ],
+    ids=["norm", "transformer", "LSTM", "GRU", "RNN"],
+)
+def test_what_holds_a_layer_with_samples_second_must_say_where_they_are(layer):
+    tokens = torch.randn(4, 4, 6)
+    with pytest.raises(ValueError, match=r"^FeatureTap: with pool=True .* \(4, 4, 6\) does not tell\. .* \"LNC\"\.$"):
+        pooled(layer, tokens)
+    for pool, axis in (("LNC", 0), ("NLC", 1)):
+        features, output = pooled(layer, tokens, pool)
+        assert_close(features, output.mean(axis))
+    last = Written(layer, lambda tokens: tokens[-1])
+    assert pooled(last, tokens)[0].shape == (4, 6)
+
+
+def test_samples_second_are_said_in_letters_of_more_axes_too():
+    inputs = torch.randn(2, 3, 4, 5)
+    for pool, order in (("HNWC", (1, 3, 0, 2)), ("CNHW", (1, 0, 2, 3)), ("DNCW", (1, 2, 0, 3))):
+        features, output = pooled(nn.Identity(), inputs, pool)
+        assert_close(features, output.permute(order).flatten(2).mean(2))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_layer_that_returns_several_tensors_is_refused(kind):
+    with pytest.raises(ValueError, match=r"^FeatureTap: the layer 0 must return one tensor .* got tuple\. Tap a layer"):
+        pooled(kind(6, 6), torch.randn(4, 4, 6))

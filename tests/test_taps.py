@@ -256,7 +256,7 @@ def test_a_layer_that_the_last_pass_did_not_reach_gives_nothing_of_the_pass_befo
             tap["left"]
         model.right = nn.Linear(3, 2)  # another layer, which is not tapped
         model(torch.randn(4, 3), side="right")
-        with pytest.raises(ValueError, match="layer right has returned nothing yet, or not in the last pass"):
+        with pytest.raises(ValueError, match="layer right that was tapped is no longer in the model, where another"):
             tap["right"]
     assert sum(len(layer._forward_pre_hooks) for layer in model.modules()) == 0
 
@@ -588,3 +588,30 @@ def test_features_of_a_pass_without_gradients_are_refused_by_the_joint_loss_what
         logits = model(images)
         criterion(tap.features, logits, LABELS).backward()
         assert model.body[0].weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda model: model.__setitem__(1, nn.Tanh()),
+        lambda model: model.__delitem__(1),
+        lambda model: model.__setitem__(1, nn.Sequential(nn.Tanh())),
+    ],
+    ids=["another", "gone", "one with parts"],
+)
+def test_a_layer_that_was_replaced_after_the_tap_is_named_as_such(harm):
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4))
+    kept = model[1]
+    with FeatureTap(model, "1") as tap:
+        harm(model)
+        model(torch.zeros(2, 3))
+        with pytest.raises(
+            ValueError, match=r"^FeatureTap: the layer 1 that was tapped is no longer in the model, .*\."
+        ):
+            tap["1"]
+        model.insert(1, nn.Sequential(kept))  # it is there again, though elsewhere
+        model(torch.zeros(2, 3))
+        assert tap.features.shape == (2, 4)
+        tap.clear()
+        with pytest.raises(ValueError, match="Call the tapped model itself first"):
+            tap["1"]

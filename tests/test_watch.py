@@ -473,3 +473,126 @@ def test_figures_of_features_for_each_loss_are_those_that_the_gates_see(generato
     spoilt[0, 0] = math.nan
     with pytest.warns(UserWarning, match="1 of 24 rows"):
         Watch(criterion).observe([spoilt, wide], LABELS)
+
+
+OPTIMIZERS = {
+    "SGD": lambda groups: torch.optim.SGD(groups, lr=0.1),
+    "SGD each": lambda groups: torch.optim.SGD(groups, lr=0.1, foreach=False),
+    "SGD fused": lambda groups: torch.optim.SGD(groups, lr=0.1, fused=True),
+    "Adam fused": lambda groups: torch.optim.Adam(groups, fused=True),
+    "Adam foreach": lambda groups: torch.optim.Adam(groups, foreach=True),
+    "Adam with a rate in a tensor": lambda groups: torch.optim.Adam(groups, lr=torch.tensor(0.1), capturable=False),
+    **{
+        name: getattr(torch.optim, name)
+        for name in ("Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "ASGD", "NAdam", "RAdam", "RMSprop",
+                     "Rprop")
+    },
+}  # fmt: skip
+every_optimizer = pytest.mark.parametrize("optimizer_of", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def loop(
+    optimizer_of=torch.optim.Adam,
+    *,
+    added=1,
+    every=1,
+    batches=40,
+    weight=0.01,
+    rate=None,
+    patience=5,
+    observed_first=False,
+    scaler=None,
+    back=False,
+):
+    """What is told of a training in which the optimizer holds everything and is shown."""
+    torch.manual_seed(0)
+    body, head = nn.Linear(8, 4), nn.Linear(4, 3)
+    criterion = JointLoss(SigmaSquaredRLoss(3, 4), weight)
+    groups = [{"params": [*body.parameters(), *head.parameters()]}, *criterion.param_groups(lr=0.1)]
+    optimizer = optimizer_of(groups)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate or (lambda step: 1.0))
+    scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
+    watch = Watch(criterion, optimizer=optimizer, patience=patience)
+    start = criterion.auxiliary.centers.detach().clone()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for batch in range(batches):
+            criterion.set_epoch(batch // 10)
+            features = body(ROWS)
+            scaler.scale(criterion(features, head(features), LABELS)).backward()
+            if observed_first and batch % every == 0:
+                watch.observe(features, LABELS)
+            if (batch + 1) % added == 0:
+                scaler.step(optimizer)
+                scaler.update()
+                schedule.step()
+            if back:
+                criterion.auxiliary.centers.data.copy_(start)
+            if not observed_first and batch % every == 0:
+                watch.observe(features, LABELS)
+            if (batch + 1) % added == 0:
+                optimizer.zero_grad()
+    sentences = [str(warning.message) for warning in told]
+    return [sentence for sentence in sentences if sentence.startswith("Watch: ")]  # a schedule has its own to say
+
+
+either_end = pytest.mark.parametrize("observed_first", [False, True], ids=["after the step", "before the step"])
+
+
+@either_end
+@pytest.mark.parametrize(("added", "every", "batches"), [(8, 1, 40), (16, 2, 40), (64, 10, 200), (1000, 1, 40)])
+def test_nothing_need_move_while_gradients_are_added_up(added, every, batches, observed_first):
+    assert loop(added=added, every=every, batches=batches, observed_first=observed_first) == []
+
+
+@either_end
+@every_optimizer
+def test_nothing_need_move_while_the_learning_rate_is_zero(optimizer_of, observed_first):
+    rate = lambda step: min(1.0, step // 10 / 3)  # noqa: E731
+    assert loop(optimizer_of, rate=rate, patience=2, observed_first=observed_first) == []  # ASGD is a step late
+    assert loop(optimizer_of, rate=lambda step: 0.0, patience=1, observed_first=observed_first) == []
+
+
+@either_end
+@pytest.mark.parametrize("weight", [0.0, lambda epoch: 0.0 if epoch < 2 else 0.01])
+def test_nothing_is_asked_of_a_loss_whose_weight_is_zero(weight, observed_first):
+    assert loop(weight=weight, patience=1, observed_first=observed_first) == []
+    assert loop(weight=weight, added=4, observed_first=observed_first) == []
+
+
+def test_a_step_with_a_gradient_of_zero_is_none():
+    loss = CenterLoss(3, 4)
+    optimizer = torch.optim.SGD(loss.param_groups(lr=0.1))
+    watch = Watch(loss, optimizer=optimizer, patience=3)
+    for weight in (0.0, 0.0, 0.1, 0.0, 0.1, 0.0, 0.1, 0.0, 0.1):
+        optimizer.zero_grad()
+        (weight * loss(ROWS[:, :4].clone().requires_grad_(), LABELS)).backward()
+        watch.observe()  # a warning would be an error
+        if not weight:
+            optimizer.step()
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_steps_that_a_scaler_skips_are_none(kind, fused):
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120, backoff_factor=2.0**-1)
+    told = loop(lambda groups: kind(groups, fused=fused), weight=2.0**12, batches=8, patience=3, scaler=scaler)
+    assert [sentence for sentence in told if "moved" in sentence or "no gradient" in sentence] == []
+
+
+@every_optimizer
+def test_what_the_optimizer_holds_and_does_not_move_is_told_without_asking_whether_it_holds_it(optimizer_of):
+    told = [sentence for sentence in loop(optimizer_of, back=True) if "moved" in sentence]
+    assert len(told) == 1
+    assert told[0].startswith("Watch: centers never moved in 5 observations. The optimizer holds them and has stepped:")
+    assert "Are they in the optimizer" not in told[0]
+
+
+def test_a_watch_leaves_nothing_on_the_optimizer():
+    loss = CenterLoss(3, 4)
+    optimizer = torch.optim.SGD(loss.param_groups(lr=0.1))
+    before = {name: copy.copy(value) for name, value in vars(optimizer).items()}
+    Watch(loss, optimizer=optimizer).observe()
+    assert vars(optimizer).keys() == before.keys()
+    assert not optimizer._optimizer_step_post_hooks
+    assert not optimizer._optimizer_step_pre_hooks

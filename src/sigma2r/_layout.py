@@ -1,6 +1,7 @@
 """Which axis of a layer's output holds the features: said in letters, or known from what the layer is made of."""
 
 import re
+from collections.abc import Iterable
 
 from torch import Tensor, nn
 
@@ -15,6 +16,12 @@ _BEHIND_N = frozenset(
     }
 )
 _LAST = frozenset({nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding})
+_OF_SEQUENCES = frozenset(
+    {
+        *(nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder),
+        *(nn.TransformerEncoderLayer, nn.TransformerDecoderLayer),
+    }
+)
 _EACH_ELEMENT = frozenset(
     {
         *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.CELU, nn.SELU),
@@ -33,7 +40,7 @@ _SIZES = (
 
 
 def check_layout(pool: bool | str) -> None:
-    """Refuse what is neither a bool nor a layout: one letter for each axis, N first, one of the others C.
+    """Refuse what is neither a bool nor a layout: one letter for each axis, N first or second, one of the others C.
 
     Raises:
         ValueError: As above.
@@ -41,10 +48,14 @@ def check_layout(pool: bool | str) -> None:
     if isinstance(pool, bool):
         return
     letters = pool if isinstance(pool, str) else ""
-    if not re.fullmatch(r"N[A-Z]{2,}", letters) or letters.count("C") != 1 or len(set(letters)) < len(letters):
+    if (
+        not re.fullmatch(r"N[A-Z]{2,}|[A-Z]N[A-Z]+", letters)
+        or letters.count("C") != 1
+        or len(set(letters)) < len(letters)
+    ):
         raise ValueError(
-            "FeatureTap: pool must be False, True, or one letter for each axis of the output, N first and C for the "
-            f'features, such as "NCHW", "NHWC", "NCL" or "NLC"; got {pool!r}.'
+            "FeatureTap: pool must be False, True, or one letter for each axis of the output, N first or second and C "
+            f'for the features, such as "NCHW", "NHWC", "NCL", "NLC" or "LNC"; got {pool!r}.'
         )
 
 
@@ -55,12 +66,18 @@ class FeatureAxis:
     norm have them last; a ``Sequential`` is what its last child is, a function of each element what comes before it.
     Of any other module it is known by sizes: how many features the layers inside give, and which axis is as long.
 
+    torch's transformers with ``batch_first=False``, its default, have samples second, (L, N, D), and so have the layers
+    inside. Of other modules with such a part it is not known which axis of three holds the samples.
+
     Args:
         layer: The layer that is tapped.
+        above: The modules that hold it.
     """
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Module, above: Iterable[nn.Module] = ()) -> None:
         giver = _giver(layer)
+        self.samples_second = any(_is_second(part) for part in (giver, *above) if type(part) in _OF_SEQUENCES)
+        self.samples_unknown = not self.samples_second and _is_second(layer)
         self.known = 1 if type(giver) in _BEHIND_N else -1 if type(giver) in _LAST and _sizes(giver) else None
         self.behind_n: set[int] = set()
         self.last: set[int] = set()
@@ -69,7 +86,13 @@ class FeatureAxis:
             self.last |= _sizes(part) if type(part) not in _BEHIND_N else set()
 
     def of(self, output: Tensor) -> int | None:
-        """1 or -1; None where the layer does not tell, or more than one axis could be meant."""
+        """1 or -1; None where the layer does not tell, or more than one axis could be meant.
+
+        Args:
+            output: Samples first.
+        """
+        if output.ndim == 3 and (self.samples_second or self.samples_unknown):
+            return -1 if self.samples_second else None
         if self.known is not None:
             return self.known
         second, last = output.shape[1], output.shape[-1]
@@ -80,13 +103,17 @@ class FeatureAxis:
             return -1
         return None
 
+    def samples_first(self, output: Tensor) -> Tensor:
+        """The output with samples before places."""
+        return output.transpose(0, 1) if self.samples_second and output.ndim == 3 else output
+
 
 def mean_over_places(name: str, output: Tensor, pool: bool | str, axis: FeatureAxis) -> Tensor:
     """The mean over all axes but those of samples and features, (N, D).
 
     Args:
         name: Of the layer.
-        output: Shape ``(N, ...)``.
+        output: As the layer gave it.
         pool: True, or a layout in letters.
         axis: What the layer tells; for True.
 
@@ -100,16 +127,18 @@ def mean_over_places(name: str, output: Tensor, pool: bool | str, axis: FeatureA
                 f"{tuple(output.shape)}."
             )
         features = pool.index("C")
+        samples = pool.index("N")
     else:
+        output, samples = axis.samples_first(output), 0
         found = axis.of(output)
         if found is None:
             raise ValueError(
                 f"FeatureTap: with pool=True it must be known which axis holds the features, and the layer {name} with "
                 f'its output of shape {tuple(output.shape)} does not tell. Give the layout: pool="NCHW", "NHWC", or '
-                'for tokens "NLC".'
+                'for tokens "NLC" or, as torch has them without batch_first, "LNC".'
             )
         features = found % output.ndim
-    return output.movedim(features, 1).flatten(2).mean(2)
+    return output.movedim((samples, features), (0, 1)).flatten(2).mean(2)
 
 
 def _giver(layer: nn.Module) -> nn.Module | None:
@@ -121,6 +150,11 @@ def _giver(layer: nn.Module) -> nn.Module | None:
         if type(child) not in _EACH_ELEMENT:
             return _giver(child)
     return None
+
+
+def _is_second(layer: nn.Module | None) -> bool:
+    """Whether the layer or a part of it says that it wants samples second."""
+    return layer is not None and any(getattr(part, "batch_first", None) is False for part in layer.modules())
 
 
 def _sizes(layer: nn.Module | None) -> set[int]:

@@ -34,8 +34,9 @@ class FeatureTap(Mapping[str, Tensor]):
         model: Any module.
         names: Layers, as ``model.named_modules()`` names them.
         pool: Take the mean over places instead of flattening them, and never over features. Which axis holds those is
-            given by a letter for each, ``"NCHW"``, ``"NHWC"``, ``"NCL"``, ``"NLC"`` (tokens), or with True known from
-            the layers inside; where they do not tell, the output is refused.
+            given by a letter for each, ``"NCHW"``, ``"NHWC"``, ``"NCL"``, ``"NLC"`` (tokens), ``"LNC"``, or with True
+            known from the layers inside; where they do not tell, the output is refused. torch's transformers give
+            ``(L, N, D)`` unless they were built with ``batch_first=True``: that is known of them, pooled or not.
 
     Raises:
         ValueError: If there is no such layer (the nearest names are suggested), or none was named, or ``pool`` is no
@@ -62,6 +63,7 @@ class FeatureTap(Mapping[str, Tensor]):
         check_layout(pool)
         self.names = names
         self.pool = pool
+        self._axes = {name: FeatureAxis(layers[name], _above(name, layers)) for name in names}
         self._set({"": model, **{name: layers[name] for name in names}})
 
     def _set(self, tapped: Mapping[str, nn.Module]) -> None:
@@ -72,7 +74,7 @@ class FeatureTap(Mapping[str, Tensor]):
         self._hears_passes = False
         for name, layer in tapped.items():
             if name:
-                hook = OwnHook(layer, partial(self._keep, name, FeatureAxis(layer)))
+                hook = OwnHook(layer, partial(self._keep, name))
                 self._handles.append(layer.register_forward_hook(hook))
             elif _is_there(layer):
                 self._hear_passes(layer)
@@ -93,7 +95,7 @@ class FeatureTap(Mapping[str, Tensor]):
     def _end(self, model: nn.Module, inputs: Any, output: Any) -> None:
         self._depth = max(self._depth - 1, 0)
 
-    def _keep(self, name: str, axis: FeatureAxis, layer: nn.Module, inputs: Any, output: Any) -> None:
+    def _keep(self, name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
         if not self._hears_passes and (model := self._tapped[""]()) is not None:  # a copy that came back after its tap
             self._hear_passes(model)
             self._depth = _num_running(model)
@@ -106,17 +108,18 @@ class FeatureTap(Mapping[str, Tensor]):
                 "inside it or behind it."
             )
         if self.pool and (output.ndim > 2 or isinstance(self.pool, str)):
-            self._seen[name] = mean_over_places(name, output, self.pool, axis)
+            self._seen[name] = mean_over_places(name, output, self.pool, self._axes[name])
         else:
-            self._seen[name] = output.flatten(1).clone()  # what is behind the layer may write into its output
+            rows = self._axes[name].samples_first(output).flatten(1)
+            self._seen[name] = rows.clone()  # what is behind the layer may write into its output
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy starts with: features, and their graph, stay here."""
         tapped = {name: layer() for name, layer in self._tapped.items()}
-        return {"names": self.names, "pool": self.pool, "tapped": tapped}
+        return {"names": self.names, "pool": self.pool, "axes": self._axes, "tapped": tapped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.names, self.pool = state["names"], state["pool"]
+        self.names, self.pool, self._axes = state["names"], state["pool"], state["axes"]
         # A tap that lies inside its own layer comes back before that layer does: such a copy counts as removed. One
         # that lies inside its own model hears of that when a layer is first called.
         tapped = {name: layer for name, layer in state["tapped"].items() if layer is not None}
@@ -146,6 +149,11 @@ class FeatureTap(Mapping[str, Tensor]):
             raise unknown("tapped layer", name, self.names)
         if name not in self._tapped:
             raise ValueError(f"FeatureTap: the layer {name} is not tapped any more. Set a new tap on the model.")
+        if name not in self._seen and self._was_replaced(name):
+            raise ValueError(
+                f"FeatureTap: the layer {name} that was tapped is no longer in the model, where another may stand in "
+                "its place. Set a new tap on the model as it is now."
+            )
         if name not in self._seen:
             raise ValueError(
                 f"FeatureTap: the layer {name} has returned nothing yet, or not in the last pass. Call the tapped "
@@ -153,6 +161,11 @@ class FeatureTap(Mapping[str, Tensor]):
                 "was compiled and has run before the tap was set, call torch.compiler.reset()."
             )
         return self._seen[name]
+
+    def _was_replaced(self, name: str) -> bool:
+        """Whether the model, which is still there, holds the tapped layer no more."""
+        model, layer = self._tapped[""](), self._tapped[name]()
+        return model is not None and all(part is not layer for part in model.modules())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -179,6 +192,12 @@ class FeatureTap(Mapping[str, Tensor]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.remove()
+
+
+def _above(name: str, layers: Mapping[str, nn.Module]) -> list[nn.Module]:
+    """The modules that hold a layer, the model first."""
+    parts = name.split(".")
+    return [layers[".".join(parts[:depth])] for depth in range(len(parts))]
 
 
 def _is_there(module: nn.Module) -> bool:

@@ -1,17 +1,23 @@
 """Batches on the device, batches from disk, validation splits, normalisation."""
 
 import contextlib
+import gc
 import multiprocessing
+import pickle
+import re
 
 import pytest
 import torch
 from PIL import Image
+from torch._utils import ExceptionWrapper
 from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
 from sigma2r import BalancedBatchSampler
 from sigma2r.data import Augmentation, ImageData, augment
 from sigma2r.data.folder import folder_images
 from sigma2r.data.loaders import EpochRows, at_most, in_order, make_batches, split_off
+from sigma2r.data.names import RefusedError
 from sigma2r.data.preprocess import Preprocess
 from tests.data.test_datasets import write_images
 
@@ -132,6 +138,63 @@ def test_an_image_that_has_changed_since_is_one_sentence_from_a_worker(tmp_path,
         Image.new("RGB", (9, 9)).save(path)
     with pytest.raises(ValueError, match=r"^folder: .*dog/1.png must (be a readable image|have the size)[^\n]*$"):
         list(make_batches(data, in_order(torch.arange(8), 4), 2, CPU, workers=1))
+
+
+HARMS = {
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "no image": lambda path: path.write_bytes(b"no image"),
+    "empty": lambda path: path.write_bytes(b""),
+    "gone": lambda path: path.unlink(),
+    "of another size": lambda path: Image.new("RGB", (9, 9)).save(path),
+    "of floats": lambda path: Image.new("F", (8, 8)).save(path, format="TIFF"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_an_image_that_is_refused_is_the_same_sentence_from_a_plain_loader(tmp_path, harm):
+    root = write_images(tmp_path, count=4)
+    data = folder_images(root, "train", in_memory_bytes=0)
+    harm(root / "train/dog/1.png")
+    with pytest.raises(RefusedError, match=r"^folder: .*dog/1.png [^\n]*$") as refused:
+        data[5]
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+    sent = ExceptionWrapper(
+        (refused.type, refused.value, refused.tb), "in DataLoader worker process 0"
+    )  # as torch does
+    with pytest.raises(RefusedError) as told:
+        sent.reraise()
+    assert str(told.value) == str(refused.value)
+
+
+def test_of_a_chain_of_refusals_the_last_is_told():
+    first, last = RefusedError("folder: a must be first.\n"), RefusedError("folder: b must be last.")
+    last.__cause__ = first
+    with pytest.raises(RefusedError, match=r"^folder: b must be last\.$"):
+        ExceptionWrapper((RefusedError, last, None), "in DataLoader worker process 0").reraise()
+
+
+def test_a_worker_of_a_plain_loader_sends_one_sentence(tmp_path):
+    root = write_images(tmp_path, count=4)
+    data = folder_images(root, "train", in_memory_bytes=0)
+    HARMS["cut off"](root / "train/dog/1.png")
+    assert re.fullmatch(
+        r"folder: .*dog/1.png must be a readable image: [^\n]*", refusal_of(DataLoader(data, num_workers=1))
+    )
+    gc.collect()  # torch's own error holds the workers
+
+
+def refusal_of(loader):
+    """What a loader says."""
+    try:
+        list(loader)
+    except RefusedError as error:
+        return str(error)
+
+
+def test_a_sentence_that_is_no_workers_is_kept_whole():
+    for sentence in ("folder: Caught RefusedError in a name", "Caught", "folder: a\nb", ""):
+        assert str(RefusedError(sentence)) == sentence
+    assert str(pickle.loads(pickle.dumps(RefusedError("folder: x must be y.")))) == "folder: x must be y."
 
 
 def test_after_an_error_no_worker_stays(tmp_path):

@@ -11,6 +11,7 @@ from sigma2r import (
     ContrastiveCenterLoss,
     ContrastiveLoss,
     GitLoss,
+    JointLoss,
     NearestNegativeTripletLoss,
     SigmaSquaredRLoss,
     SoftNearestNeighborLoss,
@@ -19,6 +20,7 @@ from sigma2r import (
     functional,
 )
 from sigma2r.losses._checks import values_are_readable
+from sigma2r.metrics import intra_class_spread
 from tests.losses.cases import Case, D, N, every_class_loss, every_loss, make_batch
 
 pytestmark = pytest.mark.message  # the annotations' checker, where it is on, speaks before ours
@@ -99,6 +101,83 @@ def test_weights_must_be_one_number_per_feature(case: Case, weights):
     got = rf"got shape {re.escape(str(tuple(weights.shape)))} and {weights.dtype}\.$"
     with refusal(rf"weights must hold one number per row of features, shape \(14,\); {got}", case.function.__name__):
         case.value(make_batch(), weights=weights)
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("odd", "got"),
+    [
+        (-1.0, "values from -1 to 1"),
+        (-1e-3, "values from -0.001 to 1"),
+        (math.nan, "NaN or infinite values"),
+        (math.inf, "NaN or infinite values"),
+        (-math.inf, "NaN or infinite values"),
+    ],
+)
+def test_weights_must_be_finite_and_at_least_zero(case: Case, odd, got):
+    batch, weights = make_batch(), torch.where(torch.arange(N) == 3, odd, 1.0)
+    for given in (weights, weights.double().requires_grad_(), weights.bfloat16(), weights.tolist(), weights.numpy()):
+        pattern = re.escape(got) if getattr(given, "dtype", None) != torch.bfloat16 else ".*"
+        with refusal(rf"weights must be finite and at least 0; got {pattern}\. A row", case.function.__name__):
+            case.value(batch, weights=given)
+    logits = torch.zeros(N, 3)
+    with refusal("weights must be finite and at least 0", "JointLoss"):
+        JointLoss(Foreign(), 0.1)(batch["features"], logits, batch["labels"], weights=weights)
+
+
+def test_weights_of_whole_numbers_and_none_at_all_are_weights():
+    batch = make_batch()
+    loss = CenterLoss(3, D)
+    assert loss(batch["features"].float(), batch["labels"], weights=torch.arange(N)) > 0
+    with refusal("weights must be finite and at least 0; got values from -1 to 12", "center_loss"):
+        loss(batch["features"].float(), batch["labels"], weights=torch.arange(N) - 1)
+    assert loss(batch["features"][:0].float(), batch["labels"][:0], weights=torch.zeros(0)) == 0
+
+
+class Foreign(torch.nn.Module):
+    """A loss of another library."""
+
+    def forward(self, features, labels, weights=None):
+        return features.sum()
+
+
+UNUSUAL = {
+    "COO": (torch.Tensor.to_sparse, r"torch\.sparse_coo\. Did you mean {}\.to_dense\(\)\?$"),
+    "CSR": (torch.Tensor.to_sparse_csr, r"torch\.sparse_csr\. Did you mean {}\.to_dense\(\)\?$"),
+    "mkldnn": (lambda x: x.float().to_mkldnn(), r"torch\._mkldnn\. Did you mean {}\.to_dense\(\)\?$"),
+    "nested": (
+        lambda x: torch.nested.nested_tensor(list(x), layout=torch.jagged),
+        r"a nested one\. Its parts in one: torch\.cat\({}\.unbind\(\)\)\.$",
+    ),
+}
+unusual = pytest.mark.parametrize(("made", "got"), UNUSUAL.values(), ids=UNUSUAL)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR:UserWarning")
+@every_loss
+@unusual
+def test_features_must_be_dense(case: Case, made, got):
+    batch = make_batch()
+    with refusal(f"features must be a dense tensor; got {got.format('features')}", case.function.__name__):
+        case.value(batch | {"features": made(batch["features"])})
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR:UserWarning")
+@unusual
+def test_whatever_else_is_given_must_be_dense(made, got):
+    batch = make_batch()
+    features, labels, matrix = batch["features"], batch["labels"], torch.ones(N, 3, dtype=torch.float64)
+    with refusal(f"logits must be a dense tensor; got {got.format('logits')}", "JointLoss"):
+        JointLoss(Foreign(), 0.1)(features, made(matrix), labels)
+    with refusal(f"centers must be a dense tensor; got {got.format('centers')}", "center_loss"):
+        functional.center_loss(features, labels, made(torch.zeros(3, D)))
+    with refusal("features must be a dense tensor", "class_statistics"):
+        intra_class_spread(made(features), labels, num_classes=3)
+    if "coo" in got:
+        with refusal("labels must be a dense tensor", "center_loss"):
+            functional.center_loss(features, labels.to_sparse(), torch.zeros(3, D))
+        with refusal("weights must be a dense tensor", "center_loss"):
+            functional.center_loss(features, labels, torch.zeros(3, D), weights=torch.ones(N).to_sparse())
 
 
 @every_loss

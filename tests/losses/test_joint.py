@@ -1,6 +1,7 @@
 """Eq. 11: cross-entropy plus lambda times a loss on the features."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -399,3 +400,35 @@ def test_features_that_are_learned_themselves_are_taken_whatever_the_logits_are_
     features, head = torch.randn(4, 2).requires_grad_(), torch.nn.Linear(2, 3)
     JointLoss(CenterLoss(3, 2), 0.1)(features, head(features), torch.arange(4) % 3).backward()
     assert features.grad.abs().max() > 0
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("wrapped", [lambda loss: loss, lambda loss: [CenterLoss(3, 2), loss], torch.compile])
+def test_a_joint_loss_is_no_loss_beside_another(wrapped):
+    inner = wrapped(JointLoss(CenterLoss(3, 2), 0.1))
+    message = r"^JointLoss: auxiliary must be a loss that is called with features and labels; got a JointLoss, which"
+    with pytest.raises(ValueError, match=message):
+        JointLoss(inner, [0.1] * (len(inner) if isinstance(inner, list) else 1))
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("kind", [CenterLoss, SigmaSquaredRLoss, partial(CenterLoss, center_update="average")])
+def test_one_loss_twice_is_refused_and_so_are_losses_that_share_what_they_learn(kind):
+    loss, other = kind(3, 2), CenterLoss(3, 2)
+    sentence = (
+        r"^JointLoss: no two losses may share what they learn; auxiliary\[0\] and auxiliary\[2\] share centers\. B"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        JointLoss([loss, other, loss], [0.1, 0.1, 0.1])
+    twin = SigmaSquaredRLoss(3, 2)
+    twin.centers = other.centers
+    with pytest.raises(ValueError, match=sentence):
+        JointLoss([twin, loss, other], [0.1, 0.1, 0.1])
+
+
+def test_a_loss_that_learns_nothing_may_serve_two_layers_and_what_rests_may_be_shared():
+    once = SoftNearestNeighborLoss()
+    assert JointLoss([once, once], [0.1, 0.1]).param_groups(lr=0.1) == []
+    first, second = CenterLoss(3, 2), CenterLoss(3, 2)
+    second.centers = first.centers.requires_grad_(False)
+    assert len(JointLoss([first, second], [0.1, 0.1]).auxiliaries) == 2

@@ -46,6 +46,9 @@ MUTATIONS = [
     ),
     *of(
         "data/names.py",
+        ("a worker's traceback in a sentence", 'if is_of_a_worker else sentence', "if False else sentence"),
+        ("the first error of a chain", 'sentence.rpartition(own)[2]', 'sentence.partition("Error: ")[2]'),
+        ("an end of line in a sentence", '[2].rstrip("\\n") if', "[2] if"),
         ("names that begin with a dot", 'r"\\..*"  #', 'r"\\.\\..*"  #'),
         ("system names in capitals", "name.lower() in SYSTEM_NAMES", "name in SYSTEM_NAMES"),
         ("patterns of the system in capitals", "re.IGNORECASE | re.DOTALL", "re.DOTALL"),
@@ -80,6 +83,7 @@ MUTATIONS = [
     ),
     *of(
         "data/formats.py",
+        ("Pillow's own error before ours", 'Repair it or take it out.") from None', 'Repair it or take it out.") from error'),
         ("Ghostscript", '_NOT_READ = {"EPS", ', "_NOT_READ = {"),
         ("whatever a parser raises", "    except Exception as error:  # whatever", "    except OSError as error:  # whatever"),
         ("a plugin's endings", "len(Image.registered_extensions()), len(Image.OPEN))[0]", "0, 0)[0]"),

@@ -28,7 +28,17 @@ MUTATIONS = [
         ("what rests may hold NaN", "or averaged or frozen)", "or averaged)"),
     ),
     *of(
+        "diagnosis/_steps.py",
+        ("a rate of 0 is a step", "and _rate(held[1]) != 0 else None", "else None"),
+        ("the gradient of a step need not be there", "if has_gradient and", "if"),
+        ("no step is a step", "now is not None and before != now", "now is not None"),
+        ("the version of a fused optimizer", 'if not group.get("fused"):', "if True:"),
+        ("the step after a rate of 0", "return before is not None and now", "return now"),
+    ),
+    *of(
         "diagnosis/watch.py",
+        ("a weight of 0 asks for gradients", "if float(weight) == 0 for", "if False for"),
+        ("whoever holds it is asked", "if not all(self._steps.hold(learned[name]) for name in resting):", "if True:"),
         ("an optimizer that holds nothing is fine", "if p.requires_grad and id(p) not in held]", "if p.requires_grad and id(p) in ()]"),
         ("features without a graph pass", 'if self._lasts("graph", False in saw):', 'if self._lasts("graph", False):'),
         ("patience of one", "return self._lasting[what] >= self.patience", "return self._lasting[what] >= 1"),

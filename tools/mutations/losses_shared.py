@@ -14,6 +14,26 @@ MUTATIONS = [
     *of("losses/joint.py", ("a scalar of torch is no label", "return operator.index(", "return None if isinstance(getattr(part, \"ignore_index\", 0), Tensor) else operator.index(")),
     *of("losses/_checks.py", ("too large a label wraps", "indices.dtype == torch.uint64 and readable", "False")),
     *of(
+        "losses/_checks.py",
+        ("negative weights pass", "if not (low >= 0 and math", "if not (math"),
+        ("weights that are not finite pass", "low >= 0 and math.isfinite(high)", "not low < 0"),
+        ("sparse tensors pass", "if tensor.layout != torch.strided:", "if False:"),
+        ("nested tensors pass", "if tensor.is_nested:", "if False:"),
+        ("sparse labels pass", "    check_dense(who, name, indices)\n", ""),
+        ("sparse weights pass", '    check_dense(who, "weights", numbers)\n', ""),
+    ),
+    *of(
+        "losses/_joint_inputs.py",
+        ("losses share centers", "if owner != place and (parameter.requires_grad or", "if owner != place and ("),
+        ("averaged centers are shared", "(parameter.requires_grad or loss is losses[owner])", "parameter.requires_grad"),
+        ("nothing that rests is shared", "(parameter.requires_grad or loss is losses[owner])", "True"),
+    ),
+    *of(
+        "losses/joint.py",
+        ("a joint loss within another", 'if any(isinstance(getattr(loss, "_orig_mod", loss), JointLoss) for', "if any(False for"),
+        ("a compiled joint loss within another", 'getattr(loss, "_orig_mod", loss), JointLoss', "loss, JointLoss"),
+    ),
+    *of(
         "losses/_advice.py",
         ("argmax of several classes", "if readable and not _is_one_hot(labels):", "if False:"),
         ("any row of ones and zeros is one-hot", "and (ones.sum(1) == 1).all()", ""),
@@ -111,7 +131,7 @@ MUTATIONS = [
         "losses/_checks.py",
         ("labels of a device are looked at", "return not hidden and (tensor.device", "return True or (tensor.device"),
         ("logits unrecognised", "if features.shape[1] == num_classes else", "if False else"),
-        ("arrays train nothing, silently", "    if isinstance(value, Tensor):\n        return\n", "    if isinstance(value, Tensor) or is_array(value):\n        return\n"),
+        ("arrays train nothing, silently", "    if isinstance(value, Tensor):\n        check_dense(who, name, value)\n", "    if isinstance(value, Tensor) or is_array(value):\n"),
         ("growth of any length", "if growth.shape != centers.shape[:1]:", "if False:"),
     ),
     *of(

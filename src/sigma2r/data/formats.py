@@ -59,11 +59,11 @@ def opened(source: Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
             yield image
     except RefusedError:
         raise
-    except UnidentifiedImageError as error:
+    except UnidentifiedImageError:
         raise RefusedError(
             f"folder: {name} must be a readable image: Pillow reads no format that begins like it. Repair it or take "
             "it out."
-        ) from error
+        ) from None
     except Exception as error:  # whatever a format's parser stumbles over: struct.error, KeyError, zlib.error, ...
         said = str(error) or type(error).__name__
-        raise RefusedError(f"folder: {name} must be a readable image: {said}. Repair it or take it out.") from error
+        raise RefusedError(f"folder: {name} must be a readable image: {said}. Repair it or take it out.") from None

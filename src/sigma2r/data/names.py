@@ -85,7 +85,19 @@ def check_class_names(names: Iterable[str], where: str) -> None:
 
 
 class RefusedError(ValueError):
-    """A refusal in a sentence of ours, which names the file already: nothing is wrapped around it."""
+    """A refusal in a sentence of ours, which names the file already: nothing is wrapped around it.
+
+    A DataLoader builds an error of a worker anew, with the worker's whole traceback for its text: of that the sentence
+    at its end is kept.
+
+    Args:
+        sentence: What is refused, and the remedy.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        own = f"\n{type(self).__module__}.{type(self).__qualname__}: "
+        is_of_a_worker = sentence.startswith(f"Caught {type(self).__name__} in ")
+        super().__init__(sentence.rpartition(own)[2].rstrip("\n") if is_of_a_worker else sentence)
 
 
 @dataclass

@@ -99,6 +99,10 @@ class Followed:
         self._start = self._last = parameter.detach().clone()
         self.had_gradient = torch.zeros(len(_rows(parameter)), dtype=torch.bool)
         """Which rows ever had one that is not 0, (C,)."""
+        self.looks = 0
+        """In how many observations it should have had a gradient."""
+        self.chances = 0
+        """In how many it could have moved."""
         self.look(parameter)
 
     @torch.no_grad()
@@ -106,9 +110,13 @@ class Followed:
         """Take it in as it is now, with its gradient if there is one."""
         if parameter.shape != self._start.shape:  # classes came or went
             return self.begin(parameter)
+        self.has_gradient = False
+        """Whether it has one now that is not 0."""
         if parameter.grad is not None:
             gradient = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
-            self.had_gradient |= _rows(gradient != 0).any(1).cpu()
+            having = _rows(gradient != 0).any(1).cpu()
+            self.has_gradient = bool(having.any())
+            self.had_gradient |= having
         away = _rows(parameter - self._start).float().norm(dim=1)
         self.drift = float(away.sum())
         """Sum of the distances of its rows from their start."""

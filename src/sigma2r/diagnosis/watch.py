@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sigma2r._values import Count, checked
 from sigma2r.diagnosis._seen import Followed, TrainingCalls, learned_by, said_not_finite
+from sigma2r.diagnosis._steps import Steps
 from sigma2r.diagnosis.figures import Diagnosis, check_batch, counted_rows, figures_of, first_part, seen_by_gates
 from sigma2r.diagnosis.scale import far_from_scale
 from sigma2r.losses import JointLoss
@@ -26,14 +27,15 @@ class Watch:
     """Follows a loss in training, and warns once about each thing that goes wrong.
 
     Call :meth:`observe` every so many steps, after ``backward`` and the optimizer's step and before gradients are
-    cleared; where gradients of several batches are added up, only after the step. It reads values, so each call waits
-    for the device. Between observations hooks note, without waiting, what the loss is called with; a copy of the loss
-    has none, and :meth:`remove` takes them off.
+    cleared. It reads values, so each call waits for the device. Between observations hooks note, without waiting, what
+    the loss is called with; a copy of the loss has none, and :meth:`remove` takes them off.
 
     Args:
         loss: The loss, with or without centers.
         patience: How many observations a thing must last before it is told.
-        optimizer: The one, or all, of the training: then it is told at once if none holds what the loss learns.
+        optimizer: The one, or all, of the training: then it is told at once if none holds what the loss learns, and
+            what they hold need not move before they have stepped, at a learning rate above 0. Without it every
+            observation should come after a step, also where gradients of several batches are added up.
         frozen_features: Features come without a graph on purpose; a :class:`~sigma2r.losses.JointLoss` says so itself.
 
     Warns:
@@ -57,6 +59,7 @@ class Watch:
         self.patience = patience
         self.optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else optimizer
         self.observations = 0
+        self._steps = Steps(self.optimizers)
         self._joint = first_part(loss, JointLoss)
         self.frozen_features = frozen_features or (self._joint is not None and self._joint.frozen_features)
         self._followed = {name: Followed(parameter) for name, parameter in learned_by(self.loss)}
@@ -125,12 +128,16 @@ class Watch:
 
     def _look_at_centers(self) -> dict[str, float]:
         figures = {"drift": 0.0, "step": 0.0, "never_had_gradient": 0.0, "never_moved": 0.0}
-        total = 0
+        total, resting = 0, self._without_weight()
         for name, parameter in learned_by(self.loss):
             followed = self._followed.get(name)
             if followed is None:  # it learns only since
                 followed = self._followed[name] = Followed(parameter)
             followed.look(parameter)
+            if id(parameter) not in resting:
+                followed.looks += 1
+            if id(parameter) not in resting and followed.at_rest.all():
+                followed.chances += self._steps.could_move(name, parameter, has_gradient=followed.has_gradient)
             if name.rpartition(".")[2] != "centers":
                 continue
             total += parameter.shape[0]
@@ -143,6 +150,13 @@ class Watch:
             figures["drift"] /= total
             figures["step"] /= total
         return figures
+
+    def _without_weight(self) -> set[int]:
+        """What is learned by losses whose weight is 0 now, as in the first epochs of a warm-up."""
+        if self._joint is None:
+            return set()
+        pairs = zip(self._joint.auxiliaries, self._joint.weights, strict=True)
+        return {id(parameter) for loss, weight in pairs if float(weight) == 0 for parameter in loss.parameters()}
 
     def _judge_optimizer(self) -> None:
         if self.optimizers is None or self.observations > 1:
@@ -157,31 +171,37 @@ class Watch:
             )
 
     def _judge_centers(self) -> None:
-        if self.observations < self.patience:
-            return
         learned = dict(learned_by(self.loss))
+        followed = {name: each for name, each in self._followed.items() if name in learned}
         centers = {name for name in learned if name.rpartition(".")[2] == "centers"}
-        starved = {n for n in centers if learned[n].requires_grad and not self._followed[n].had_gradient.any()}
+        starved = {n for n in centers if learned[n].requires_grad and not followed[n].had_gradient.any()}
         resting = {
             name
-            for name, followed in self._followed.items()
-            if name in learned
-            and name not in starved
-            and followed.at_rest.all()
-            and (name in centers or followed.had_gradient.any())
+            for name, each in followed.items()
+            if name not in starved
+            and each.chances >= self.patience
+            and each.at_rest.all()
+            and (name in centers or each.had_gradient.any())
         }
+        starved = {name for name in starved if followed[name].looks >= self.patience}
         if starved:
             self._tell(
                 "no gradient",
-                f"{_summary(starved, centers)} got no gradient in {self.observations} observations. Is the loss part "
-                "of what backward is called on, and is it observed before gradients are cleared?",
+                f"{_summary(starved, centers)} got no gradient in {min(followed[n].looks for n in starved)} "
+                "observations. Is the loss part of what backward is called on, with a weight that is not 0, and is it "
+                "observed before gradients are cleared?",
             )
         if resting:
+            remedy = "The optimizer holds them and has stepped: is the step too small for their dtype?"
+            if not all(self._steps.hold(learned[name]) for name in resting):
+                remedy = (
+                    "Are they in the optimizer? Add loss.param_groups(lr=...). Those that are averaged move while the "
+                    "loss is in training mode."
+                )
             self._tell(
                 "rest",
-                f"{_summary(resting, centers)} never moved in {self.observations} observations. Are they in the "
-                "optimizer? Add loss.param_groups(lr=...). Those that are averaged move while the loss is in training "
-                "mode.",
+                f"{_summary(resting, centers)} never moved in {min(followed[n].chances for n in resting)} "
+                f"observations. {remedy}",
             )
 
     def _judge_graph(self) -> None:

@@ -1,10 +1,11 @@
 """What every loss asks of its inputs, so that all messages agree.
 
-Shapes and dtypes are always checked: that is free. Values (is each label a class?) are checked where reading
-them costs nothing, on the CPU; on an accelerator only inside :func:`check_values`, because there each look
-waits for the device. Compiled code never looks at values, nor does code under ``torch.func``.
+Shapes and dtypes are always checked: that is free. Values (is each label a class, each weight at least 0?) are checked
+where reading them costs nothing, on the CPU; on an accelerator only inside :func:`check_values`, because there each
+look waits for the device. Compiled code never looks at values, nor does code under ``torch.func``.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,6 +33,7 @@ __all__ = [
     "check_centers",
     "check_choice",
     "check_count",
+    "check_dense",
     "check_features",
     "check_flag",
     "check_labels",
@@ -55,9 +57,9 @@ _values_everywhere: ContextVar[bool] = ContextVar("sigma2r_check_values", defaul
 
 @contextmanager
 def check_values() -> Iterator[None]:
-    """Check label values on every device, at the price of a synchronisation with each loss.
+    """Check the values of labels and weights on every device, at the price of a synchronisation with each loss.
 
-    On the CPU the values are always checked. Use this to find a wrong label on a GPU, where it otherwise shows
+    On the CPU they are always checked. Use this to find a wrong label on a GPU, where it otherwise shows
     as a device-side assertion far from its cause.
 
     Example:
@@ -79,12 +81,13 @@ def values_are_readable(tensor: Tensor) -> bool:
 
 
 def check_tensor(who: str, name: str, value: object) -> None:
-    """Refuse what is no tensor: through an array or a list no gradient runs.
+    """Refuse what is no tensor, as through an array or a list no gradient runs, and one that is not dense.
 
     Raises:
         ValueError: As above, with what came.
     """
     if isinstance(value, Tensor):
+        check_dense(who, name, value)
         return
     remedy = one_of_several(value, name)
     if not remedy and (is_array(value) or isinstance(value, (tuple, list))):
@@ -92,6 +95,20 @@ def check_tensor(who: str, name: str, value: object) -> None:
     elif isinstance(value, Mapping) and value:
         remedy = f" Give one of its values, such as {name}[{next(iter(value))!r}]."
     raise ValueError(f"{who}: {name} must be a tensor; got {shown(value)}.{remedy}")
+
+
+def check_dense(who: str, name: str, tensor: Tensor) -> None:
+    """Refuse a tensor that does not hold its values one beside the other, as a sparse or nested one.
+
+    Raises:
+        ValueError: As above.
+    """
+    if tensor.is_nested:
+        raise ValueError(
+            f"{who}: {name} must be a dense tensor; got a nested one. Its parts in one: torch.cat({name}.unbind())."
+        )
+    if tensor.layout != torch.strided:
+        raise ValueError(f"{who}: {name} must be a dense tensor; got {tensor.layout}. Did you mean {name}.to_dense()?")
 
 
 def check_order(who: str, **given: Any) -> None:
@@ -223,6 +240,7 @@ def class_indices(who: str, name: str, labels: Any, num_samples: int, num_classe
         ValueError: As above.
     """
     indices = as_tensor(who, name, labels)
+    check_dense(who, name, indices)
     spelled, readable = spelled_as_tensor(name, labels), values_are_readable(indices)
     if indices.shape != (num_samples,):
         raise ValueError(
@@ -241,18 +259,27 @@ def class_indices(who: str, name: str, labels: Any, num_samples: int, num_classe
 
 
 def check_weights(who: str, features: Tensor, weights: Any, num_classes: int | None = None) -> Tensor:
-    """Refuse weights that are not one number per sample; return them as a tensor.
+    """Refuse weights that are not one number per sample, finite and at least 0; return them as a tensor.
 
     Raises:
-        ValueError: As above.
+        ValueError: As above; what they hold is looked at where :func:`values_are_readable`.
     """
     numbers = as_tensor(who, "weights", weights)
+    check_dense(who, "weights", numbers)
     if numbers.shape != features.shape[:1] or numbers.is_complex() or numbers.dtype == torch.bool:
         of_classes = " Weights of classes? Then weights[labels]." if numbers.shape == (num_classes,) else ""
         raise ValueError(
             f"{who}: weights must hold one number per row of features, shape ({features.shape[0]},); got shape "
             f"{tuple(numbers.shape)} and {numbers.dtype}.{of_classes}"
         )
+    if numbers.numel() and values_are_readable(numbers):
+        low, high = (float(end) for end in numbers.detach().aminmax())
+        if not (low >= 0 and math.isfinite(high)):
+            known = math.isfinite(low) and math.isfinite(high)
+            got = f"values from {low:.4g} to {high:.4g}" if known else "NaN or infinite values"
+            raise ValueError(
+                f"{who}: weights must be finite and at least 0; got {got}. A row that is not to count has weight 0."
+            )
     return numbers
 
 

@@ -47,6 +47,23 @@ def losses_of(auxiliary: Any) -> list[nn.Module]:
     return losses
 
 
+def check_apart(losses: Sequence[nn.Module]) -> None:
+    """Refuse losses that share what they learn: no optimizer takes a parameter in two groups.
+
+    Raises:
+        ValueError: Naming the first that is shared.
+    """
+    owners: dict[int, int] = {}
+    for place, loss in enumerate(losses):
+        for name, parameter in loss.named_parameters():
+            owner = owners.setdefault(id(parameter), place)
+            if owner != place and (parameter.requires_grad or loss is losses[owner]):
+                raise ValueError(
+                    f"{WHO}: no two losses may share what they learn; auxiliary[{owner}] and auxiliary[{place}] share "
+                    f"{name}. Build a loss for each."
+                )
+
+
 def weights_of(weight: Any) -> list[Any]:
     """One weight or several as a list."""
     if getattr(weight, "ndim", None) == 1 and hasattr(weight, "tolist"):

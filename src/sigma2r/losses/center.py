@@ -115,7 +115,7 @@ def average_step(
         Shape ``(C, D)``, float32 or wider: exactly 0 for a class that is not in the batch.
 
     Raises:
-        ValueError: If there is not one weight for each sample, or one is negative.
+        ValueError: If there is not one weight for each sample, or one is negative or not finite.
 
     Source: "A Discriminative Feature Learning Approach for Deep Face Recognition", ECCV 2016, eq. 4.
     """
@@ -156,11 +156,6 @@ def _shares(who: str, features: Tensor, weights: Any, offset: Tensor) -> Tensor 
     if weights is None:
         return None
     numbers = check_weights(who, features, weights)
-    if values_are_readable(numbers) and numbers.numel() and numbers.min() < 0:
-        raise ValueError(
-            f"{who}: weights must be at least 0 where centers move by the average; got {float(numbers.min()):.4g}. A "
-            "row that is to move nothing has weight 0."
-        )
     return numbers.detach().to(offset).clamp_min(0)
 
 

@@ -19,6 +19,7 @@ from sigma2r._values import Natural, checked, converted
 from sigma2r.losses._batch import IGNORE_INDEX
 from sigma2r.losses._checks import check_weights, values_are_readable
 from sigma2r.losses._joint_inputs import (
+    check_apart,
     check_labels_given,
     check_logits,
     check_order,
@@ -80,8 +81,9 @@ class JointLoss(nn.Module):
             on them then move their centers alone. Default: that is refused, as in training it is an accident.
 
     Raises:
-        ValueError: If a loss is no module, a weight is negative (and the loss is not to be raised) or not finite, there
-            are not as many weights as losses, or the losses do not all ignore the same label.
+        ValueError: If a loss is no module or another joint loss, two losses share what they learn, a weight is negative
+            (and the loss is not to be raised) or not finite, there are not as many weights as losses, or the losses do
+            not all ignore the same label.
 
     Example:
         >>> import torch
@@ -110,6 +112,12 @@ class JointLoss(nn.Module):
                 f"JointLoss: there must be at least one auxiliary loss, and a weight for each; got {len(losses)} and "
                 f"{len(weights)}."
             )
+        if any(isinstance(getattr(loss, "_orig_mod", loss), JointLoss) for loss in losses):
+            raise ValueError(
+                "JointLoss: auxiliary must be a loss that is called with features and labels; got a JointLoss, which "
+                "wants logits too. Give its losses in a list, and a weight for each."
+            )
+        check_apart(losses)
         self.auxiliaries = nn.ModuleList(losses)
         self.schedules = weights
         self.ignore_index = _common_ignore_index(losses, ignore_index)

@@ -48,7 +48,8 @@ class BalancedBatchSampler(BatchSampler):
         labels: Class of each sample of the data set that the loader reads, shape ``(N,)``: integers, which need not
             be contiguous, as a tensor, an array, a column of pandas or polars (by position) or a sequence; or that
             data set itself, if it is a ``Subset``, ``ConcatDataset`` or ``TensorDataset`` (its last tensor) or has
-            ``targets`` or ``labels``.
+            ``targets`` or ``labels``. These are taken as they are, before any ``target_transform``: where that makes
+            other classes, give the labels that come out of it.
         batch_size: B.
         seed: Decides the order, together with the epoch.
         generator: Draws the seed instead, once.

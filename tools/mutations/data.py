@@ -18,6 +18,7 @@ MUTATIONS = [
         ("rotated by half", "math.radians(augmentation.rotation)", "math.radians(augmentation.rotation / 2)"),
         ("never rotated", "if augmentation.rotation > 0:", "if augmentation.rotation > 180:"),
         ("shifts that are the same each time", "torch.randint(-most, most + 1, (count,), generator=generator)", "torch.randint(-most, most + 1, (count,), generator=torch.Generator().manual_seed(0))"),
+        ("one setting switches the others off", "return replace(self, **values)", "return Augmentation(**values)"),
         ("a flip that is not said", 'warned.append(f"--augmentation.{name} 0")', "pass"),
     ),
     *of(

@@ -35,6 +35,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/build.py",
+        ("images moved out whole", "if run.augmentation.crop >= side:", "if run.augmentation.crop > side:"),
         ("a loss is not tried", "        try_own_loss(run.loss, num_classes, feature_dim, options)\n", "        pass\n"),
         ("normalisation fitted to validation images too", "Preprocess.fitted_to(training.data, training.indices)", "Preprocess.fitted_to(training.data, torch.arange(len(training.data)))"),
         ("one start for all first weights", "torch.manual_seed(run.init_seed)", "torch.manual_seed(0)"),

@@ -13,6 +13,8 @@ MUTATIONS = [
     ),
     *of(
         "studies/run.py",
+        ("an augmentation without its data set", 'default_augmentation(str(values.get("dataset", _DEFAULTS["dataset"])))', "Augmentation()"),
+        ("the last of two options in brackets", "if key.strip() in options:", "if key in options:"),
         ("all first weights are one run", "if v != _DEFAULTS[k]}", 'if v != _DEFAULTS[k] and k != "init_seed"}'),
         ("cross-entropy has a weight", "self._set(loss_weight=0.0)", "pass"),
         ("a weight as Python reads it", 'converted("Run", "loss_weight", float, weight, from_text=True)', 'converted("Run", "loss_weight", float, float(weight))'),

@@ -264,6 +264,8 @@ def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"Run: options of a loss are spelled OPTION=VALUE; got {item!r} in {spelled!r}.")
+        if key.strip() in options:
+            raise ValueError(f"Run: an option of a loss must stand once; {key.strip()!r} stands twice in {spelled!r}.")
         options[key.strip()] = value.strip()
     try:
         taken = None if weight is None else converted("Run", "loss_weight", float, weight, from_text=True)

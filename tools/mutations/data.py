@@ -81,6 +81,7 @@ MUTATIONS = [
     ),
     *of(
         "data/formats.py",
+        ("photographs of two views", '_READ_AS = {"MPO": "JPEG"}', "_READ_AS: dict[str, str] = {}"),
         ("Ghostscript", '_NOT_READ = {"EPS", ', "_NOT_READ = {"),
         ("whatever a parser raises", "    except Exception as error:  # whatever", "    except OSError as error:  # whatever"),
         ("a plugin's endings", "len(Image.registered_extensions()), len(Image.OPEN))[0]", "0, 0)[0]"),
@@ -89,6 +90,7 @@ MUTATIONS = [
     *of(
         "data/pixels.py",
         ("signed values as unsigned", "    _refuse_misread(image, name)\n", ""),
+        ("two views that nobody mentions", '"GIF", "MPO", "PNG"', '"GIF", "PNG"'),
         ("FITS without a sign", '_OF_UNKNOWN_SIGN = ("FITS", ', "_OF_UNKNOWN_SIGN = ("),
         ("32 bits with a sign always", "if unsigned else values", "if False else values"),
         ("a key of 16 bits", "tuple(value >> 8 for value in key)", "key"),

@@ -323,8 +323,8 @@ def test_gray_is_what_has_no_colours(image, gray):
 def test_frames_after_the_first_are_noticed_and_the_first_is_used(tmp_path):
     frames = [Image.new("L", (8, 8), value) for value in (200, 100, 50)]
     kinds = {"gif": "GIF", "tiff": "TIFF", "png": "PNG", "webp": "WEBP", "mpo": "MPO", "jpg": "MPO", "bmp": "MPO"}
-    for ending, kind in kinds.items():
-        path = tmp_path / f"many.{ending}"
+    for suffix, kind in kinds.items():
+        path = tmp_path / f"many.{suffix}"
         frames[0].save(path, kind, save_all=True, append_images=frames[1:], lossless=True)
         with opened(path, "x") as image:
             assert has_more_frames(image)

@@ -19,7 +19,7 @@ _READ_AS = {"MPO": "JPEG"}  # formats with endings of their own that open as ano
 
 
 def image_endings() -> dict[str, str]:
-    """Each ending that Pillow registers, with its dot, of an image that it reads itself; and the format to open it as."""
+    """Each ending that Pillow registers, with its dot, of an image that it reads itself; and as what it opens it."""
     from PIL import Image
 
     return _registered(len(Image.registered_extensions()), len(Image.OPEN))[0]

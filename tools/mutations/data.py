@@ -59,7 +59,7 @@ MUTATIONS = [
         ("three names of classes", "_EXAMPLES_BESIDE if for_a_class else _EXAMPLES", "_EXAMPLES"),
         ("a class among the files of the system", "_BESIDE * for_a_class + reason", "reason"),
         ("endings in capitals", "return name[dot:].lower()", "return name[dot:]"),
-        ("a name of bytes", "name.encode()", "pass"),
+        ("a name of bytes", "if not is_whole(name):", "if False:"),
     ),
     *of(
         "data/tree.py",
@@ -210,6 +210,7 @@ MUTATIONS = [
         "data/own.py",
         ("labels beyond the classes", "if least < 0 or most >= len(data.class_names):", "if least < 0 or most > len(data.class_names):"),
         ("images of any dtype", "value.ndim == ndim and value.dtype == dtype", "value.ndim == ndim"),
+        ("halves of characters in a name", "isinstance(name, str) and is_whole(name)", "isinstance(name, str)"),
         ("images that are not square", "or images.shape[2] != images.shape[3]:", "or False:"),
         ("whatever a function returns", "if not isinstance(data, (ImageData, FolderImages)):", "if data is None:"),
         ("a split without images", " or not len(labels):", ":"),

@@ -67,6 +67,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/train.py",
+        ("a record for any device", "    find_device(where.device)  # also", "    # also"),
         ("trained again and again", "        if record is not None:\n            refuse", "        if False:\n            refuse"),
         ("another run is overwritten", "if there.run_id == wanted.run_id:", "if True:"),
         ("files of a user are no obstacle", "if not (out / RUN_FILE).exists() and any(", "if False and any("),
@@ -173,6 +174,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/reproduce.py",
+        ("records for any device", "if isinstance(launcher, LocalLauncher):", "if False:"),
         ("records are looked at from here", "with looking_beside(study.folder):", "with looking_beside(None):"),
         ("tasks are not told beside what", "where, beside=study.folder)", "where)"),
         ("records of other studies do not serve", 'folder.glob("*/*.json")', 'self._folder.glob("*.json")'),
@@ -200,7 +202,8 @@ MUTATIONS = [
     ),
     *of(
         "studies/where.py",
-        ("any device is a CPU", 'raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error', 'return torch.device("cpu")'),
+        ("any device is a CPU", 'raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")', 'return torch.device("cpu")'),
+        ("a device is spelled as one likes", "        _named(self.device)\n", ""),
         ("devices that are not there", 'if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():', "if False:"),
         ("threads stay", "torch.set_num_threads(before)", "pass"),
     ),

@@ -30,5 +30,10 @@ def visible(text: str, keep: str = "") -> str:
     return _UNSEEN.sub(lambda match: match[0] if match[0] in keep else _written_out(match[0]), text)
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is one in UTF-8: it holds no half of a character."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _written_out(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")

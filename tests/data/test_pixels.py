@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from sigma2r.data.formats import image_endings, opened
@@ -322,8 +322,9 @@ def test_gray_is_what_has_no_colours(image, gray):
 
 def test_frames_after_the_first_are_noticed_and_the_first_is_used(tmp_path):
     frames = [Image.new("L", (8, 8), value) for value in (200, 100, 50)]
-    for kind in ("GIF", "TIFF", "PNG", "WEBP"):
-        path = tmp_path / f"many.{kind.lower()}"
+    kinds = {"gif": "GIF", "tiff": "TIFF", "png": "PNG", "webp": "WEBP", "mpo": "MPO", "jpg": "MPO", "bmp": "MPO"}
+    for suffix, kind in kinds.items():
+        path = tmp_path / f"many.{suffix}"
         frames[0].save(path, kind, save_all=True, append_images=frames[1:], lossless=True)
         with opened(path, "x") as image:
             assert has_more_frames(image)
@@ -338,6 +339,16 @@ def test_every_ending_that_pillow_registers_for_pixels_counts():
     assert {".jfif", ".jpe", ".avif", ".png", ".tif", ".webp", ".ppm", ".jp2", ".dib", ".apng"} <= set(known)
     assert not {".eps", ".ps", ".pdf", ".h5", ".mpg", ".wmf", ".txt"} & set(known)
     assert len(known) > 50
+
+
+def test_no_ending_is_left_out_of_which_pillow_reads_what_it_writes():
+    left_out = {kind for suffix, kind in Image.registered_extensions().items() if suffix not in image_endings()}
+    assert {"PDF", "PALM", "EPS"} <= left_out
+    for kind in sorted((left_out & Image.SAVE.keys()) - {"EPS", "BUFR", "GRIB", "HDF5", "WMF"}):  # not by itself
+        content = io.BytesIO()
+        Image.new("1", (8, 8)).save(content, kind)
+        with pytest.raises(UnidentifiedImageError):
+            Image.open(content)
 
 
 def test_a_format_that_a_plugin_registers_counts_from_then_on(monkeypatch):

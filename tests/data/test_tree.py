@@ -423,6 +423,17 @@ def test_pages_of_any_image_are_said(tmp_path, place):
     assert f"several frames or pages, of which the first is used: {place}.png" in told
 
 
+@pytest.mark.parametrize("name", ["0.jpg", "0.MPO", "0.jpeg"])
+def test_a_photograph_with_another_behind_it_counts_and_is_said(tmp_path, name):
+    root = write_images(tmp_path, mode="L")
+    (root / "train/dog/0.png").unlink()
+    pages = [Image.new("L", (8, 8), value) for value in (9, 200)]
+    pages[0].save(root / "train/dog" / name, "MPO", save_all=True, append_images=pages[1:])
+    with pytest.warns(UserWarning, match=rf"pages, of which the first is used: train/dog/{name}\.") as told:
+        assert loaded(root).images[3].unique().tolist() == [9]
+    assert len(told) == 1
+
+
 def test_pages_after_the_first_are_said(tmp_path):
     root = write_images(tmp_path, mode="L")
     pages = [Image.new("L", (8, 8), value) for value in (9, 200)]

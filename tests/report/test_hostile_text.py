@@ -156,7 +156,8 @@ def test_plain_letters_stand_for_those_that_an_encoding_lacks():
 @pytest.fixture
 def folder(tmp_path):
     for seed in range(2):
-        make_record("center@0.4", seed, names=("a\x1b", "caf\udce9", "猫")).write(tmp_path / f"records/{seed}.json")
+        record = make_record("center@0.4", seed, names=("a\x1b", "caf\u202e", "猫"), dataset="folder:caf\udce9")
+        record.write(tmp_path / f"records/{seed}.json")
     return tmp_path
 
 

@@ -204,8 +204,12 @@ def test_an_epoch_that_is_no_whole_number_is_refused(epoch):
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({}, "seed must be a whole number of at least 0; got None"),
-        ({"seed": 1}, "epoch must be a whole number of at least 0; got None"),
+        ({}, r"state must be what state_dict\(\) gives; it lacks seed and epoch"),
+        ({"seed": 1}, r"state must be what state_dict\(\) gives; it lacks epoch"),
+        ({"batch": 1, "epoch": 1}, r"state must be what state_dict\(\) gives; it lacks seed"),
+        ({"seed": None, "epoch": 0}, "seed must be a whole number of at least 0; got None"),
+        ({"seed": 1, "epoch": True}, "epoch must be a whole number of at least 0; got True"),
+        ({"seed": 1, "epoch": 0, "batch": False}, "batch must be a whole number of at least 0; got False"),
         ({"seed": 1, "epoch": "2"}, "epoch must be a whole number of at least 0; got '2'"),
         ({"seed": 1, "epoch": 2, "batch": 5}, r"batch must lie below the 5 batches .* got 5. Is this the state of a"),
     ],
@@ -225,6 +229,9 @@ def test_batches_done_that_no_order_has_are_refused():
         sampler.state_dict(batches_done=6)
     with pytest.raises(ValueError, match=r"batches_done must be at least 0; got -1"):
         sampler.state_dict(batches_done=-1)
+    for value in (True, False, "1", 1.5):
+        with pytest.raises(ValueError, match=rf"batches_done must be a whole number of at least 0; got {value!r}"):
+            sampler.state_dict(batches_done=value)
 
 
 @pytest.mark.parametrize("state", [None, [1], "a"])

@@ -83,7 +83,7 @@ def test_train_leaves_a_record_and_prints_its_table(tiny, tmp_path, capsys):
     assert "center@0.1" in out
     record = json.loads((tmp_path / "run/record.json").read_text())
     assert record["run"]["loss_weight"] == 0.1
-    assert record["run"]["augmentation"] == {"crop": 1, "rotation": 0.0, "horizontal_flip": 0.0, "vertical_flip": 0.0}
+    assert record["run"]["augmentation"] == {"crop": 1, "rotation": 10.0, "horizontal_flip": 0.0, "vertical_flip": 0.0}
     assert len(record["history"]) == 2
 
 

@@ -266,7 +266,7 @@ def test_a_number_beyond_all_numbers_is_none(tmp_path, field, text):
 def test_a_number_that_reading_would_change_is_refused(tmp_path, text):
     path = written(tmp_path, lambda values: None)
     path.write_text(path.read_text().replace('"accuracy": 0.9,', f'"accuracy": {text},', 1))
-    with pytest.raises(DamagedFileError, match=rf"record.json must hold JSON: {text} is no number that 64 bits hold"):
+    with pytest.raises(DamagedFileError, match=rf"record.json must hold JSON; {text} is no number that 64 bits hold"):
         Record.read(path)
     for zero in ("0.0", "0e-999", "-0.0"):
         assert json.loads(zero) == read_json(at_zero(tmp_path, zero)) == 0
@@ -281,7 +281,7 @@ def at_zero(folder, text):
 def test_a_part_that_is_there_twice_is_refused(tmp_path):
     path = written(tmp_path, lambda values: None)
     path.write_text(path.read_text()[:-1] + ', "diverged": "no"}')
-    with pytest.raises(DamagedFileError, match="must hold JSON: 'diverged' is there twice"):
+    with pytest.raises(DamagedFileError, match="must hold JSON; 'diverged' is there twice"):
         Record.read(path)
 
 
@@ -317,24 +317,64 @@ def test_what_is_no_record_is_refused_and_named(tmp_path, change):
     [
         ('{"schema": NaN}', "NaN is no number of JSON"),
         ('{"schema": 1, "run_id": "a", "seconds": Infinity}', "Infinity is no number"),
-        ("[" * 100_000, "nested too deeply|must hold JSON"),
+        ("[" * 100_000, "it is nested too deeply|it ends too early"),
+        ("1" * 5000, r"must hold JSON; 111111111111\.\.\. of 5,000 signs is no number that 64 bits hold"),
+        ("-9223372036854775809", "must hold JSON; -9223372036854775809 is no number that 64 bits hold"),
+        ('{"a": 1, "a": 1}', "'a' is there twice"),
+        ('{"a": 1]', "what stands in line 1, column 8 is none"),
+        ("{}\n{}", "what stands in line 2, column 1 is none"),
+        ("a page", "what stands in line 1, column 1 is none"),
+        ('["a\nb"]', "what stands in line 1, column 4 is none"),
         ('{"schema": true}', "has schema True"),
         ('{"schema": "1"}', "has schema 1"),
-        ("", "must hold JSON"),
-        ("\ufeff{}", "must hold JSON"),
+        ("\ufeff\ufeff{}", "what stands in line 1, column 1 is none"),
+        ("\ufeff{}", "must hold a record with a schema number"),
     ],
-    ids=["nan", "infinity", "deep", "schema true", "schema text", "empty", "byte order mark"],
+    ids=lambda value: value[:20],
 )
 def test_what_is_no_json_is_refused_and_named(tmp_path, text, message):
     (tmp_path / "record.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message) as refused:
         Record.read(tmp_path / "record.json")
     assert str(tmp_path / "record.json") in str(refused.value)
+    assert text.startswith("[[") or "cut off" not in str(refused.value)
+    assert not any(word in str(refused.value) for word in ("char ", "BOM", "set_int", "Expecting", "codec"))
+
+
+def test_a_text_that_ends_anywhere_was_perhaps_cut_off(tmp_path):
+    values = {"a": [True, False, None, -1, 2.5, 1e-7, 1e30], "\xe9\n": {"\\": "\U0001f600", "b": []}}
+    text = json.dumps(values)
+    path = tmp_path / "record.json"
+    for end in range(len(text)):
+        path.write_text(text[:end])
+        with pytest.raises(DamagedFileError, match=r"must hold JSON; it ends too early\. Was it cut off\?"):
+            Record.read(path)
+    path.write_text(text)
+    assert read_json(path) == values
+
+
+def test_a_byte_order_mark_before_a_record_is_passed_over(tmp_path):
+    path = written(tmp_path, lambda values: None)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert Record.read(path) == make_record("sigma2r@0.01")
+
+
+@pytest.mark.parametrize("name", ["\ud800", "cat\udcff"])
+def test_a_class_name_that_no_folder_may_have_is_refused(tmp_path, name):
+    names = json.loads(json.dumps(make_record("sigma2r@0.01").as_dict()))["class_names"]
+    with pytest.raises(DamagedFileError, match="class_names must be a list of texts in UTF-8, at least one; got"):
+        Record.read(written(tmp_path, at("class_names", value=[name, *names[1:]])))
+
+    def gone(values):
+        values.update(diverged="in epoch 2", final={}, history=[], counts={}, plane=None, class_names=[name])
+
+    with pytest.raises(DamagedFileError, match=r"class_names\[0\] must be a text in UTF-8; got"):
+        Record.read(written(tmp_path, gone))
 
 
 def test_bytes_that_are_no_text_are_refused_and_named(tmp_path):
     (tmp_path / "record.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DamagedFileError, match=r"record.json must hold JSON"):
+    with pytest.raises(DamagedFileError, match=r"record.json must hold JSON; it is no text in UTF-8\. Move"):
         Record.read(tmp_path / "record.json")
 
 

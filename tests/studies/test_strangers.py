@@ -38,6 +38,9 @@ def tiny(split):
 def numbered(split):
     data = tiny(split)
     return ImageData(data.images, data.labels, (0, 1, 2))
+def halved(split):
+    data = tiny(split)
+    return ImageData(data.images, data.labels, ("a", "b", chr(0xD800)))
 
 class Net(nn.Module):
     def __init__(self, num_classes):
@@ -282,6 +285,7 @@ def test_only_a_loss_that_says_so_is_raised_at_hidden_layers(zoo):
         ({"loss": "zoo.py:Compact@1", "center_init": "class-means"}, r"class-means is for losses with init_centers"),
         ({"model": "zoo.py:Wrong"}, r"feature_dim of the model must be 4, the width of its features; it says 5"),
         ({"dataset": "zoo.py:numbered"}, r"class_names of train must be texts"),
+        ({"dataset": "zoo.py:halved"}, r"class_names of train must be texts in UTF-8, one for each class; got .*ud800"),
         ({"image_size": 16}, r"image_size 16 was asked for, and images have 8 x 8 pixels"),
     ],
     ids=str,

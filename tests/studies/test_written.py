@@ -184,6 +184,48 @@ def test_settings_that_cannot_be_read_are_refused_in_one_line(heard, tmp_path, c
 
 
 @pytest.mark.parametrize(
+    ("flag", "text", "name"),
+    [
+        ("loss_options", "{normalize: true, normalize: false}", "normalize"),
+        ("loss_options", "{a: 1, normalize: true, normalize: true}", "normalize"),
+        ("loss_options", "{a: {b: 1, b: 2}}", "b"),
+        ("augmentation", '{"crop": 1, "crop": 2}', "crop"),
+        ("config", "{lr: 1, lr: 2}", "lr"),
+    ],
+)
+def test_a_mapping_in_a_flag_says_which_name_stands_twice(heard, capsys, flag, text, name):
+    assert cli.main(["train", f"--{flag}", text]) == 2
+    assert capsys.readouterr().err == f"sigma2r: {flag}.{name} must stand once. sigma2r train --help explains.\n"
+
+
+@pytest.mark.parametrize("text", ["[a, b]", "{a: 1", "x.yaml"])
+def test_what_is_no_mapping_is_refused_as_such(heard, capsys, text):
+    assert cli.main(["train", "--loss_options", text]) == 2
+    assert "loss_options must be a mapping, {key: value}; got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+@pytest.mark.parametrize(
+    "content",
+    ["lr: 0.5".encode("utf-16"), b"\x89PNG\r\n\x1a\n\xff", "dataset: folder:\xe9".encode("latin-1"), b"lr: 1\xff"],
+    ids=["utf-16", "an image", "latin-1", "cut"],
+)
+def test_a_file_of_settings_that_is_no_text_is_refused_and_named(heard, tmp_path, capsys, verb, content):
+    path = tmp_path / "run.yaml"
+    path.write_bytes(content)
+    assert cli.main([verb, "--config", str(path)]) == 2
+    told = f"the file of --config must be text in UTF-8; {path} is not. Save it as UTF-8."
+    assert capsys.readouterr().err == f"sigma2r: {told} sigma2r {verb} --help explains.\n"
+    assert heard == []
+
+
+def test_a_byte_order_mark_before_settings_is_passed_over(heard, tmp_path):
+    (tmp_path / "run.yaml").write_text("lr: 0.5\n", encoding="utf-8-sig")
+    assert cli.main(["train", "--config", str(tmp_path / "run.yaml")]) == 0
+    assert verbs.described(heard[0]).lr == 0.5
+
+
+@pytest.mark.parametrize(
     ("losses", "told"),
     [
         ("{a: 1}", "a dict with 'a' and so on"),

@@ -36,6 +36,7 @@ STRANGERS = "tests/studies/test_strangers.py"
 PARTS = "tests/studies/test_parts.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
+AUGMENTATION = "tests/studies/test_augmentation.py"
 WRITTEN = "tests/studies/test_written.py"
 PLACES = "tests/studies/test_places.py"
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
@@ -71,7 +72,8 @@ TESTS = {
     ),
     "data/registry.py": ("tests/data/test_datasets.py", "tests/data/test_tree.py", APART),
     **dict.fromkeys(("data/tree.py", "data/names.py"), ("tests/data", APART)),
-    "data/own.py": OWN[:1],
+    "data/augment.py": ("tests/data", AUGMENTATION),
+    "data/own.py": (*OWN[:1], STRANGERS),
     "diagnosis": DIAGNOSIS,
     "losses": LOSSES,
     "metrics": LOSSES,
@@ -100,19 +102,19 @@ TESTS = {
     **dict.fromkeys(("report/grid.py", "report/document.py"), (*PAGES, "tests/report/test_hostile_text.py")),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
-    "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES),
+    "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py"),
     "studies/apart.py": (APART,),
-    "studies/build.py": (*FITTING[:2], OWN_TRAINING),
+    "studies/build.py": (*FITTING[:2], OWN_TRAINING, AUGMENTATION),
     "studies/trial.py": (OWN_TRAINING, STRANGERS),
     "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN)),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION)),
     "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
     **dict.fromkeys(
-        ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py"),
+        ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py", "studies/_json.py"),
         ("tests/studies/test_record.py",),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
-    "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE),
+    "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE, "tests/studies/test_where.py"),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),

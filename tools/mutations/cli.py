@@ -19,6 +19,8 @@ MUTATIONS = [
         ("values change with their flag", 'name[2:].replace("-", "_") + equals + value', 'name[2:].replace("-", "_") + equals + value.replace("-", "_")'),
         ("Python's names of types", '"tuple": "a list, [value, ...]",', '"tuple": "tuple",'),
         ("unknown parts are not named", 'if unknown := re.search(r"Unexpected keys', 'if unknown := re.fullmatch(r"Unexpected keys'),
+        ("settings that are no text", "except UnicodeDecodeError as error:", "except NotImplementedError as error:"),
+        ("which name stands twice", "(twice := stands_twice(given[1]))", "(twice := None)"),
         ("YAML of its own", '"parser_mode": MODE, ', ""),
     ),
     *of(

@@ -18,6 +18,7 @@ MUTATIONS = [
         ("rotated by half", "math.radians(augmentation.rotation)", "math.radians(augmentation.rotation / 2)"),
         ("never rotated", "if augmentation.rotation > 0:", "if augmentation.rotation > 180:"),
         ("shifts that are the same each time", "torch.randint(-most, most + 1, (count,), generator=generator)", "torch.randint(-most, most + 1, (count,), generator=torch.Generator().manual_seed(0))"),
+        ("one setting switches the others off", "return replace(self, **values)", "return Augmentation(**values)"),
         ("a flip that is not said", 'warned.append(f"--augmentation.{name} 0")', "pass"),
     ),
     *of(
@@ -61,7 +62,7 @@ MUTATIONS = [
         ("three names of classes", "_EXAMPLES_BESIDE if for_a_class else _EXAMPLES", "_EXAMPLES"),
         ("a class among the files of the system", "_BESIDE * for_a_class + reason", "reason"),
         ("endings in capitals", "return name[dot:].lower()", "return name[dot:]"),
-        ("a name of bytes", "name.encode()", "pass"),
+        ("a name of bytes", "if not is_whole(name):", "if False:"),
     ),
     *of(
         "data/tree.py",
@@ -84,6 +85,7 @@ MUTATIONS = [
     *of(
         "data/formats.py",
         ("Pillow's own error before ours", 'Repair it or take it out.") from None', 'Repair it or take it out.") from error'),
+        ("photographs of two views", '_READ_AS = {"MPO": "JPEG"}', "_READ_AS: dict[str, str] = {}"),
         ("Ghostscript", '_NOT_READ = {"EPS", ', "_NOT_READ = {"),
         ("whatever a parser raises", "    except Exception as error:  # whatever", "    except OSError as error:  # whatever"),
         ("a plugin's endings", "len(Image.registered_extensions()), len(Image.OPEN))[0]", "0, 0)[0]"),
@@ -92,6 +94,7 @@ MUTATIONS = [
     *of(
         "data/pixels.py",
         ("signed values as unsigned", "    _refuse_misread(image, name)\n", ""),
+        ("two views that nobody mentions", '"GIF", "MPO", "PNG"', '"GIF", "PNG"'),
         ("FITS without a sign", '_OF_UNKNOWN_SIGN = ("FITS", ', "_OF_UNKNOWN_SIGN = ("),
         ("32 bits with a sign always", "if unsigned else values", "if False else values"),
         ("a key of 16 bits", "tuple(value >> 8 for value in key)", "key"),
@@ -211,6 +214,7 @@ MUTATIONS = [
         "data/own.py",
         ("labels beyond the classes", "if least < 0 or most >= len(data.class_names):", "if least < 0 or most > len(data.class_names):"),
         ("images of any dtype", "value.ndim == ndim and value.dtype == dtype", "value.ndim == ndim"),
+        ("halves of characters in a name", "isinstance(name, str) and is_whole(name)", "isinstance(name, str)"),
         ("images that are not square", "or images.shape[2] != images.shape[3]:", "or False:"),
         ("whatever a function returns", "if not isinstance(data, (ImageData, FolderImages)):", "if data is None:"),
         ("a split without images", " or not len(labels):", ":"),

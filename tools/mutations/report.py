@@ -156,7 +156,7 @@ MUTATIONS = [
         ("options are not read back", "return spelled.run_id == run.run_id", "return True"),
         ("a value that looks like a flag", 'if str(value).startswith("-") else', 'if value == "-" else'),
         ("words are not quoted", "return shlex.quote(word)", "return word"),
-        ("augmentation in part", 'for name, value in values[key].items() for', 'for name, value in values[key].items() if value for'),
+        ("augmentation in part", "if value != usual[key][name]}", "if value}"),
     ),
     *of(
         "report/groups.py",

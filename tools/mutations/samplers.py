@@ -6,6 +6,7 @@ MUTATIONS = [
     *of(
         "samplers/balanced.py",
         ("a state of other data", 'if state.get("samples", samples) != samples:', "if False:"),
+        ("what is no state at all", 'for name in ("seed", "epoch") if name not in state]', 'for name in ("seed",) if name not in state]'),
         ("each process the same batches", "rows[self.rank :: self.num_replicas]", "rows[:: self.num_replicas]"),
         ("seed and epoch added", "manual_seed(_mix(self.seed, epoch))", "manual_seed(self.seed + epoch)"),
         ("copies that share their orders", "replace(self._orders)", "self._orders"),

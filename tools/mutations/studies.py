@@ -13,6 +13,8 @@ MUTATIONS = [
     ),
     *of(
         "studies/run.py",
+        ("an augmentation without its data set", 'default_augmentation(str(values.get("dataset", _DEFAULTS["dataset"])))', "Augmentation()"),
+        ("the last of two options in brackets", "if key.strip() in options:", "if key in options:"),
         ("all first weights are one run", "if v != _DEFAULTS[k]}", 'if v != _DEFAULTS[k] and k != "init_seed"}'),
         ("cross-entropy has a weight", "self._set(loss_weight=0.0)", "pass"),
         ("a weight as Python reads it", 'converted("Run", "loss_weight", float, weight, from_text=True)', 'converted("Run", "loss_weight", float, float(weight))'),
@@ -35,6 +37,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/build.py",
+        ("images moved out whole", "if run.augmentation.crop >= side:", "if run.augmentation.crop > side:"),
         ("a loss is not tried", "        try_own_loss(run.loss, num_classes, feature_dim, options)\n", "        pass\n"),
         ("normalisation fitted to validation images too", "Preprocess.fitted_to(training.data, training.indices)", "Preprocess.fitted_to(training.data, torch.arange(len(training.data)))"),
         ("one start for all first weights", "torch.manual_seed(run.init_seed)", "torch.manual_seed(0)"),
@@ -64,6 +67,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/train.py",
+        ("a record for any device", "    find_device(where.device)  # also", "    # also"),
         ("trained again and again", "        if record is not None:\n            refuse", "        if False:\n            refuse"),
         ("another run is overwritten", "if there.run_id == wanted.run_id:", "if True:"),
         ("files of a user are no obstacle", "if not (out / RUN_FILE).exists() and any(", "if False and any("),
@@ -97,15 +101,23 @@ MUTATIONS = [
         ("a schema of tomorrow", 'if type(values["schema"]) is not int or values["schema"] != SCHEMA:', "if False:"),
         ("whatever the figures are", "    obey(record_law(run, num_classes, diverged=", "    assert (record_law(run, num_classes, diverged="),
         ("contradictions pass", "    check_agreement(run, values)\n", ""),
-        ("the last of two parts counts", "    if len(values) < len(pairs):\n", "    if False:\n"),
-        ("numbers of JSON become zero", "if (value == 0 or math.isinf(value)) and", "if False and"),
         ("no folder of records", "    is_folder(folder)\n    below", "    below"),
         ("the baseline last", "run.loss != CROSS_ENTROPY,", "run.loss == CROSS_ENTROPY,"),
-        ("NaN is JSON", "parse_constant=_refuse_constant", "parse_constant=float"),
         ("three digits", "{value:.7g}", "{value:.3g}"),
     ),
     *of(
+        "studies/_json.py",
+        ("the last of two parts counts", "    if len(values) < len(pairs):\n", "    if False:\n"),
+        ("numbers of JSON become zero", "if (value == 0 or math.isinf(value)) and", "if False and"),
+        ("NaN is JSON", "parse_constant=_refuse_constant", "parse_constant=float"),
+        ("whole numbers of any length", "parse_int=_whole, ", ""),
+        ("a mark before all is no JSON", 'content.decode("utf-8-sig")', "content.decode()"),
+        ("whatever is no JSON was cut off", "if _ends_early(text, error):", "if True:"),
+        ("half a word is no end", "any(word.startswith(rest) for word in _ENDS)", "not rest"),
+    ),
+    *of(
         "studies/figures.py",
+        ("halves of characters in a name", "isinstance(value, str) and is_whole(value))", "isinstance(value, str))"),
         ("spreads of other classes", "of_classes = Each(OrNull(_SIZE), num_classes)", "of_classes = Each(OrNull(_SIZE))"),
         ("points of any dimension", "len(value) == 2 and", ""),
         ("test images are not needed", '"final": Parts(dict.fromkeys(splits, figures)),', '"final": Parts({}, dict.fromkeys(splits, figures)),'),
@@ -116,7 +128,7 @@ MUTATIONS = [
         ("another run's name", '"run_id": exactly(run.run_id),', '"run_id": TEXT,'),
         ("diverged with figures", '"history": _EMPTY, "final": _EMPTY,', '"history": Each(TEXT), "final": Parts({}, others=Parts({}, others=TEXT)),'),
         ("some day", "datetime.fromisoformat(value) is not None", "True"),
-        ("names in a text", "return isinstance(value, list) and bool(value) and all(map(TEXT.holds, value))", "return bool(value) and all(map(TEXT.holds, value))"),
+        ("names in a text", "return isinstance(value, list) and bool(value) and all(map(_NAME.holds, value))", "return bool(value) and all(map(_NAME.holds, value))"),
     ),
     *of(
         "studies/_laws.py",
@@ -162,6 +174,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/reproduce.py",
+        ("records for any device", "if isinstance(launcher, LocalLauncher):", "if False:"),
         ("records are looked at from here", "with looking_beside(study.folder):", "with looking_beside(None):"),
         ("tasks are not told beside what", "where, beside=study.folder)", "where)"),
         ("records of other studies do not serve", 'folder.glob("*/*.json")', 'self._folder.glob("*.json")'),
@@ -189,7 +202,8 @@ MUTATIONS = [
     ),
     *of(
         "studies/where.py",
-        ("any device is a CPU", 'raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error', 'return torch.device("cpu")'),
+        ("any device is a CPU", 'raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")', 'return torch.device("cpu")'),
+        ("a device is spelled as one likes", "        _named(self.device)\n", ""),
         ("devices that are not there", 'if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():', "if False:"),
         ("threads stay", "torch.set_num_threads(before)", "pass"),
     ),

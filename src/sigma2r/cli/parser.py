@@ -5,9 +5,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from sigma2r.cli.written import MODE, OURS, description, value
+from sigma2r.cli.written import MODE, OURS, description, stands_twice, value
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
 
@@ -23,6 +23,17 @@ class Parser(ArgumentParser):
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, "parser_mode": MODE, **keywords})
+
+    def parse_path(self, path: Any, *args: Any, **keywords: Any) -> Namespace:
+        """Read a file of settings.
+
+        Raises:
+            WrongCallError: If it is no text, or its values are not what this command takes.
+        """
+        try:
+            return super().parse_path(path, *args, **keywords)
+        except UnicodeDecodeError as error:
+            self.error(f"the file of --config must be text in UTF-8; {path} is not. Save it as UTF-8.", error)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Refuse.
@@ -58,6 +69,8 @@ def _in_plain_words(message: str) -> str:
         kinds = [f"one of {literal[1].replace(chr(39), '')}"]
     if nested := re.search(r"NestedArg\(key='([\w.]+)', val=(.*?)\)", told):
         return f"{told.partition(':')[0]}.{nested[1]} does not take {nested[2].strip(chr(39))}"
+    if _KINDS["dict"] in kinds and given and (twice := stands_twice(given[1])):
+        return f"{told.partition(':')[0]}.{twice}"
     if kinds and given:
         return f"{told.partition(':')[0]} must be {' or '.join(kinds)}; got {given[1] or 'nothing'}"
     return told

@@ -4,6 +4,7 @@ The parser has other rules: those of YAML read 010 as 8, 1:30 as 90 and on as tr
 both make 0 of 1e-400. Here a value is what its annotation says, wherever it is written.
 """
 
+import re
 from collections.abc import Callable, Hashable
 from copy import copy
 from dataclasses import fields, is_dataclass, make_dataclass
@@ -129,6 +130,16 @@ def _load(text: str) -> Any:
             problem = f"{OURS[0]}{name} must be a list of texts; got {shown(taken[name])}{OURS[1]}"
             raise yaml.constructor.ConstructorError(problem=problem)
     return taken
+
+
+def stands_twice(text: str) -> str | None:
+    """What our rules say of a mapping in which a name stands twice; None of any other text."""
+    try:
+        yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        ours = re.search(f"{OURS[0]}(.*?){OURS[1]}", str(error))
+        return ours and ours[1]
+    return None
 
 
 set_loader(MODE, _load, (yaml.YAMLError,))

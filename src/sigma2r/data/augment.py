@@ -5,7 +5,7 @@ The paper (section 5.1) names random cropping, random rotation and vertical/hori
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import torch
@@ -40,9 +40,8 @@ class Augmentation:
         for name, wanted in _WANTED.items():
             object.__setattr__(self, name, converted("Augmentation", name, wanted, getattr(self, name)))
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Augmentation":
-        """The settings by their names.
+    def changed(self, values: Mapping[str, Any]) -> "Augmentation":
+        """These settings with some others, by their names.
 
         Raises:
             ValueError: If one is unknown, or makes no sense.
@@ -50,7 +49,7 @@ class Augmentation:
         for name in values:
             if name not in _WANTED:
                 raise unknown("setting of augmentation", str(name), _WANTED)
-        return cls(**values)
+        return replace(self, **values)
 
 
 _PIXELS = Rule("be a whole number of at least 0", lambda value: 0 <= value <= 16384 and value % 1 == 0)

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 # file says; WMF wants Windows; the others are read by nobody, or are no images.
 _NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 
+_READ_AS = {"MPO": "JPEG"}  # formats with endings of their own that open as another, which tells them apart by itself
+
 
 def image_endings() -> dict[str, str]:
-    """Each ending that Pillow registers, with its dot, for a format whose pixels it reads itself; and that format."""
+    """Each ending that Pillow registers, with its dot, of an image that it reads itself; and as what it opens it."""
     from PIL import Image
 
     return _registered(len(Image.registered_extensions()), len(Image.OPEN))[0]
@@ -28,11 +30,8 @@ def _registered(endings: int, formats: int) -> tuple[dict[str, str], list[str]]:
     """The endings, and the formats in the order in which they are tried; the same until a plugin registers more."""
     from PIL import Image
 
-    known = {
-        suffix: name
-        for suffix, name in Image.registered_extensions().items()
-        if name in Image.OPEN and name not in _NOT_READ
-    }
+    registered = {suffix: _READ_AS.get(name, name) for suffix, name in Image.registered_extensions().items()}
+    known = {suffix: name for suffix, name in registered.items() if name in Image.OPEN and name not in _NOT_READ}
     return known, [name for name in Image.ID if name in known.values()]
 
 

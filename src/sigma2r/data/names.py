@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sigma2r._text import visible
+from sigma2r._text import is_whole, visible
 
 # Lower case: capitals do not count.
 SYSTEM_NAMES = frozenset(
@@ -75,13 +75,11 @@ def check_class_names(names: Iterable[str], where: str) -> None:
         ValueError: If one is not UTF-8.
     """
     for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
+        if not is_whole(name):
             raise ValueError(
                 f"folder: names of classes must be UTF-8; {os.fsencode(name)!r} of {shown(where)} is not. Rename it "
                 "(convmv does so for a whole tree)."
-            ) from None
+            )
 
 
 class RefusedError(ValueError):

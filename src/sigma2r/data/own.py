@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sigma2r._call import call_own
 from sigma2r._resolve import resolve
+from sigma2r._text import is_whole
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
 
@@ -59,8 +60,10 @@ def _check(path: str, split: str, data: ImageData) -> None:
             f"{path}: labels of {split} must be an int64 tensor with one class index for each of the "
             f"{images.shape[0]} images, of which there must be some; got {_told(labels)}."
         )
-    if not data.class_names or not all(isinstance(name, str) for name in data.class_names):
-        raise ValueError(f"{path}: class_names of {split} must be texts, one for each class; got {data.class_names!r}.")
+    if not data.class_names or not all(isinstance(name, str) and is_whole(name) for name in data.class_names):
+        raise ValueError(
+            f"{path}: class_names of {split} must be texts in UTF-8, one for each class; got {data.class_names!r}."
+        )
     least, most = int(labels.min()), int(labels.max())
     if least < 0 or most >= len(data.class_names):
         raise ValueError(

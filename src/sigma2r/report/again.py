@@ -122,8 +122,9 @@ def _changed(run: Run) -> list[str]:
     rest = [key for key in values if key not in (*_FIRST, *_OF_A_LOSS, *STARTS)]
     words = []
     for key in (key for key in (*rest, *STARTS) if values[key] != usual[key]):
-        if key == "augmentation":  # what is left out would be 0, whatever the data set has
-            words += [word for name, value in values[key].items() for word in _option(f"{key}.{name}", value)]
+        if key == "augmentation":
+            changed = {name: value for name, value in values[key].items() if value != usual[key][name]}
+            words += [word for name, value in changed.items() for word in _option(f"{key}.{name}", value)]
         else:
             words += _option(key, json.dumps(values[key]) if key == "layers" else values[key])
     return words

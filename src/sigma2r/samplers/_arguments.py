@@ -17,7 +17,9 @@ def whole(who: str, name: str, value: Any, least: int = 1) -> int:
         number = operator.index(number)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool) or number < least:
+    if isinstance(value, bool):
+        number = None
+    if number is None or number < least:
         rule = "at least 0" if number is not None and least == 0 else f"a whole number of at least {least}"
         raise ValueError(f"{who}: {name} must be {rule}; got {value!r}.")
     return number

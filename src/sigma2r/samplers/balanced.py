@@ -197,10 +197,12 @@ class BalancedBatchSampler(BatchSampler):
         """
         if not isinstance(state, Mapping):
             raise ValueError(f"{_WHO}: state must be what state_dict() gives; got a {type(state).__name__}.")
+        if missing := [name for name in ("seed", "epoch") if name not in state]:
+            raise ValueError(f"{_WHO}: state must be what state_dict() gives; it lacks {' and '.join(missing)}.")
         samples = self._by_class.shape[0]
         if state.get("samples", samples) != samples:
             raise ValueError(f"{_WHO}: state is that of a sampler of {state['samples']} samples; this has {samples}.")
-        seed, epoch = (whole(_WHO, name, state.get(name), least=0) for name in ("seed", "epoch"))
+        seed, epoch = (whole(_WHO, name, state[name], least=0) for name in ("seed", "epoch"))
         batch = whole(_WHO, "batch", state.get("batch", 0), least=0)
         if batch >= self.num_batches:
             raise ValueError(

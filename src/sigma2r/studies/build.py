@@ -32,13 +32,18 @@ def build(run: Run, training: Split, sampler: BalancedBatchSampler) -> CompactCl
     preprocess = Preprocess.fitted_to(training.data, training.indices)
     num_classes = len(training.data.class_names)
     channels, side, _ = training.data.image_shape
+    assert run.augmentation is not None
+    if run.augmentation.crop >= side:
+        raise ValueError(
+            f"train: augmentation.crop must be below the {side} pixels of a side, or whole images are moved out; got "
+            f"{run.augmentation.crop}. Try --augmentation.crop {side // 8}."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.init_seed)
         model = build_model(
             run.model, in_channels=channels, image_size=side, num_classes=num_classes, feature_dim=run.feature_dim
         )
         criterion = _criterion(run, num_classes, model.feature_dim, sampler)
-    assert run.augmentation is not None
     return CompactClassifier(
         model,
         criterion,

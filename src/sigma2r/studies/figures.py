@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sigma2r._text import is_whole
 from sigma2r._values import COUNT, FINITE, NOT_NEGATIVE, Rule
 from sigma2r.studies._laws import FINGERPRINT, TEXT, Each, Law, OrNull, Parts, count, exactly, number
 from sigma2r.studies.run import Run
@@ -12,6 +13,7 @@ _FINITE = number(FINITE)
 _SHARE = number(Rule("lie in [0, 1]", lambda value: 0 <= value <= 1))
 _SIZE = number(NOT_NEGATIVE)
 _COUNT = count(COUNT)
+_NAME = Rule("be a text in UTF-8", lambda value: isinstance(value, str) and is_whole(value))
 _NULL = Rule("be null", lambda value: value is None)
 _EMPTY = Rule("be empty, for the run diverged", lambda value: isinstance(value, (list, Mapping)) and not value)
 
@@ -59,7 +61,7 @@ def splits_of(run: Run) -> tuple[str, ...]:
 
 
 def _of_diverged() -> dict[str, Law]:
-    kept: dict[str, Law] = {"class_names": Each(TEXT), "counts": Parts({}, others=count())}
+    kept: dict[str, Law] = {"class_names": Each(_NAME), "counts": Parts({}, others=count())}
     return {**kept, "history": _EMPTY, "final": _EMPTY, "plane": _NULL}
 
 
@@ -67,7 +69,7 @@ def _of_finished(run: Run, num_classes: int) -> dict[str, Law]:
     splits = splits_of(run)
     figures = _of_split(num_classes)
     return {
-        "class_names": Rule("be a list of texts, at least one", _are_texts),
+        "class_names": Rule("be a list of texts in UTF-8, at least one", _are_names),
         "counts": Parts({**dict.fromkeys(splits, _COUNT), "parameters": count()}),
         "history": Each(_of_epoch(figures, num_classes, splits), run.epochs),
         "final": Parts(dict.fromkeys(splits, figures)),
@@ -118,8 +120,8 @@ def _is_point(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(x is None or _FINITE.holds(x) for x in value)
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(TEXT.holds, value))
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_NAME.holds, value))
 
 
 def _is_moment(value: Any) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from sigma2r._files import read_whole, write_whole
-from sigma2r._kinds import REFUSED, read
 from sigma2r._places import is_folder
+from sigma2r.studies._json import NoJsonError, parsed
 from sigma2r.studies._laws import BrokenLawError, obey
 from sigma2r.studies.agreement import check_agreement
 from sigma2r.studies.figures import record_law
@@ -170,34 +170,11 @@ def read_json(path: Path) -> Any:
     """
     content = read_whole(path)
     try:
-        return json.loads(
-            content.decode(), parse_float=_float, parse_constant=_refuse_constant, object_pairs_hook=_each_once
-        )
-    except RecursionError:
-        raise DamagedFileError(f"Record: {path} must hold JSON; it is nested too deeply.") from None
-    except ValueError as error:
+        return parsed(content)
+    except NoJsonError as error:
         raise DamagedFileError(
-            f"Record: {path} must hold JSON: {error}. Was it cut off? Move it away to train that run again."
+            f"Record: {path} must hold JSON; {error} Move it away to train that run again."
         ) from error
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if (value == 0 or math.isinf(value)) and read(float, text, from_text=True) is REFUSED:
-        raise ValueError(f"{text} is no number that 64 bits hold")
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return values
 
 
 def number(value: float) -> float | None:

@@ -17,7 +17,7 @@ from sigma2r.studies.launch import Finished, Launcher, LocalLauncher, Task
 from sigma2r.studies.record import STUDY_FILE, DamagedFileError, Record, write_json
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
-from sigma2r.studies.where import Where
+from sigma2r.studies.where import Where, find_device
 
 RUNS = "runs"
 MOST_ROUNDS = 1000
@@ -52,7 +52,7 @@ def reproduce(
         The study's records, in its order.
 
     Raises:
-        ValueError: If data cannot be used, a folder lies among them, another process trains a run of this study,
+        ValueError: If data or the device cannot be used, a folder lies among them, another process trains a run of this study,
             something else lies in the place of a file or folder, the records of another study do, or parts ask for
             other runs without end.
         OSError: If a folder cannot be written to.
@@ -70,6 +70,8 @@ def _reproduce(
     launcher: Launcher,
     say: Callable[[str], None],
 ) -> list[Record]:
+    if isinstance(launcher, LocalLauncher):  # others train where other devices are
+        find_device(where.device)
     is_folder(out / RUNS)
     refuse_to_keep(study, scale, out, records, where)
     kept = Kept(records or out, study, scale, say)

@@ -58,7 +58,7 @@ class Run:
         loss_lr: Learning rate of the loss's own parameters (centers, growth); decays alike.
         weight_decay: Of the network only; centers and growth have none.
         precision: Lightning's name of the arithmetic; losses compute in float32 all the same.
-        augmentation: Random changes of training images; default: the data set's own.
+        augmentation: Random changes of training images; default, of each that is not given: the data set's own.
         validation_fraction: Share of each class's training images set aside; the best checkpoint is chosen on
             them, and there is none without them.
         measure_every: Accuracy and spread on train and test every so many epochs; 0: after the last alone.
@@ -190,7 +190,9 @@ class Run:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Run":
-        """The description that :meth:`as_dict` wrote.
+        """The description that :meth:`as_dict` wrote, or some of it: what is left out is as usual.
+
+        Settings of the augmentation that are left out are those of the data set.
 
         Raises:
             ValueError: If it is no mapping, a field is unknown, or a value makes no sense.
@@ -202,7 +204,8 @@ class Run:
                 raise unknown("field of a run", str(key), _DEFAULTS)
         augmentation = values.get("augmentation")
         if isinstance(augmentation, Mapping):
-            augmentation = Augmentation.from_dict(augmentation)
+            usual = default_augmentation(str(values.get("dataset", _DEFAULTS["dataset"])))
+            augmentation = usual.changed(augmentation)
         return cls(**{**values, "augmentation": augmentation})
 
 
@@ -261,6 +264,8 @@ def _parts(spelled: str) -> tuple[str, float | None, dict[str, Any]]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"Run: options of a loss are spelled OPTION=VALUE; got {item!r} in {spelled!r}.")
+        if key.strip() in options:
+            raise ValueError(f"Run: an option of a loss must stand once; {key.strip()!r} stands twice in {spelled!r}.")
         options[key.strip()] = value.strip()
     try:
         taken = None if weight is None else converted("Run", "loss_weight", float, weight, from_text=True)

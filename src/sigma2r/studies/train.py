@@ -51,11 +51,12 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
 
     Raises:
         ValueError: If ``out`` belongs to another run or lies among the images, something else lies in the place of one
-            of its files, or the data cannot be used; the folder is then as it was.
+            of its files, or the data or the device cannot be used; the folder is then as it was.
         TrainingDivergedError: If features stop being finite; the last good checkpoint is kept.
         OSError: If the folder cannot be written to.
     """
     where = where or Where()
+    find_device(where.device)  # also where nothing is trained
     refuse_within_data([run], where.data_dir, [out])
     files = Files(out / CHECKPOINTS / "last.ckpt", out / CHECKPOINTS / "best.ckpt", out / LOGS)
     _refuse_foreign(run, out)

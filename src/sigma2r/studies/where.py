@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,11 @@ class Where:
         """Convert what was given, and refuse what makes no sense; whether the device is there is asked where needed.
 
         Raises:
-            ValueError: If a value is of the wrong kind.
+            ValueError: If a value is of the wrong kind, or the device is none.
         """
         for name, kind in _WANTED.items():
             object.__setattr__(self, name, converted("Where", name, kind, getattr(self, name)))
+        _named(self.device)
 
 
 _WANTED: dict[str, Any] = {
@@ -61,17 +62,25 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         return torch.device(next(kind for kind, present in kinds.items() if present))
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.") from error
-    if device.type not in ("cpu", "cuda", "mps") or (device.type != "cuda" and device.index is not None):
-        raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")
+    device = _named(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"train: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError("train: device mps is not there. Try --device auto.")
     return device
+
+
+def _named(name: str) -> torch.device:
+    """The device of that name, there or not; ``auto`` may be the CPU.
+
+    Raises:
+        ValueError: If there is no such device anywhere.
+    """
+    with suppress(RuntimeError):
+        device = torch.device("cpu" if name == "auto" else name)
+        if device.type == "cuda" or (device.type in ("cpu", "mps") and device.index is None):
+            return device
+    raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")
 
 
 def device_name(device: torch.device) -> str:

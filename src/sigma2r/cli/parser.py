@@ -31,9 +31,10 @@ class Parser(ArgumentParser):
             WrongCallError: If it is no text, or its values are not what this command takes.
         """
         try:
-            return super().parse_path(path, *args, **keywords)
+            settings: Namespace = super().parse_path(path, *args, **keywords)
         except UnicodeDecodeError as error:
             self.error(f"the file of --config must be text in UTF-8; {path} is not. Save it as UTF-8.", error)
+        return settings
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Refuse.

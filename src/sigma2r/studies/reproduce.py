@@ -52,9 +52,9 @@ def reproduce(
         The study's records, in its order.
 
     Raises:
-        ValueError: If data or the device cannot be used, a folder lies among them, another process trains a run of this study,
-            something else lies in the place of a file or folder, the records of another study do, or parts ask for
-            other runs without end.
+        ValueError: If data or the device cannot be used, a folder lies among the data, another process trains a run of
+            this study, something else lies in the place of a file or folder, the records of another study do, or parts
+            ask for other runs without end.
         OSError: If a folder cannot be written to.
     """
     with looking_beside(study.folder):

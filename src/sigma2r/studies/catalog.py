@@ -41,7 +41,7 @@ def folders_of_studies(folder: Path) -> list[Path]:
     """The folders within a folder that hold the records of a study: each says of which in a file.
 
     Raises:
-        WrongKindError: If something else lies in the place of such a file.
+        ValueError: If something else lies in the place of such a file.
     """
     below = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [path for path in below if is_file(path / STUDY_FILE)]

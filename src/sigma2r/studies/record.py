@@ -99,14 +99,14 @@ class Record:
             raise DamagedFileError(f"Record: {path} must describe a run; {error}") from error
         kept = {name: value for name, value in values.items() if name not in ("schema", "run")}
         try:
-            check_content(run, kept)
+            _check_content(run, kept)
         except BrokenLawError as error:
             raise DamagedFileError(f"Record: {path} must hold the record of a run; {error}.") from error
         kept |= {name: tuple(kept[name]) for name in ("class_names", "history")}
         return cls(run=run, **{name: value for name, value in kept.items() if name != "run_id"})
 
 
-def check_content(run: Run, values: Mapping[str, Any]) -> None:
+def _check_content(run: Run, values: Mapping[str, Any]) -> None:
     """Refuse what is no record of a run, or contradicts itself.
 
     Args:
@@ -166,7 +166,7 @@ def read_json(path: Path) -> Any:
 
     Raises:
         DamagedFileError: Naming the file, if it is not JSON.
-        WrongKindError: If it is no file.
+        ValueError: If it is no file.
     """
     content = read_whole(path)
     try:

@@ -40,7 +40,7 @@ class Files:
         """Refuse what lies in the place of a file or folder that a training reads or writes.
 
         Raises:
-            WrongKindError: Naming it.
+            ValueError: Naming it.
         """
         for path in (self.last, self.best, self.logs / TENSORBOARD / "hparams.yaml"):
             is_file(path)

@@ -79,7 +79,7 @@ def fit(
         UnusableCheckpointError: If the last checkpoint cannot be gone on from; it is left as it is.
         TrainingDivergedError: If features stop being finite.
         KeyboardInterrupt: If the user stops it; SystemExit with 143 if a signal asks the process to end.
-        WrongKindError: If something else lies in the place of a file; nothing is trained then.
+        ValueError: If something else lies in the place of a file; nothing is trained then.
         OSError: If files cannot be written.
     """
     if files is not None:

@@ -204,7 +204,10 @@ def test_a_module_of_data_that_is_gone_is_told_and_a_function_that_fails_is_refu
                 assert train(run, tmp_path / path.stem, QUIET).as_dict() == first.as_dict()
         else:
             path.write_text(after)
-            with pytest.raises(ValueError, match=r"are others now, which cannot be used: .*FileNotFoundError.*--out"):
+            with (
+                pytest.warns(UserWarning, match=r"the code of failing.py:bars has changed"),
+                pytest.raises(ValueError, match=r"are others now, which cannot be used: .*FileNotFoundError.*--out"),
+            ):
                 train(run, tmp_path / path.stem, QUIET)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sigma2r._arrays import as_tensor, spelled_as_tensor
+from sigma2r._arrays import as_tensor, one_of_several, spelled_as_tensor
 
 
 class Column:
@@ -123,3 +123,29 @@ def test_a_remedy_goes_on_from_an_expression_that_gives_a_tensor():
     for value in (torch.tensor([3, 4]), np.array([3, 4]), [3, 4], Column([3, 4])):
         expression = spelled_as_tensor("labels", value)
         assert eval(expression, {"torch": torch, "labels": value}).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "remedy"),
+    [
+        ([torch.zeros(4), torch.zeros(4)], "features", " One for each sample? Then torch.stack(features)."),
+        ([torch.zeros(1), torch.zeros(1)], "labels", " One for each sample? Then torch.cat(labels)."),
+        ([torch.zeros(1), torch.zeros(1)], "features", " One for each sample? Then torch.stack(features)."),
+        ((torch.zeros(3, 4), torch.zeros(3, 4)), "features", " Does the network return several?"),
+        ((torch.zeros(3, 4), torch.zeros(3, 9)), "features", " Does the network return several?"),
+        ([torch.zeros(3, 4)], "features", ""),
+        ([torch.zeros(4), 1.0], "features", ""),
+        ([], "features", ""),
+    ],
+)
+def test_several_tensors_are_rows_or_outputs(value, name, remedy):
+    told = one_of_several(value, name)
+    assert told.startswith(remedy)
+    assert bool(told) == bool(remedy)
+
+
+def test_tensors_of_one_label_each_are_put_together_as_the_remedy_says():
+    labels = [torch.tensor([0]), torch.tensor([2])]
+    with pytest.raises(ValueError, match=r"Then torch\.cat\(labels\)\.$"):
+        as_tensor("loss", "labels", labels)
+    assert torch.equal(as_tensor("loss", "labels", torch.cat(labels)), torch.tensor([0, 2]))

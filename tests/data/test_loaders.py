@@ -157,6 +157,7 @@ def test_an_image_that_is_refused_is_the_same_sentence_from_a_plain_loader(tmp_p
     harm(root / "train/dog/1.png")
     with pytest.raises(RefusedError, match=r"^folder: .*dog/1.png [^\n]*$") as refused:
         data[5]
+    assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
     sent = ExceptionWrapper(
         (refused.type, refused.value, refused.tb), "in DataLoader worker process 0"

@@ -12,7 +12,7 @@ from sigma2r._call import call_own, parameters_of
 from sigma2r._resolve import is_path, resolve
 from sigma2r.data.own import own_images
 from sigma2r.models import build_model
-from sigma2r.studies.losses import build_loss, check_own_loss
+from sigma2r.studies.losses import build_loss, check_own_loss, own_options
 
 CODE = """
 import torch
@@ -180,3 +180,27 @@ def test_a_loss_that_cannot_be_used_is_refused(here):
     with pytest.raises(ValueError, match=r"unknown option of the loss mine.py:Model 'margin'"):
         check_own_loss("mine.py:Model", {"margin": 1})
     assert isinstance(build_loss("mine.py:Model", 3, 5, {}), nn.Module)
+
+
+def test_a_function_that_is_the_loss_itself_is_told_from_a_class_that_wants_an_option(here):
+    Path("losses.py").write_text(
+        "from torch import nn\n"
+        "def bare(features, labels): return features.sum()\n"
+        "class Wide(nn.Module):\n"
+        "    def __init__(self, width): super().__init__()\n"
+    )
+    with pytest.raises(ValueError, match=r"features, labels is missing\. .* belongs in the forward of a torch"):
+        check_own_loss("losses.py:bare", {})
+    with pytest.raises(ValueError, match=r"width is missing\. Write losses\.py:Wide@WEIGHT\[width=VALUE\]\.$"):
+        check_own_loss("losses.py:Wide", {})
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {1}, object(), b"x", 1j, [[1, {}]]])
+def test_an_option_that_no_file_holds_is_refused(here, value):
+    with pytest.raises(ValueError, match=r"mine\.py:Model: width must be a number as in 12, .* a list of such; got"):
+        own_options("mine.py:Model", {"width": value})
+
+
+def test_options_that_a_file_holds_stay_as_they_are():
+    options = {"a": None, "b": True, "c": [1, 2.5, "x"], "d": "text", "e": -3}
+    assert own_options("mine.py:Model", options) == options

@@ -18,7 +18,6 @@ MUTATIONS = [
         ("all first weights are one run", "if v != _DEFAULTS[k]}", 'if v != _DEFAULTS[k] and k != "init_seed"}'),
         ("cross-entropy has a weight", "self._set(loss_weight=0.0)", "pass"),
         ("a weight as Python reads it", 'converted("Run", "loss_weight", float, weight, from_text=True)', 'converted("Run", "loss_weight", float, float(weight))'),
-        ("a range of pixels in text", '    "pixel_range": tuple[float, ...] | None,\n', ""),
         ("weights that differ late are one", "short if float(short) == self.loss_weight else repr(self.loss_weight)", "short"),
         ("unknown fields are ignored", "            if key not in _DEFAULTS:\n", "            if False:\n"),
         ("how a weight starts is not told", "for key in STARTS if getattr(self, key) != _DEFAULTS[key]}", "for key in ()}"),

@@ -218,7 +218,6 @@ _WANTED: dict[str, Any] = {
     "dataset": str,
     "image_size": Annotated[int, _IMAGE_SIDE] | None,
     "gray": bool | None,
-    "pixel_range": tuple[float, ...] | None,
     "missing_classes": bool,
     "model": str,
     "feature_dim": Count | None,

@@ -15,6 +15,10 @@ from tests.report.conftest import make_record
 LOSSES = ("cross-entropy", "center@0.1", "git@0.1")
 
 
+class StoppedError(Exception):
+    """A training is stopped in its midst."""
+
+
 class Trainer:
     """A launcher that leaves records made by hand, of so many runs in all."""
 
@@ -27,7 +31,7 @@ class Trainer:
             yield Finished(task, replace(make_record(task.run.loss_name), run=task.run))
         self.left -= len(tasks)
         if self.left < 0:
-            raise KeyboardInterrupt
+            raise StoppedError
 
 
 def study(reference, *losses, scales=None) -> Study:

@@ -48,7 +48,7 @@ def study(reference, *losses, scales=None) -> Study:
 def go_on(folder, own, scale="short", most=99) -> list[str]:
     """The runs that are trained."""
     trainer = Trainer(most)
-    with suppress(KeyboardInterrupt):
+    with suppress(StoppedError):
         reproduce(own, scale, folder, launcher=trainer, say=lambda line: None)
     return trainer.trained
 

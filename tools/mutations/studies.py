@@ -180,7 +180,6 @@ MUTATIONS = [
         ("a study among its images", "    refuse_to_keep(study, scale, out, records, where)\n", ""),
         ("images called runs", "[out, out / RUNS, out / study.name]", "[out]"),
         ("records among images", "        refuse_within_data(runs, where.data_dir, [records,", "        refuse_within_data([], where.data_dir, [records,"),
-        ("a folder of a study of another kind", "        is_folder(self._folder)\n", ""),
         ("runs where no folder is", "    is_folder(out / RUNS)\n", ""),
         ("what lies among others' records ends it", "            if path.parent == self._folder:\n                raise\n            return []", "            raise"),
         ("another study takes over", "if not (here <= set().union(*asked) or any(runs <= here for runs in asked)):", "if False:"),

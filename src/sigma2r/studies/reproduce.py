@@ -126,7 +126,6 @@ class Kept:
         self._folder = folder / study.name
         self._say = say
         self.done: dict[str, Record] = {}
-        is_folder(self._folder)
         damaged = []
         for path in sorted(folder.glob("*/*.json")):
             if _RECORD.fullmatch(path.name):  # nothing else is ours to read, or to rename

@@ -97,7 +97,6 @@ class AnyRate(Groups):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(CODE)
     return tmp_path

@@ -136,6 +136,14 @@ def test_what_lies_among_the_records_of_another_study_is_not_ours_to_judge(tiny_
     assert lying_in(tmp_path / "other") == before
 
 
+def report_refused(capsys, folder, record, name, put, wanted, kind):
+    """A report of one record meets what was put in the place of ``name``."""
+    make_record("center@0.1").write(folder / record)
+    put_in_place_of(folder / name, put)
+    words = ["report", folder / "records", "--out", folder / "page"]
+    refused(capsys, words, folder / name, wanted, kind, folder)
+
+
 @pytest.mark.parametrize(("kind", "wanted", "put"), FILES)
 @pytest.mark.parametrize(
     "name",
@@ -145,27 +153,18 @@ def test_what_lies_among_the_records_of_another_study_is_not_ours_to_judge(tiny_
     ],
 )
 def test_a_report_meets_what_lies_in_the_place_of_a_file(tmp_path, capsys, name, kind, wanted, put):
-    make_record("center@0.1").write(tmp_path / "records/b/record.json")
-    put_in_place_of(tmp_path / name, put)
-    words = ["report", tmp_path / "records", "--out", tmp_path / "page"]
-    refused(capsys, words, tmp_path / name, wanted, kind, tmp_path)
+    report_refused(capsys, tmp_path, "records/b/record.json", name, put, wanted, kind)
 
 
 @pytest.mark.parametrize(("kind", "wanted", "put"), FILES)
 def test_a_report_of_flat_records_meets_it_too(tmp_path, capsys, kind, wanted, put):
-    make_record("center@0.1").write(tmp_path / "records/b.json")
-    put_in_place_of(tmp_path / "records/a.json", put)
-    words = ["report", tmp_path / "records", "--out", tmp_path / "page"]
-    refused(capsys, words, tmp_path / "records/a.json", wanted, kind, tmp_path)
+    report_refused(capsys, tmp_path, "records/b.json", "records/a.json", put, wanted, kind)
 
 
 @pytest.mark.parametrize(("kind", "wanted", "put"), FOLDERS)
 @pytest.mark.parametrize("name", ["page", "page/tables", "page/figures"])
 def test_a_report_meets_what_lies_in_the_place_of_a_folder(tmp_path, capsys, name, kind, wanted, put):
-    make_record("center@0.1").write(tmp_path / "records/b/record.json")
-    put_in_place_of(tmp_path / name, put)
-    words = ["report", tmp_path / "records", "--out", tmp_path / "page"]
-    refused(capsys, words, tmp_path / name, wanted, kind, tmp_path)
+    report_refused(capsys, tmp_path, "records/b/record.json", name, put, wanted, kind)
 
 
 @pytest.mark.parametrize(("kind", "wanted", "put"), FOLDERS)

@@ -64,7 +64,6 @@ def path(elsewhere) -> str:
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch) -> Path:
     """The current folder, which has a study of the same name as the one beside it in ``sp ace/in ner``."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
     write(tmp_path / "sp ace/in ner", "study")
     write(tmp_path / "here", "somebody")
     monkeypatch.chdir(tmp_path / "here")

@@ -31,7 +31,6 @@ QUIET = Where(device="cpu", progress=False)
 @pytest.fixture
 def study_file(tmp_path, monkeypatch) -> Path:
     """``study.py`` of the page, in a folder that is the current one."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
     file = tmp_path / "study.py"
@@ -151,7 +150,6 @@ def no_module(): return 3
 
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     Path("broken.py").write_text(BROKEN)
     Path("syntax.py").write_text("def (:\n")

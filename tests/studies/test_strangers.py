@@ -108,14 +108,12 @@ class Taking(Compact):
 @pytest.fixture
 def zoo(tmp_path, monkeypatch):
     """``zoo.py`` in the current folder."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     Path("zoo.py").write_text(ZOO)
     return Run(dataset="zoo.py:tiny", model="zoo.py:Net", loss="center@0.1", epochs=3, batch_size=12)
 
 
 def test_what_stands_beside_a_file_is_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     for name, factor in (("v1", 1.0), ("v2", 1000.0)):
         Path(name).mkdir()

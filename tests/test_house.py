@@ -209,3 +209,21 @@ def test_each_test_of_the_mutations_runs_once_without_a_change():
     assert len(paths) == len(set(paths))
     named = {word for stage in asked for word in stage if word.startswith("tests/")}
     assert all(any(path == each or path.startswith(f"{each}/") for each in paths) for path in named)
+
+
+def test_what_caught_a_mutation_is_kept_until_the_mutation_is_gone(tmp_path):
+    from tools.mutations import Mutation
+    from tools.mutations._memory import Memory
+
+    kept, gone = Mutation("a.py", "a sign", "+", "-"), Mutation("a.py", "a factor", "2", "3")
+    memory = Memory(tmp_path / "caught_by.json")
+    assert memory.test_of(kept) is None
+    memory.learn(gone, "tests/test_a.py::test_factor")
+    memory.learn(kept, "tests/test_a.py::test_sign")
+    later = Memory(tmp_path / "caught_by.json")
+    assert later.test_of(gone) == "tests/test_a.py::test_factor"
+    later.forget_all_but([kept])
+    assert later.test_of(gone) is None
+    later.learn(kept, "tests/test_a.py::test_other")
+    assert Memory(tmp_path / "caught_by.json").test_of(gone) is None
+    assert Memory(tmp_path / "caught_by.json").test_of(kept) == "tests/test_a.py::test_other"

@@ -1,8 +1,8 @@
 """Break each formula in turn and see a test fail: ``python -m tools.mutations [--jobs N] [WORD ...]``.
 
 A mutation is a sign, a factor, a term or a case of an equation, or of what trains, draws and judges, changed in a copy
-of the source. It is caught if the tests fail on that copy, which they must pass without it. Exit code 1 if one
-survives; words choose the mutations whose file or text holds one of them.
+of the source. It is caught if the tests fail on that copy, which they must pass without it; the test that caught it
+the last time runs first. Exit code 1 if one survives; words choose the mutations whose file or text holds one of them.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools.mutations import MUTATIONS, each_once, stages_of
 from tools.mutations._copies import Copies, Trial
+from tools.mutations._memory import Memory
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,16 +26,21 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     mutations = [m for m in MUTATIONS if not chosen.words or any(w in f"{m.file} {m.what}" for w in chosen.words)]
     unchanged = (Trial(None, (words,)) for words in each_once(stages_of(m.file)[-1] for m in mutations))
-    trials = [*unchanged, *(Trial(m, stages_of(m.file)) for m in mutations)]
+    memory = Memory()
+    memory.forget_all_but(MUTATIONS)
+    trials = [*unchanged, *(Trial(m, stages_of(m.file), memory.test_of(m)) for m in mutations)]
     caught = survivors = 0
     with tempfile.TemporaryDirectory() as folder, Copies(Path(folder), chosen.jobs, chosen.limit) as copies:
-        for trial, outcome, seconds in copies.run(trials):
-            if trial.mutation is None:
+        for end in copies.run(trials):
+            mutation = end.trial.mutation
+            if mutation is None:
                 continue
-            caught += outcome != "passed"
-            survivors += outcome == "passed"
-            word = {"passed": "SURVIVED", "failed": "caught  "}.get(outcome, outcome)
-            print(f"{word} {trial.mutation.file}: {trial.mutation.what} ({seconds:.0f} s)", flush=True)
+            caught += end.outcome != "passed"
+            survivors += end.outcome == "passed"
+            if end.test:
+                memory.learn(mutation, end.test)
+            word = {"passed": "SURVIVED", "failed": "caught  "}.get(end.outcome, end.outcome)
+            print(f"{word} {mutation.file}: {mutation.what} ({end.seconds:.0f} s)", flush=True)
     print(f"{caught} of {caught + survivors} mutations caught")
     return int(survivors > 0)
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tools.mutations._mutation import Mutation
 
@@ -22,15 +22,26 @@ _IMPORTED_ONCE = (
     "pytorch_lightning", "pytorch_metric_learning", "jsonargparse", "rich.console", "jinja2", "PIL.Image", "beartype",
     "matplotlib.pyplot", "tensorboard.compat.proto.event_pb2", "jaxtyping", "filelock", "psutil",
 )  # fmt: skip
-_NO_TESTS = 5
+_NOT_FOUND, _NO_TESTS = 4, 5
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A change, or none, and the words for pytest: stage after stage until one fails."""
+    """A change, or none, and the words for pytest: stage after stage until one fails; first a test alone, if named."""
 
     mutation: Mutation | None
     stages: tuple[tuple[str, ...], ...]
+    first: str | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """How a trial ended: "passed", "failed", or "by clock" where the tests hung; its seconds; the test that failed."""
+
+    trial: Trial
+    outcome: str
+    seconds: float
+    test: str | None
 
 
 class Copies:
@@ -59,8 +70,8 @@ class Copies:
         for pid in self._running:
             os.killpg(pid, signal.SIGKILL)
 
-    def run(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, str, float]]:
-        """Each trial as it ends: "passed", "failed", or "by clock" where the tests hung; and its seconds.
+    def run(self, trials: Iterable[Trial]) -> Iterator[End]:
+        """The end of each trial.
 
         Raises:
             RuntimeError: If tests could not be run at all, or fail without a change.
@@ -78,11 +89,12 @@ class Copies:
             source = _source(copy, trial.mutation).read_text(encoding="utf-8")
             self._sources[copy] = source
             self._write(copy, trial.mutation, trial.mutation.apply(source))
+        _caught(copy).unlink(missing_ok=True)
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
             os.setpgid(0, 0)
-            os._exit(_all_stages(copy, trial.stages))
+            os._exit(_all_stages(copy, trial))
         self._running[pid] = (trial, copy, time.monotonic())
 
     def _write(self, copy: Path, mutation: Mutation, source: str) -> None:
@@ -91,7 +103,7 @@ class Copies:
         self._number += 1
         os.utime(path, (self._number, self._number))  # compiled code of another change is of another time
 
-    def _next_end(self) -> tuple[Trial, str, float]:
+    def _next_end(self) -> End:
         while True:
             for pid, (trial, copy, start) in self._running.items():
                 late = time.monotonic() - start > self._limit
@@ -111,12 +123,17 @@ class Copies:
                     self._write(copy, trial.mutation, self._sources.pop(copy))
                 self._free.append(copy)
                 outcome = "by clock" if late else "failed" if code else "passed"
-                return trial, outcome, time.monotonic() - start
+                test = _caught(copy).read_text(encoding="utf-8") if _caught(copy).exists() else None
+                return End(trial, outcome, time.monotonic() - start, test)
             time.sleep(0.02)
 
 
 def _source(root: Path, mutation: Mutation) -> Path:
     return root / "src/sigma2r" / mutation.file
+
+
+def _caught(copy: Path) -> Path:
+    return copy / "caught.txt"
 
 
 def _copied(copy: Path) -> Path:
@@ -126,9 +143,10 @@ def _copied(copy: Path) -> Path:
     return copy
 
 
-def _all_stages(copy: Path, stages: tuple[tuple[str, ...], ...]) -> int:
+def _all_stages(copy: Path, trial: Trial) -> int:
     """The exit code of pytest; 0 only where every stage passes."""
-    for words in stages:
+    first = [("-k", "not compiled", trial.first)] if trial.first else []
+    for words in (*first, *trial.stages):
         pid = os.fork()
         if pid == 0:
             code = 70
@@ -139,7 +157,8 @@ def _all_stages(copy: Path, stages: tuple[tuple[str, ...], ...]) -> int:
             finally:
                 os._exit(code)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if code not in (0, _NO_TESTS):
+        gone = code == _NOT_FOUND and words in first
+        if code not in (0, _NO_TESTS) and not gone:
             return abs(code)
     return 0
 
@@ -158,6 +177,20 @@ def _tests(copy: Path, words: tuple[str, ...]) -> int:
         del sys.modules[name]
     sys.argv = ["pytest", *words]
     quiet = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # plugins are among what is there
-    code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-W", quiet, "-m", "not slow", *words]))
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", quiet, "-m", "not slow"]
+    code = int(pytest.main([*options, *words], plugins=[_Caught(copy)]))
     sys.stdout.flush()
     return code
+
+
+class _Caught:
+    """Keeps the name of the test that failed, without its parameters, or of the file that could not be read."""
+
+    def __init__(self, copy: Path) -> None:
+        self._copy = copy
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            _caught(self._copy).write_text(report.nodeid.partition("[")[0], encoding="utf-8")
+
+    pytest_collectreport = pytest_runtest_logreport

@@ -3,6 +3,7 @@
 Axes: N samples, C classes, D feature dimensions.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
@@ -112,8 +113,8 @@ class Rejector(KeepsDtype):
             labels: Their classes, shape ``(N,)``: for the counts by class in :meth:`describe`. No threshold depends on
                 them.
             score: ``"center-distance"``, ``"mahalanobis"`` or ``"nearest-neighbors"``, fitted to ``reference`` by
-                default settings; ``"max-softmax"`` or ``"energy"``; a :class:`Score` that is fitted; or a loss with
-                centers or :class:`ClassPrototypes`, of which the distance to the centers as they are now is taken.
+                default settings; ``"max-softmax"`` or ``"energy"``; a :class:`Score` that is fitted, which is kept as it
+                is; or a loss with centers or :class:`ClassPrototypes`: the distance to a copy of their centers.
             logits: Of validation images, shape ``(N, C)``, for a score of logits.
             reference: Features and labels, mostly of training images, to which a score given by name is fitted.
             false_rejects: alpha, in (0, 1).
@@ -143,8 +144,7 @@ class Rejector(KeepsDtype):
         if num_images < least_images(alpha):
             raise ValueError(
                 f"{who}: for false_rejects={alpha:g} there must be at least {least_images(alpha)} validation images; "
-                f"got {num_images}. "
-                + (f"Of so few, a threshold rejects one in {num_images + 1} or none." if num_images else "Give some.")
+                f"got {num_images}. Give more, or false_rejects of at least {math.ceil(1e4 / (num_images + 1)) / 1e4:g}."
             )
         if num_bad := int((~says.score.isfinite()).sum()):
             raise ValueError(

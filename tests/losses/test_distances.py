@@ -294,14 +294,16 @@ def test_what_is_wrong_is_told_in_one_sentence():
     broken = CenterLoss(C, D)
     with torch.no_grad():
         broken.centers[1] = torch.inf
-    told = "CenterLoss.predict: centers must be finite; 1 of 3 rows hold NaN or infinite values. Did the training diverge?"
+    told = (
+        "CenterLoss.predict: centers must be finite; 1 of 3 rows hold NaN or infinite values. Did the training diverge?"
+    )
     with pytest.raises(ValueError, match=f"^{told}"):
         broken.predict(torch.zeros(N, D))
-    with pytest.raises(ValueError, match="^CenterLoss.distances: features must have the 4 dimensions of the centers"):
+    with pytest.raises(ValueError, match=r"^CenterLoss.distances: features must have the 4 dimensions of the centers"):
         loss.distances(torch.zeros(N, D + 1))
-    with pytest.raises(ValueError, match="^CenterLoss.predict: features must have the 4 .* Are these the logits?"):
+    with pytest.raises(ValueError, match=r"^CenterLoss.predict: features must have the 4 .* Are these the logits\?"):
         loss.predict(torch.zeros(N, C))
-    with pytest.raises(ValueError, match="^CenterLoss.distances: features must be floating-point"):
+    with pytest.raises(ValueError, match=r"^CenterLoss.distances: features must be floating-point"):
         loss.distances(torch.zeros(N, D, dtype=torch.int64))
 
 

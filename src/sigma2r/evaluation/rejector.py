@@ -113,8 +113,8 @@ class Rejector(KeepsDtype):
             labels: Their classes, shape ``(N,)``: for the counts by class in :meth:`describe`. No threshold depends on
                 them.
             score: ``"center-distance"``, ``"mahalanobis"`` or ``"nearest-neighbors"``, fitted to ``reference`` by
-                default settings; ``"max-softmax"`` or ``"energy"``; a :class:`Score` that is fitted, which is kept as it
-                is; or a loss with centers or :class:`ClassPrototypes`: the distance to a copy of their centers.
+                default settings; ``"max-softmax"`` or ``"energy"``; a :class:`Score` that is fitted, which is kept as
+                it is; or a loss with centers or :class:`ClassPrototypes`: the distance to a copy of their centers.
             logits: Of validation images, shape ``(N, C)``, for a score of logits.
             reference: Features and labels, mostly of training images, to which a score given by name is fitted.
             false_rejects: alpha, in (0, 1).
@@ -142,9 +142,10 @@ class Rejector(KeepsDtype):
         says = judged(who, chosen, features, logits)
         num_images = known.shape[0]
         if num_images < least_images(alpha):
+            least_rate = math.ceil(1e4 / (num_images + 1)) / 1e4
             raise ValueError(
                 f"{who}: for false_rejects={alpha:g} there must be at least {least_images(alpha)} validation images; "
-                f"got {num_images}. Give more, or false_rejects of at least {math.ceil(1e4 / (num_images + 1)) / 1e4:g}."
+                f"got {num_images}. Give more, or false_rejects of at least {least_rate:g}."
             )
         if num_bad := int((~says.score.isfinite()).sum()):
             raise ValueError(
@@ -296,10 +297,10 @@ class Rejector(KeepsDtype):
             raise ValueError(f"{who}: the state must be whole; {error.args[0]!r} is missing.") from error
         if not isinstance(name, str) or name not in SCORES:
             raise unknown("score", name, SCORES)
-        learned = {key.removeprefix("score."): tensor for key, tensor in tensors.items() if key.startswith("score.")}
-        for key, tensor in (*own.items(), *learned.items()):
+        for key, tensor in tensors.items():
             if not isinstance(tensor, Tensor):
                 raise ValueError(f"{who}: {key} must be a tensor; got {shown(tensor)}.")
+        learned = {key.removeprefix("score."): tensor for key, tensor in tensors.items() if key.startswith("score.")}
         try:
             score = SCORES[name](**learned, **settings)
         except TypeError as error:

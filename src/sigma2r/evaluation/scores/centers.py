@@ -126,9 +126,10 @@ def check_all_there(who: str, count: Tensor) -> None:
         ValueError: With their number.
     """
     if without := (count == 0).nonzero().flatten().tolist():
+        others = f", nor have {len(without) - 1} others" if len(without) > 1 else ""
         raise ValueError(
-            f"{who}: every class must have images; class {without[0]} has none, nor have {len(without) - 1} others. "
-            "Number the classes that have some from 0 on."
+            f"{who}: every class must have images; class {without[0]} has none{others}. Number the classes that have "
+            "some from 0 on."
         )
 
 

@@ -8,13 +8,16 @@ from torch import Tensor
 
 from sigma2r._values import Positive, checked
 from sigma2r.evaluation.scores._score import Judged, Score
-from sigma2r.losses._precision import working_dtype
+from sigma2r.losses._precision import widest, working_dtype
 
 
 class MaxSoftmax(Score):
     r"""The probability of the class that the network says: the baseline of rejection.
 
     .. math:: s(z) = \max_k \frac{e^{z_k / T}}{\sum_j e^{z_j / T}}
+
+    It is computed and given in float64, where the device has that: float32 cannot tell 1 - 1e-8 from 1, and of networks
+    that are sure of themselves most images would have the same score.
 
     Args:
         temperature: T; the authors' baseline has none, so 1.
@@ -25,7 +28,7 @@ class MaxSoftmax(Score):
 
     Example:
         >>> MaxSoftmax()(torch.tensor([[0.0, 0.0], [9.0, 0.0]]))
-        tensor([0.5000, 0.9999])
+        tensor([0.5000, 0.9999], dtype=torch.float64)
 
     Source: "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks", ICLR 2017,
     section 3. The score of pytorch-ood's ``MaxSoftmax`` is the negative of this one.
@@ -48,7 +51,7 @@ class MaxSoftmax(Score):
                 f"MaxSoftmax: logits must have at least two classes; got shape {tuple(rows.shape)}, where the "
                 "probability is always 1. One class: a score of features."
             )
-        scaled = rows.to(working_dtype(rows)) / self.temperature
+        scaled = rows.to(widest(rows.device)) / self.temperature
         largest, label = scaled.max(1)
         return Judged(1 / (scaled - largest.unsqueeze(1)).exp().sum(1), label)
 

@@ -94,8 +94,8 @@ class MahalanobisDistance(Score):
             normalize: See :class:`MahalanobisDistance`.
 
         Raises:
-            ValueError: If they do not fit, or a covariance cannot be inverted: all samples of it are the same, or
-                ``shrinkage`` is 0 and there are fewer of them than dimensions.
+            ValueError: If they do not fit, or a covariance cannot be inverted: its samples have no spread within their
+                class, or ``shrinkage`` is 0 and there are fewer of them than dimensions.
         """
         means, whitening = _fitted(features, labels, covariance, shrinkage, normalize)
         return cls(means, whitening, normalize=normalize, shrinkage=shrinkage)
@@ -188,12 +188,10 @@ def _whitening(who: str, scatter: Tensor, num_samples: int, shrinkage: float | N
     share = oas_shrinkage(covariance, num_samples) if shrinkage is None else shrinkage
     factor, failed = torch.linalg.cholesky_ex(shrunk(covariance, share))
     if failed or not covariance.trace() > 0:
-        same = not covariance.trace() > 0
-        raise ValueError(
-            f"{who}: the covariance of {what} must be one that can be inverted; its {num_samples} samples "
-            + ("are all the same." if same else f"do not suffice with shrinkage={share:.4g}.")
-            + ' Take covariance="common", or more samples.' * what.startswith("class")
-        )
+        why = f"do not suffice with shrinkage={share:.4g}" if covariance.trace() > 0 else "have no spread in a class"
+        samples = f"{num_samples} samples {why}" if num_samples > 1 else "single sample has no spread"
+        remedy = ' Take covariance="common", or more samples.' if what.startswith("class") else ""
+        raise ValueError(f"{who}: the covariance of {what} must be one that can be inverted; its {samples}.{remedy}")
     identity = torch.eye(factor.shape[0], dtype=factor.dtype, device=factor.device)
     inverse: Tensor = torch.linalg.solve_triangular(factor, identity, upper=False)
     return inverse

@@ -253,9 +253,9 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
         "that it is taken for, from -58 to -58: of n validation images taken for that class the floor(0.05 (n + 1))-th "
         "smallest score. Of new images of the known classes that are taken for it, drawn as these were, at most 5 % "
         "are rejected in the mean over such sets. Too few for that have 1 of 2 classes (cat), whose threshold is -56, "
-        "the 5th smallest score of 100 validation images. Of new images of the known classes, drawn as these were, at most "
-        "4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 %. "
-        "Rejected are 2 of the 100 validation images; the largest share in class dog\\x1b, 2 of 60."
+        "the 5th smallest score of 100 validation images. Of new images of the known classes, drawn as these were, at "
+        "most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 "
+        "%. Rejected are 2 of the 100 validation images; the largest share in class dog\\x1b, 2 of 60."
     )
     none = Rejector.fit(features, labels, score=prototypes, thresholds="per-class", least_per_class=99)
     assert " No class has images enough for a threshold of its own. Rejected are 4 of" in none.describe()

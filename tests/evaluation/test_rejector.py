@@ -233,6 +233,13 @@ def test_a_class_without_validation_images_is_told(data):
     assert rejector.images.tolist() == [100, 0, 100]
 
 
+def test_prototypes_lend_their_names(data):
+    train, (features, _, labels) = data
+    prototypes = ClassPrototypes.fit(train[0], train[2], class_names=["a", "b", "c"])
+    assert Rejector.fit(features, labels, score=prototypes).class_names == ("a", "b", "c")
+    assert Rejector.fit(features, labels, score=prototypes, class_names=["x", "y", "z"]).class_names == ("x", "y", "z")
+
+
 def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
     features = torch.cat([torch.arange(1.0, 41), 1000 + torch.arange(1.0, 61)]).unsqueeze(1)
     labels = torch.tensor([0] * 40 + [1] * 60)

@@ -19,6 +19,7 @@ from sigma2r.evaluation._inputs import check_name, names_of, told
 from sigma2r.evaluation._judging import fitted, judged, num_classes_of, num_rows
 from sigma2r.evaluation._kept import KeepsDtype
 from sigma2r.evaluation._stated import Facts, stated
+from sigma2r.evaluation.prototypes import ClassPrototypes
 from sigma2r.evaluation.scores import SCORES, Judged, Score
 from sigma2r.evaluation.thresholds import class_thresholds, least_images, rank_of
 from sigma2r.losses._checks import class_indices
@@ -122,7 +123,8 @@ class Rejector(KeepsDtype):
                 threshold of their own, where there are enough of them; the promise then holds for each such class.
                 Classes with too few have the common threshold, and no promise of their own.
             least_per_class: What is enough; default the least n with r >= 1, which is 19 for 0.05.
-            class_names: A name for each class, for :meth:`describe`; default their indices.
+            class_names: A name for each class, for :meth:`describe`; default those of :class:`ClassPrototypes`, or
+                their indices.
 
         Raises:
             ValueError: If something does not fit, the score is not known, not fitted, or wants what is not given,
@@ -154,6 +156,8 @@ class Rejector(KeepsDtype):
             )
         known = known.to(says.label.device)
         num_classes = num_classes_of(who, chosen, known, says, logits)
+        if class_names is None and isinstance(score, ClassPrototypes):
+            class_names = score.class_names
         names = names_of(who, class_names, num_classes)
         common = says.score.kthvalue(rank_of(num_images, alpha)).values
         own = torch.full((num_classes,), torch.nan, dtype=common.dtype, device=common.device)

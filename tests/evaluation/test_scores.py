@@ -291,6 +291,14 @@ def test_an_added_class_is_scored_as_if_it_had_been_there(name, known, asked):
     assert torch.equal(score.judge(asked).label, whole.judge(asked).label)
 
 
+@pytest.mark.parametrize("kind", [CenterDistance, MahalanobisDistance])
+def test_an_added_class_of_features_of_unit_length_is_one_of_these(kind, known, asked):
+    features, labels = known
+    score = kind.fit(features[labels < 2], labels[labels < 2], normalize=True)
+    score.add_class(features[labels == 2])
+    assert_close(score.centers, ClassPrototypes.fit(*known, normalize=True).centers)
+
+
 def test_an_added_class_has_its_own_covariance_where_each_class_has_one(known, asked):
     features, labels = known
     score = MahalanobisDistance.fit(features[labels < 2], labels[labels < 2], covariance="per-class")

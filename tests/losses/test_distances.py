@@ -98,6 +98,16 @@ def test_an_offset_of_ten_thousand_costs_no_digits_of_a_distance(case: Case):
     assert torch.equal(loss.predict(features), wanted.argmin(1))
 
 
+def test_a_feature_near_its_center_among_centers_far_apart_keeps_its_digits():
+    batch = make_batch(CROWD, num_classes=4, feature_dim=32, dtype=torch.float32)
+    centers = 1e4 * batch["centers"]
+    features = centers[batch["labels"]] + 0.01 * batch["features"]
+    features[:4] = centers[batch["labels"][:4]]
+    wanted = as_tensor(rejection.distances(*as_lists([features, centers])))
+    assert (wanted.amin(1)[4:] < 0.2).all()  # from products in float64 about the mean: digits of 1e-4 at best
+    assert_close(distances_between(features, centers, torch.float32).double(), wanted, rtol=2**-23, atol=0)
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e18, 1e30])
 def test_tiny_and_huge_distances_equal_float64(scale: float):
     batch = make_batch(dtype=torch.float32)
@@ -196,20 +206,26 @@ def test_whatever_is_held_at_once_the_nearest_are_the_same(monkeypatch, generato
     assert_close(own.float(), wanted.amin(1))
 
 
-@pytest.mark.parametrize(("dim", "offset"), [(3, 0.0), (64, 1e3), (256, 1.0)])
-def test_the_nearest_is_off_by_no_more_than_its_error_bound(generator, dim: int, offset: float):
+@pytest.mark.parametrize(
+    ("dim", "offset", "dtype"),
+    [(3, 0.0, torch.float32), (64, 1e3, torch.float32), (64, 1e6, torch.float64), (256, 1.0, torch.float32)],
+    ids=str,
+)
+def test_the_nearest_is_off_by_no_more_than_its_error_bound(generator, dim: int, offset: float, dtype: torch.dtype):
     """Centers so near to each other, and features so near to the middle of two, that rounding decides."""
-    points = offset + torch.randn(12, dim, generator=generator)
-    points = torch.cat([points, points + 1e-6 * (1 + offset) * torch.randn(12, dim, generator=generator)])
-    samples = (points[:12] + points[12:]) / 2
+    points = offset + torch.randn(12, dim, generator=generator, dtype=torch.float64)
+    step = 1e-6 * (1 + offset) if dtype == torch.float32 else 1e-3
+    points = torch.cat([points, points + step * torch.randn(12, dim, generator=generator)]).to(dtype)
+    samples = points[:12] + (0.5 + 1e-6 * torch.randn(12, 1, generator=generator)) * (points[12:] - points[:12])
+    samples = samples.to(dtype)
     chosen = nearest(samples, points).squeeze(1).tolist()
     squares = rejection.exact_squares(*as_lists([samples, points]))
     middle = points.double().mean(0)
     radius = (samples.double() - middle).norm(dim=1).max() + (points.double() - middle).norm(dim=1).max()
     bound = (dim + 3) * 2.0**-52 * float(radius) ** 2
     assert all(float(row[k] - min(row)) <= bound for row, k in zip(squares, chosen, strict=True))
-    naive = torch.cdist(samples, points, compute_mode="use_mm_for_euclid_dist").argmin(1).tolist()
-    if offset == 1e3:  # squares expanded about the origin in float32 miss it
+    naive = (0.5 * points.square().sum(1) - samples @ points.T).argmin(1).tolist()
+    if offset > 1:  # squares expanded about the origin miss it
         assert not all(float(row[k] - min(row)) <= bound for row, k in zip(squares, naive, strict=True))
 
 

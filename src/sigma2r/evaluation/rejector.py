@@ -262,7 +262,7 @@ class Rejector(KeepsDtype):
         """The rejector as tensors, for a file that holds tensors alone, and a description that JSON can hold.
 
         Raises:
-            ValueError: If the score is one of one's own, without a name in :data:`~sigma2r.evaluation.SCORES`.
+            ValueError: If the score is one of one's own, without a name in ``sigma2r.evaluation.SCORES``.
         """
         if SCORES.get(self.score.name) is not type(self.score):
             raise ValueError(

@@ -265,7 +265,7 @@ class JointLoss(nn.Module):
             return total / (labels != self.ignore_index).sum().clamp_min(1)
 
     def distances(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
-        """Those to the centers of the auxiliary loss that has some; see :meth:`ClassLoss.distances`.
+        """Those to the centers of the auxiliary loss that has some; see :meth:`CenterLoss.distances`.
 
         Args:
             features: What that loss sees, shape ``(N, D)``.
@@ -276,7 +276,7 @@ class JointLoss(nn.Module):
         return cast("Tensor", self._loss_with_centers("distances").distances(features))
 
     def predict(self, features: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
-        """The class of the nearest center of the auxiliary loss that has some; see :meth:`ClassLoss.predict`.
+        """The class of the nearest center of the auxiliary loss that has some; see :meth:`CenterLoss.predict`.
 
         Args:
             features: What that loss sees, shape ``(N, D)``.

@@ -1,7 +1,6 @@
 """Modules whose numbers keep their precision, whatever the network around them is turned into."""
 
 from collections.abc import Callable
-from typing import Self
 
 from torch import Tensor, nn
 
@@ -12,7 +11,7 @@ class KeepsDtype(nn.Module):
     A threshold is one of the scores that it was taken from, and sums are exact because they are wide.
     """
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "KeepsDtype":
         def moved(tensor: Tensor) -> Tensor:
             new = fn(tensor)
             return new if new.dtype == tensor.dtype else tensor.to(new.device)

@@ -6,7 +6,7 @@ Axes: N samples, C classes, D feature dimensions.
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -85,7 +85,7 @@ class ClassPrototypes(KeepsDtype):
         num_classes: int | None = None,
         class_names: Sequence[str] | None = None,
         normalize: bool = False,
-    ) -> Self:
+    ) -> "ClassPrototypes":
         """The prototypes of features, on their device.
 
         Args:

@@ -6,7 +6,7 @@ Axes: N samples, C classes, D feature dimensions.
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -101,7 +101,7 @@ class Rejector(KeepsDtype):
         thresholds: Thresholds = "common",
         least_per_class: int | None = None,
         class_names: Sequence[str] | None = None,
-    ) -> Self:
+    ) -> "Rejector":
         r"""Thresholds at a rate of false rejects, from validation images of the known classes.
 
         The threshold is the r-th smallest score of n images, :math:`r = \lfloor \alpha (n + 1) \rfloor`: of new images
@@ -279,7 +279,7 @@ class Rejector(KeepsDtype):
         }
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> Self:
+    def from_state(cls, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> "Rejector":
         """The rejector whose :meth:`state` these are.
 
         Args:

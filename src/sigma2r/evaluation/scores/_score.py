@@ -1,7 +1,7 @@
 """What a score is: from the features or the logits of samples, how known each looks."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -45,7 +45,7 @@ class Score(KeepsDtype):
     """The attributes, numbers and words, that a stored state holds beside the buffers."""
 
     @classmethod
-    def fit(cls, features: Any, labels: Any) -> Self:
+    def fit(cls, features: Any, labels: Any) -> "Score":
         """What the score learns from known samples, by its default settings."""
         raise NotImplementedError
 

@@ -3,7 +3,7 @@ r"""The distance to the nearest class center.
 Axes: N samples, C classes, D feature dimensions.
 """
 
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor
 
@@ -49,7 +49,7 @@ class CenterDistance(Score):
         self.normalize = normalize
 
     @classmethod
-    def of(cls, source: Any) -> Self:
+    def of(cls, source: Any) -> "CenterDistance":
         """The score of a loss with centers, or of :class:`ClassPrototypes`: by a copy of their centers as they are.
 
         Raises:
@@ -66,7 +66,7 @@ class CenterDistance(Score):
         return cls(held, normalize=bool(getattr(source, "normalize", False)))
 
     @classmethod
-    def fit(cls, features: Any, labels: Any, *, normalize: bool = False) -> Self:
+    def fit(cls, features: Any, labels: Any, *, normalize: bool = False) -> "CenterDistance":
         """By the mean of each class.
 
         Args:

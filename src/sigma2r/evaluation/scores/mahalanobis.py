@@ -3,7 +3,7 @@ r"""The Mahalanobis distance to the nearest class mean.
 Axes: N samples, C classes, D feature dimensions.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -83,7 +83,7 @@ class MahalanobisDistance(Score):
         covariance: Covariance = "common",
         shrinkage: float | None = None,
         normalize: bool = False,
-    ) -> Self:
+    ) -> "MahalanobisDistance":
         """By means and covariance of known samples.
 
         Args:

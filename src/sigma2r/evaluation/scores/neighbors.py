@@ -3,7 +3,7 @@ r"""The distance to the k-th nearest of known samples.
 Axes: N samples, M known samples, D feature dimensions.
 """
 
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor
 
@@ -62,7 +62,7 @@ class NeighborDistance(Score):
         self.normalize = normalize
 
     @classmethod
-    def fit(cls, features: Any, labels: Any, *, k: int = 50, normalize: bool = True) -> Self:
+    def fit(cls, features: Any, labels: Any, *, k: int = 50, normalize: bool = True) -> "NeighborDistance":
         """By keeping known samples.
 
         Args:

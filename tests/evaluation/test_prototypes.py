@@ -158,6 +158,7 @@ def test_a_class_without_images_is_told_infinitely_far_and_never_predicted():
     assert gradient.isfinite().all()
 
 
+@pytest.mark.message
 def test_rows_that_are_not_finite_are_left_out_and_told():
     features, labels = sample()
     features = torch.cat([features, torch.full((2, D), torch.nan, dtype=torch.float64)])
@@ -202,6 +203,7 @@ def test_half_leaves_the_sums_wide_and_a_move_moves_them():
     assert prototypes.centers.dtype == torch.float64
 
 
+@pytest.mark.message
 def test_arrays_and_lists_serve_as_well():
     features, labels = sample(torch.float32)
     whole = ClassPrototypes.fit(features, labels)

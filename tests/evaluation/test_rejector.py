@@ -218,6 +218,7 @@ def test_a_class_is_added_without_training_at_the_threshold_of_all(name, data, g
     assert torch.equal(Rejector.from_state(*rejector.state()).accepts(new), rejector.accepts(new))
 
 
+@pytest.mark.message
 def test_a_class_without_validation_images_is_told(data):
     train, (features, _, labels) = data
     told = "Rejector.fit: 1 of 3 classes have no validation image, so how many of theirs are rejected is not known: b."
@@ -295,6 +296,7 @@ def test_a_score_of_ones_own_sets_thresholds(generator):
         rejector.state()
 
 
+@pytest.mark.message
 def test_lists_and_arrays_serve_as_well(data):
     train, (features, _, labels) = data
     score = CenterDistance.fit(train[0].numpy(), train[2].tolist())

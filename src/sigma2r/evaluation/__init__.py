@@ -1,15 +1,15 @@
 """What features are good for: pure functions, each figure with what of it can be merged; :func:`evaluate_features`."""
 
 from sigma2r.evaluation.bootstrap import Bootstrap
-from sigma2r.evaluation.calibration import Calibration, calibration
+from sigma2r.evaluation.calibration import Calibration, measure_calibration
 from sigma2r.evaluation.collapse import NeuralCollapse, Simplex, neural_collapse
 from sigma2r.evaluation.compactness import fisher_ratio
-from sigma2r.evaluation.confusion import Confusion, confusion
+from sigma2r.evaluation.confusion import Confusion, count_confusion
 from sigma2r.evaluation.evaluate import evaluate_features
 from sigma2r.evaluation.figure import Evaluation, Figure, PerClass, Section
 from sigma2r.evaluation.nearest import nearest_center, nearest_class_mean
 from sigma2r.evaluation.retrieval import Retrieval, retrieve
-from sigma2r.evaluation.silhouette import silhouette
+from sigma2r.evaluation.silhouette import silhouettes
 from sigma2r.evaluation.temperature import fit_temperature
 from sigma2r.evaluation.unknowns import Unknowns, tell_unknown
 from sigma2r.evaluation.verification import Verification, verify
@@ -27,16 +27,16 @@ __all__ = [
     "Simplex",
     "Unknowns",
     "Verification",
-    "calibration",
-    "confusion",
+    "count_confusion",
     "evaluate_features",
     "fisher_ratio",
     "fit_temperature",
+    "measure_calibration",
     "nearest_center",
     "nearest_class_mean",
     "neural_collapse",
     "retrieve",
-    "silhouette",
+    "silhouettes",
     "tell_unknown",
     "verify",
 ]

@@ -15,7 +15,7 @@ from sigma2r.evaluation.compactness import MOST_CLASSES, Compactness
 from sigma2r.evaluation.figure import Figure, Section
 from sigma2r.evaluation.nearest import nearest_of_statistics
 from sigma2r.evaluation.retrieval import retrieve
-from sigma2r.evaluation.silhouette import silhouette
+from sigma2r.evaluation.silhouette import silhouettes
 from sigma2r.evaluation.verification import verify
 
 ONE_CLASS = "all images are of one class."
@@ -137,7 +137,7 @@ def _moved(given: Given, means: ClassMeans, value: Tensor, moved: Tensor) -> tup
     return given.over_images.interval(lambda weights: known + shift(weights))
 
 
-def silhouettes(given: Given) -> Section:
+def silhouette(given: Given) -> Section:
     """Of all images, or of some drawn without replacement, against all."""
     if given.num_present < 2:
         return Section(left_out={"silhouette": ONE_CLASS})
@@ -147,7 +147,7 @@ def silhouettes(given: Given) -> Section:
         drawn = torch.randperm(given.num_images, generator=given.draws(1))[: given.silhouette_images]
         some = drawn.sort().values.to(given.features.device)
         notes = (f"Of {given.silhouette_images:,} of {given.num_images:,} images, drawn at random, against all.",)
-    found = silhouette(given.compared, given.labels, of=some)
+    found = silhouettes(given.compared, given.labels, of=some)
     values = torch.full((given.num_images,), torch.nan, dtype=torch.float64)
     values[slice(None) if some is None else some.cpu()] = found.cpu()
     interval = given.bootstrap.of_mean(values)

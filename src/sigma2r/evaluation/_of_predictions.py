@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sigma2r.evaluation._given import Given
 from sigma2r.evaluation.bootstrap import Grouped, mean_over_classes
-from sigma2r.evaluation.calibration import Calibration, calibration
+from sigma2r.evaluation.calibration import Calibration, measure_calibration
 from sigma2r.evaluation.confusion import Confusion
 from sigma2r.evaluation.figure import Figure, PerClass, Section, finite
 from sigma2r.evaluation.nearest import nearest_center, nearest_of_statistics
@@ -96,12 +96,12 @@ def calibrated(given: Given) -> Section:
     names = ("ece", "brier", "nll")
     if given.logits is None:
         return Section(left_out=dict.fromkeys((*names, *(f"{name}_scaled" for name in names)), NO_LOGITS))
-    figures = _calibration_figures(given, calibration(given.logits, given.labels), "", "")
+    figures = _calibration_figures(given, measure_calibration(given.logits, given.labels), "", "")
     if given.validation is None:
         why = "no logits of validation images were given, on which a temperature is fitted."
         return Section(figures=figures, left_out={f"{name}_scaled": why for name in names})
     temperature = fit_temperature(*given.validation)
-    scaled = calibration(given.logits, given.labels, temperature=temperature)
+    scaled = measure_calibration(given.logits, given.labels, temperature=temperature)
     after = (
         f" After division of the logits by {temperature:.6g}, fitted on {len(given.validation[1])} validation images."
     )

@@ -14,16 +14,16 @@ from sigma2r.evaluation.figure import Section
 from sigma2r.evaluation.unknowns import Unknowns
 
 DEFINITIONS = {
-    "auroc": "How often an unknown image has a larger score than a known one; equal scores count half.",
-    "aupr": "Average precision of finding the unknown images by large scores; {share:.3f} by chance.",
-    "fpr95": "Share of unknown images accepted by the lowest threshold that accepts 95 % of the known ones.",
+    "auroc": "How often a known image has a higher score than an unknown one; equal scores count half.",
+    "aupr": "Average precision of finding the unknown images by low scores; {share:.3f} by chance.",
+    "fpr95": "Share of unknown images accepted by the highest threshold that accepts 95 % of the known ones.",
 }
 
 
 def told_apart(given: Given, scores: Unknowns) -> Section:
     """AUROC, AUPR and FPR95; for intervals known and unknown images are drawn, each among themselves."""
     known, unknown = scores.known.cpu(), scores.unknown.cpu()
-    curve = Curve(known, unknown)
+    curve = Curve(-known, -unknown)
     draws = [
         replace(given.over_images, num_images=side.shape[0], seed=given.bootstrap.seed + more)
         for more, side in enumerate((known, unknown))

@@ -70,7 +70,7 @@ class Calibration:
         return Calibration(confidence, correct, surprise, brier, self.num_bins)
 
 
-def calibration(
+def measure_calibration(
     logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"], *, temperature: float = 1.0, num_bins: int = 15
 ) -> Calibration:
     """What the softmax of ``logits / temperature`` says of each image, in float64.
@@ -86,16 +86,16 @@ def calibration(
 
     Example:
         >>> logits = torch.tensor([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7]]).log()
-        >>> found = calibration(logits, torch.tensor([0, 1, 1]), num_bins=2)
+        >>> found = measure_calibration(logits, torch.tensor([0, 1, 1]), num_bins=2)
         >>> found.expected_calibration_error(), found.brier_score()
         (tensor(0.0333, dtype=torch.float64), tensor(0.3267, dtype=torch.float64))
 
     Source: Guo et al., ICML 2017, section 2; Brier, "Verification of forecasts expressed in terms of probability",
     1950, whose sum over all classes it is, not half of it.
     """
-    temperature = converted("calibration", "temperature", Positive, temperature)
-    num_bins = converted("calibration", "num_bins", Count, num_bins)
-    logits, labels = check_logits("calibration", logits, labels)
+    temperature = converted("measure_calibration", "temperature", Positive, temperature)
+    num_bins = converted("measure_calibration", "num_bins", Count, num_bins)
+    logits, labels = check_logits("measure_calibration", logits, labels)
     parts = []
     for some, own in in_parts(logits, labels):
         logs = (some / temperature).log_softmax(1)

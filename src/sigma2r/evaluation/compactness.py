@@ -89,7 +89,7 @@ class Compactness:
         does not suffer from the scatter that is lost when samples are drawn twice. Where classes are drawn no mean
         moves.
         """
-        count = self.statistics.count.cpu()
+        count = self.statistics.count.cpu().double()
         number, times = self.grouped.sums(weights), self.grouped.multiplicity(weights, self.by_class)
         variance = self.grouped.sums(weights * self.squared) / number * (count / (count - 1).clamp_min(1))
         intra = mean_over_classes(torch.where(count > 1, variance.sqrt(), torch.nan), times)

@@ -85,7 +85,7 @@ class Confusion:
         return sums.index_add(0, index, self.count if count is None else count)
 
 
-def confusion(labels: Int[Tensor, " N"], predictions: Int[Tensor, " N"], num_classes: int) -> Confusion:
+def count_confusion(labels: Int[Tensor, " N"], predictions: Int[Tensor, " N"], num_classes: int) -> Confusion:
     """Count which class is taken for which.
 
     Args:
@@ -97,23 +97,23 @@ def confusion(labels: Int[Tensor, " N"], predictions: Int[Tensor, " N"], num_cla
         ValueError: If shapes, dtypes or indices do not fit.
 
     Example:
-        >>> counts = confusion(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1]), num_classes=2)
+        >>> counts = count_confusion(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1]), num_classes=2)
         >>> counts.matrix()
         tensor([[2, 1],
                 [0, 1]])
         >>> counts.accuracy(), counts.balanced_accuracy()
         (tensor(0.7500, dtype=torch.float64), tensor(0.8333, dtype=torch.float64))
     """
-    num_classes = converted("confusion", "num_classes", Count, num_classes)
+    num_classes = converted("count_confusion", "num_classes", Count, num_classes)
     num_samples = len(labels)
     found = [
-        class_indices("confusion", name, given, num_samples).detach()
+        class_indices("count_confusion", name, given, num_samples).detach()
         for name, given in (("labels", labels), ("predictions", predictions))
     ]
     for name, indices in zip(("labels", "predictions"), found, strict=True):
         if num_samples and not 0 <= int(indices.min()) <= int(indices.max()) < num_classes:
             raise ValueError(
-                f"confusion: {name} must lie in [0, {num_classes}); got values from {int(indices.min())} to "
+                f"count_confusion: {name} must lie in [0, {num_classes}); got values from {int(indices.min())} to "
                 f"{int(indices.max())}. Was num_classes set too small?"
             )
     return _counted(num_classes, found[0], found[1].to(found[0].device), torch.ones_like(found[0]))

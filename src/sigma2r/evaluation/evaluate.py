@@ -26,7 +26,7 @@ from sigma2r.evaluation._given import (
 from sigma2r.evaluation._of_scores import told_apart
 from sigma2r.evaluation._points import full_precision
 from sigma2r.evaluation.bootstrap import Bootstrap
-from sigma2r.evaluation.confusion import confusion
+from sigma2r.evaluation.confusion import count_confusion
 from sigma2r.evaluation.figure import Evaluation, Section
 from sigma2r.losses._checks import check_labels
 
@@ -36,7 +36,7 @@ SKIPPED = "it was not asked for."
 _SECTIONS: dict[str, Callable[[Given], Section]] = {
     "compactness": _of_features.compactness,
     "collapse": _of_features.collapse,
-    "silhouette": _of_features.silhouettes,
+    "silhouette": _of_features.silhouette,
     "retrieval": _of_features.retrieval,
     "verification": _of_features.verification,
     "calibration": _of_predictions.calibrated,
@@ -79,7 +79,7 @@ def evaluate_features(
         classifier: Weights of the last layer, for NC2 and NC3.
         references: Features and labels that are searched for neighbours; the images themselves if None.
         validation: Logits and labels of other images, on which the temperature is fitted.
-        ood: By data set and by score: scores of known and of unknown images, larger for what is less like the known.
+        ood: By data set and by score: scores of known and of unknown images, higher for what looks more known.
         ks: Of recall@k.
         distance: Between features, for silhouette, retrieval and verification; cosine is that of unit-length features.
         resample: What is drawn for intervals: images, or whole classes where these are a sample of many (identities).
@@ -152,7 +152,7 @@ def evaluate_features(
 def _evaluated(given: Given, skip: frozenset[str], settings: dict[str, Any]) -> Evaluation:
     counts = None
     if given.predictions is not None:
-        counts = confusion(given.labels, given.predictions, given.num_classes)
+        counts = count_confusion(given.labels, given.predictions, given.num_classes)
     sections = {
         name: Section(left_out={name: SKIPPED}) if name in skip else build(given) for name, build in _SECTIONS.items()
     }

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sigma2r._arrays import as_tensor
-from sigma2r.evaluation._distances import squared_distances
+from sigma2r.evaluation._distances import squared_distances, vouched_for
 from sigma2r.losses._checks import check_centers, check_features, check_measured
 from sigma2r.metrics import ClassStatistics, class_statistics
 
@@ -93,5 +93,6 @@ def _nearest(features: Tensor, centers: Tensor, own: Tensor | None = None, farth
         if own is not None and farther is not None:
             places = torch.arange(squared.shape[0], device=squared.device), own[some]
             squared[places] = (squared[places] * farther[some]).nan_to_num(nan=torch.inf)
-        found.append(squared.argmin(1))
+        alike = squared <= squared.amin(1, keepdim=True) * (1 + vouched_for(centers.shape[1]))
+        found.append(alike.byte().argmax(1))
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.int64, device=features.device)

@@ -130,6 +130,6 @@ def retrieve(
         num_relevant = block.num_positives.double()
         found.first_hit[which] = (ranks[:, 0].clamp_max(depth + 1) * (block.num_positives > 0)).long()
         found.r_precision[which] = among.sum(1) / num_relevant
-        found.average_precision[which] = (among * block.places / ranks).sum(1, dtype=torch.float64) / num_relevant
+        found.average_precision[which] = (among * (block.places.double() / ranks)).sum(1) / num_relevant
         found.num_relevant[which] = block.num_positives
     return found

@@ -15,7 +15,7 @@ from sigma2r.losses._checks import check_measured, class_indices
 _SIDE = 1024  # of the blocks of distances that are held at once
 
 
-def silhouette(
+def silhouettes(
     features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], *, of: Int[Tensor, " M"] | None = None
 ) -> Float[Tensor, " M"]:
     r"""The silhouette of each sample, from all distances, in blocks.
@@ -40,22 +40,22 @@ def silhouette(
         ValueError: If shapes, dtypes or labels do not fit, or there is one class.
 
     Example:
-        >>> silhouette(torch.tensor([[0.0], [1.0], [4.0], [5.0]]), torch.tensor([0, 0, 1, 1]))
+        >>> silhouettes(torch.tensor([[0.0], [1.0], [4.0], [5.0]]), torch.tensor([0, 0, 1, 1]))
         tensor([0.7778, 0.7143, 0.7143, 0.7778], dtype=torch.float64)
 
     Source: Rousseeuw, "Silhouettes", Journal of Computational and Applied Mathematics 20, 1987.
     """
-    features, labels = check_measured("silhouette", features, labels)
+    features, labels = check_measured("silhouettes", features, labels)
     features, labels = features.detach(), labels.to(features.device)
     present, own, count = torch.unique(labels, return_inverse=True, return_counts=True)
     if present.shape[0] < 2:
-        raise ValueError(f"silhouette: labels must hold two classes at least; got {present.shape[0]}.")
+        raise ValueError(f"silhouettes: labels must hold two classes at least; got {present.shape[0]}.")
     num_samples = features.shape[0]
     which = torch.arange(num_samples, device=features.device)
     if of is not None:
-        which = class_indices("silhouette", "of", of, len(of), num_samples).to(features.device)
+        which = class_indices("silhouettes", "of", of, len(of), num_samples).to(features.device)
         if which.numel() and not 0 <= int(which.min()) <= int(which.max()) < num_samples:
-            raise ValueError(f"silhouette: of must hold indices of samples, in [0, {num_samples}).")
+            raise ValueError(f"silhouettes: of must hold indices of samples, in [0, {num_samples}).")
     order = own.argsort(stable=True)
     portions = list(_portions(count.tolist()))
     parts = [

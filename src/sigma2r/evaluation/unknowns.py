@@ -15,7 +15,7 @@ from sigma2r.evaluation._roc import Curve, area, average_precision_of_refusal, f
 
 @dataclass(frozen=True)
 class Unknowns:
-    """Scores, larger for what is less like the known classes; those of two sets of images can be merged.
+    """Scores, higher for what looks more known; those of two sets of images can be merged.
 
     Args:
         known: Of images of known classes, shape ``(K,)``, float64.
@@ -26,7 +26,7 @@ class Unknowns:
     unknown: Tensor
 
     def auroc(self) -> Tensor:
-        """How often an unknown image has a larger score than a known one; equal scores count half."""
+        """How often a known image has a higher score than an unknown one; equal scores count half."""
         return area(*self._curve().shares()).squeeze(0)
 
     def aupr(self) -> Tensor:
@@ -34,7 +34,7 @@ class Unknowns:
         return average_precision_of_refusal(*self._curve().accepted()).squeeze(0)
 
     def fpr95(self) -> Tensor:
-        """Share of unknown images that are accepted by the lowest threshold that accepts 95 % of the known ones."""
+        """Share of unknown images that are accepted by the highest threshold that accepts 95 % of the known ones."""
         return false_rate_at(*self._curve().shares(), 0.95).squeeze(0)
 
     def merge(self, other: "Unknowns") -> "Unknowns":
@@ -45,26 +45,26 @@ class Unknowns:
         )
 
     def _curve(self) -> Curve:
-        return Curve(self.known, self.unknown)
+        return Curve(-self.known, -self.unknown)
 
 
 def tell_unknown(known: Float[Tensor, " K"], unknown: Float[Tensor, " U"]) -> Unknowns:
     """Scores of known and unknown images, checked.
 
     Args:
-        known: Shape ``(K,)``, larger for what is less like the known classes, such as distances to the nearest center.
+        known: Shape ``(K,)``, higher for what looks more known, such as minus the distance to the nearest center.
         unknown: Shape ``(U,)``, of the same score.
 
     Raises:
         ValueError: If there are none, or some are NaN.
 
     Example:
-        >>> scores = tell_unknown(torch.tensor([0.1, 0.2, 0.3, 0.6]), torch.tensor([0.5, 0.7]))
+        >>> scores = tell_unknown(torch.tensor([0.9, 0.8, 0.7, 0.4]), torch.tensor([0.5, 0.3]))
         >>> scores.auroc(), scores.fpr95()
         (tensor(0.8750, dtype=torch.float64), tensor(0.5000, dtype=torch.float64))
 
     Source: FPR95 as in Liang, Li and Srikant, "Enhancing the Reliability of Out-of-distribution Image Detection in
-    Neural Networks", ICLR 2018: a known image is a positive there, and a small score accepts.
+    Neural Networks", ICLR 2018: a known image is a positive there.
     """
     scores = []
     for name, given in (("known", known), ("unknown", unknown)):

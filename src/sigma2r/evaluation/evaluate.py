@@ -135,7 +135,7 @@ def evaluate_features(
                 seed,
             ),
             cosine=distance == "cosine",
-            ks=converted(WHO, "ks", tuple[int, ...], list(ks)),
+            ks=tuple(converted(WHO, "ks", Count, k) for k in ks),
             max_pairs=converted(WHO, "max_pairs", Count, max_pairs),
             silhouette_images=converted(WHO, "silhouette_images", Count, silhouette_images),
         )

@@ -34,11 +34,15 @@ class Tile:
         """Squared distances of some pairs, with fewer roundings."""
         return near_pairs(self.a, rows + self.rows.start, self.b, columns + self.columns.start)
 
-    def exact(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Squared distances of some pairs to all digits that float64 has."""
-        if self._wide is None and rows.shape[0] * _MANY > self.squared.numel():
+    def is_wide(self, num_pairs: int) -> bool:
+        """Whether so many pairs, or more before them, make it worth while to take the whole tile in float64."""
+        if self._wide is None and num_pairs * _MANY > self.squared.numel():
             squared = squared_distances(self.a.given(self.rows), self.b.given(self.columns))
             self._wide = squared / self.a.frame.unit / self.a.frame.unit
+        return self._wide is not None
+
+    def exact(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of some pairs to all digits that float64 has."""
         if self._wide is not None:
             return self._wide[rows, columns]
         return exact_pairs(self.a, rows + self.rows.start, self.b, columns + self.columns.start)
@@ -65,7 +69,6 @@ class Block:
         self.bound, self.near_bound = error_bound(feature_dim), near_error_bound(feature_dim)
         self.before = positives.new_zeros(positives.shape[0], positives.shape[1] + 1, dtype=torch.int32)
         self.places = torch.arange(1, positives.shape[1] + 1, device=positives.device, dtype=torch.int32)
-        self.counted = 0
         self.fresh = True
         self.look()
 
@@ -86,44 +89,41 @@ class Block:
 
     def meet(self, tile: Tile, radius: Tensor, *, as_columns: bool = False) -> None:
         """Count the references of a tile, whose radii are given; the queries may be the tile's columns."""
-        farthest = radius.amax()
+        farthest = (self.radius + radius.amax()).square()
         start, step = 0, _FIRST if self.fresh else radius.shape[0]
         while start < radius.shape[0]:
             some = slice(start, start + step)
-            limit = self._limit(farthest)
+            limit = self.reach + self.bound * farthest + _SPARE
+            limit = (limit * (1 + 2.0**-20)).float()  # rounded up
             near = tile.squared[some] <= limit if as_columns else tile.squared[:, some] <= limit.unsqueeze(1)
-            found = near.flatten().nonzero().squeeze(1)
-            rows, columns = found // near.shape[1], found % near.shape[1]
-            if as_columns:
-                self._count(tile, columns, rows + start, radius, as_columns)
-            else:
-                self._count(tile, rows, columns + start, radius, as_columns)
-            self.counted += found.shape[0]
-            if self.fresh or 8 * self.counted > self.before.numel():
+            found = true_places(near)
+            if found.shape[0]:
+                rows = torch.div(found, near.shape[1], rounding_mode="floor")
+                columns = found - rows * near.shape[1]
+                if as_columns:
+                    self._count(tile, rows + start, columns, columns, farthest)
+                else:
+                    self._count(tile, rows, columns + start, rows, farthest)
+                self.counted += found.shape[0]
+            if self.fresh or 4 * self.counted > self.before.numel():
                 self.look()
             start = step = some.stop  # each portion as large as all before
         self.fresh = False
 
-    def _limit(self, farthest: Tensor) -> Tensor:
-        """Squared distances in a tile beyond which no reference counts, shape ``(B,)``, float32, rounded up."""
-        limit = self.reach + self.bound * (self.radius + farthest).square() + _SPARE
-        return (limit * (1 + 2.0**-20)).float()
-
-    def _count(self, tile: Tile, query: Tensor, reference: Tensor, radius: Tensor, as_columns: bool) -> None:
-        """Add negatives where they lie among the positives."""
-        if not query.shape[0]:
-            return
-        rows, columns = (reference, query) if as_columns else (query, reference)
-        reach = (self.radius.index_select(0, query) + radius.index_select(0, reference)).square()
+    def _count(self, tile: Tile, rows: Tensor, columns: Tensor, query: Tensor, farthest: Tensor) -> None:
+        """Add negatives, which stand in these places of the tile, where they lie among the positives."""
+        reach = farthest.index_select(0, query)
         squared = tile.squared.view(-1).index_select(0, rows * tile.squared.shape[1] + columns).double()
         place, unsure = self._place(query, squared, self.bound * reach + _SPARE)
-        if unsure.shape[0] * _MANY < tile.squared.numel():
-            near = tile.near(rows[unsure], columns[unsure]).double()
-            place[unsure], still = self._place(query[unsure], near, self.near_bound * reach[unsure] + _SPARE)
-            unsure = unsure[still]
-        exact = tile.exact(rows[unsure], columns[unsure])
-        place[unsure] = first_at_least(self.edges, query[unsure], exact)
-        flat = query * (self.edges.shape[1] + 1) + place
+        if unsure.shape[0]:
+            rows, columns, asked = (each.index_select(0, unsure) for each in (rows, columns, query))
+            if not tile.is_wide(unsure.shape[0]):
+                near = tile.near(rows, columns).double()
+                found, still = self._place(asked, near, self.near_bound * reach.index_select(0, unsure) + _SPARE)
+                place[unsure] = found
+                unsure, rows, columns, asked = (each.index_select(0, still) for each in (unsure, rows, columns, asked))
+            place[unsure] = first_at_least(self.edges, asked, tile.exact(rows, columns))
+        flat = query * self.before.shape[1] + place
         self.before.view(-1).scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.int32))
 
     def _place(self, query: Tensor, squared: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,3 +145,15 @@ def first_at_least(edges: Tensor, rows: Tensor, values: Tensor) -> Tensor:
         place += step * (flat.index_select(0, probe) < values)
         step >>= 1
     return place.clamp_max_(width)
+
+
+def true_places(mask: Tensor) -> Tensor:
+    """Places in the flattened ``mask`` that are true; where these are few, eight are looked at together."""
+    flat = mask.flatten()
+    if flat.shape[0] % 8:
+        return flat.nonzero().squeeze(1)
+    words = flat.view(torch.int64).nonzero()
+    if 64 * words.shape[0] > flat.shape[0]:
+        return flat.nonzero().squeeze(1)
+    places = (8 * words + torch.arange(8, device=mask.device)).flatten()
+    return places[flat.index_select(0, places)]

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import floors, imports, losses, memory, reports, samplers, studies, training
+from benchmarks import evaluation, floors, imports, losses, memory, reports, samplers, studies, training
 from sigma2r.studies.record import versions
 from sigma2r.studies.where import device_name
 
@@ -22,6 +22,7 @@ SUITES = {
     "training": training.run,
     "studies": studies.run,
     "reports": reports.run,
+    "evaluation": evaluation.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

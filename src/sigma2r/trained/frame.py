@@ -21,7 +21,7 @@ from sigma2r.data.pixels import (
 if TYPE_CHECKING:
     from PIL import Image
 
-COLOURS = "have colours, of which the network, trained on gray images, sees none"
+COLOURS = "have channels of colour, of which the network, trained on gray images, sees the brightness alone"
 WIDE = "have more than 8 bits, of which the 8 highest are kept"
 CUT = "have 16 bits in colours or with transparency, of which the 8 highest are kept"
 PAGED = "have several frames or pages, of which the first is used"

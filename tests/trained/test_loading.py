@@ -227,9 +227,9 @@ def infinite(name: str):
         (lambda c: c["callbacks"]["History"].update(of="another"), "it is of the training another, and not of "),
         (lambda c: c.pop("callbacks"), "its part callbacks is missing."),
         (lambda c: c.update(state_dict=[1]), "its part state_dict is missing."),
-        (lambda c: c["state_dict"].pop("preprocess.mean"), "it does not hold the mean and the deviation of the training"),
+        (lambda c: c["state_dict"].pop("preprocess.mean"), "it does not hold the mean and the deviation of the"),
         (lambda c: c.update(epoch=0), "it ends after epoch 1, and the run after 2."),
-        (lambda c: c["state_dict"].update({"preprocess.mean": torch.zeros(1, 1, 1, 1)}), "images of 1 channels, and the"),
+        (lambda c: c["state_dict"].update({"preprocess.mean": torch.zeros(1, 1, 1, 1)}), "images of 1 channels"),
     ],
     ids=["shape", "weights", "normalisation", "centers", "run", "callbacks", "state", "mean", "epoch", "channels"],
 )  # fmt: skip

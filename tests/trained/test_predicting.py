@@ -211,8 +211,8 @@ def test_an_image_that_cannot_be_read_is_a_row_of_nan_and_is_told_once(clothes, 
     assert list(got.problems) == [1, 3]
     assert got.problems[1].startswith(f"{bad} must be a readable image: ")
     assert got.problems[3] == (
-        f"{wide} must have the size of the other images, 28 x 28; it has 30 x 28. resize=True (--resize true) scales it "
-        "to 28 x 28, whatever its proportions."
+        f"{wide} must have the size of the other images, 28 x 28; it has 30 x 28. resize=True (--resize true) scales "
+        "it to 28 x 28, whatever its proportions."
     )
     alone = on_clothes.predict(good)
     assert_close(got.features[[0, 2, 4]], alone.features, rtol=1e-5, atol=1e-6)
@@ -252,9 +252,7 @@ def test_a_run_that_scaled_images_scales_those_to_come_and_may_be_told_not_to(ti
     trained = sigma2r.load(tmp_path / "run", device="cpu")
     assert rounded(trained.predict(tiny).accuracy) == trained.record.final["test"]["accuracy"]
     strict = sigma2r.load(tmp_path / "run", device="cpu", resize=False)
-    with pytest.raises(
-        ValueError, match=r"none of 27 images can be read: .* must have the size of the other images, 12 x"
-    ):
+    with pytest.raises(ValueError, match=r"none of 27 images can be read: .* must have the size of the other"):
         strict.predict(tiny)
 
 

@@ -34,7 +34,7 @@ def test_predict_writes_a_row_for_each_image_and_tells_the_accuracy(worn, clothe
     code, said, err = call(capsys, "predict", worn, f"folder:{clothes}", "--out", out, "--device", "cpu")
     assert (code, err) == (0, "")
     assert said == f"120 images; accuracy {final(worn):.4f}.\nPredictions: {out}\n"
-    rows = list(csv.DictReader(out.open(newline="")))
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert len(rows) == 120
     assert sum(row["label"] == row["class"] for row in rows) / 120 == pytest.approx(final(worn), abs=1e-7)
 
@@ -79,7 +79,7 @@ def test_into_a_pipe_it_writes_rows_and_tells_how_many_could_not_be_read(worn, c
 def on_a_terminal(*words: object) -> tuple[int, str]:
     """Exit code and all that is shown, where a terminal shows it."""
     leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
     process = subprocess.Popen([str(word) for word in words], stdout=follower, stderr=follower, env=environment)
     os.close(follower)
     shown = b""
@@ -92,7 +92,8 @@ def on_a_terminal(*words: object) -> tuple[int, str]:
             break
         shown += part
     os.close(leader)
-    return process.wait(), shown.decode().replace("\r\n", "\n")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
+    return process.wait(), plain
 
 
 def test_on_a_terminal_it_shows_a_table(made, worn, clothes):
@@ -123,9 +124,8 @@ def test_nothing_of_training_is_loaded_nor_what_the_images_do_not_need(worn, mad
     image = clothes / "test/Bag/0.png"
     for words in (
         ("predict", worn, image),
-        ("predict", worn, clothes / "test", "--workers", "1", "--batch_size", "50", "--out", tmp_path / "p.csv"),
         ("predict", made, "fuzzy-rgb"),
-        ("embed", worn, image, "--out", tmp_path / "f.npz"),
+        ("embed", worn, clothes / "test", "--workers", "1", "--batch_size", "50", "--out", tmp_path / "f.npz"),
         ("embed", worn, image, "--out", tmp_path / "f.parquet"),
     ):
         modules = loaded(*words)
@@ -158,7 +158,7 @@ def test_the_help_of_all_verbs_names_them(capsys):
     [
         (["predict"], 2, "the following arguments are required: run, sources. sigma2r predict --help explains."),
         (["embed", "RUN", "x.png"], 2, "the following arguments are required: --out. sigma2r embed --help explains."),
-        (["predict", "RUN", "x.png", "--wrokers", "3"], 2, "unrecognized arguments: --wrokers. Did you mean --workers"),
+        (["predict", "RUN", "x.png", "--wrokers", "3"], 2, "unrecognized arguments: --wrokers 3. Did you mean --work"),
         (
             ["predict", "RUN", "x.png", "--workers", "-1"],
             2,
@@ -169,7 +169,7 @@ def test_the_help_of_all_verbs_names_them(capsys):
             2,
             "--batch_size: must be a whole number of at least 1",
         ),
-        (["predict", "RUN", "x.png", "--work", "1"], 2, "unrecognized arguments: --work. Did you mean --workers"),
+        (["predict", "RUN", "x.png", "--work", "1"], 2, "unrecognized arguments: --work 1. Did you mean --workers"),
         (["predict", "nowhere", "x.png"], 1, "load: nowhere must be the folder of a run; there is no such folder."),
         (["predict", "RUN", "x.png"], 1, "images: x.png must be a file, a folder or a data set; nothing lies there."),
         (["predict", "RUN", "fuzzy-rgb", "--split", "val"], 1, "images: split must be train or test; got 'val'."),
@@ -221,20 +221,23 @@ def test_a_signal_leaves_no_file(made, tmp_path, number, code):
     for i in range(1, 4000):
         os.link(folder / "0.png", folder / f"{i}.png")
     words = [PROGRAM, "embed", made, folder, "--out", tmp_path / "out/f.npz", "--batch_size", "1", "--workers", "0"]
-    process = subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 100
-    while not list(tmp_path.glob("out/.f.npz.*.part")):  # it writes
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(number)
-    assert process.wait(timeout=60) == code
-    assert process.stderr.read().endswith("; no file was written.\n")
+    with subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 100
+        while not list(tmp_path.glob("out/.f.npz.*.part")):  # it writes
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == code
+        assert process.stderr.read().endswith("; no file was written.\n")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_progress_bar_is_shown_where_it_is_asked_for(made, tmp_path, capsys):
-    code, _, err = call(capsys, "predict", made, "fuzzy-rgb", "--out", tmp_path / "p.csv", "--progress", "true")
+def test_how_far_it_is_is_told_where_that_is_asked_for(made, tmp_path, capsys):
+    words = ("predict", made, "fuzzy-rgb", "--out", tmp_path / "p.csv", "--batch_size", "400")
+    code, _, err = call(capsys, *words, "--progress", "true")
     assert code == 0
-    assert "images" in err
-    assert call(capsys, "predict", made, "fuzzy-rgb", "--out", tmp_path / "p.csv")[2] == ""
+    assert err.splitlines() == [f"{done} of 1,500 images" for done in ("400", "800", "1,200", "1,500")]
+    assert call(capsys, *words)[2] == ""
+    _, shown = on_a_terminal(PROGRAM, *words)
+    assert "images" in shown.partition("1,500 images; accuracy")[0]

@@ -52,9 +52,22 @@ def use(verb: str, chosen: Namespace) -> int:
 
 
 def _with_progress(parts: Iterable[Predictions], count: int, asked: bool | None) -> Iterator[Predictions]:
-    if not (sys.stderr.isatty() if asked is None else asked):
+    """The same parts; how far they are is shown on standard error: a bar on a terminal, elsewhere a line each tenth."""
+    is_terminal = sys.stderr.isatty()
+    if not (is_terminal if asked is None else asked):
         yield from parts
-        return
+    elif is_terminal:
+        yield from _with_bar(parts, count)
+    else:
+        done = 0
+        for part in parts:
+            yield part
+            before, done = done, done + len(part)
+            if 10 * done // count > 10 * before // count:
+                print(f"{done:,} of {count:,} images", file=sys.stderr)
+
+
+def _with_bar(parts: Iterable[Predictions], count: int) -> Iterator[Predictions]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -97,11 +110,14 @@ def _print_table(rows: Iterator[Sequence[str]], tally: Tally) -> None:
 
     from sigma2r.report.terminal import encodable
 
-    console = Console()
+    console, names = Console(), list(next(rows))
+    held = [list(row) for row in islice(rows, _SHOWN)]
+    if not any(row[-1] for row in held):  # no problem to tell
+        names, held = names[:-1], [row[:-1] for row in held]
     table = Table()
-    for name in next(rows):
+    for name in names:
         table.add_column(name, justify="right" if name in ("probability", "distance") else "left", overflow="fold")
-    for row in islice(rows, _SHOWN):
+    for row in held:
         table.add_row(*(Text(encodable(cell, console.encoding)) for cell in row))
     left = sum(1 for _ in rows)
     console.print(table)

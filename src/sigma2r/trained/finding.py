@@ -60,8 +60,7 @@ def find_source(
         download: Fetch them if they are nowhere.
 
     Raises:
-        AbsentError: If nothing lies where a path leads.
-        ValueError: If there is no image, or it is none of these.
+        ValueError: If nothing lies where a path leads, there is no image, or it is none of these.
     """
     if is_data_set(images):
         return _data_set(images, split, data_dir, download, image_size)

@@ -44,7 +44,7 @@ class Frame:
     pixel_range: PixelRange | None = None
 
     def of_file(self, path: str) -> tuple[Tensor, list[str]]:
-        """The pixels of an image file, uint8 of :attr:`image_shape`, and what of it is not seen.
+        """The pixels of an image file, uint8 of the frame's shape, and what of it is not seen.
 
         Raises:
             ValueError: Naming the file, if it cannot be read, has another size, or its values need a range.

@@ -49,9 +49,9 @@ def load(
         own_code: Import the network of one's own that the record names. It runs: trust whoever gave you the folder.
 
     Raises:
-        AbsentError: If there is no such folder.
-        ValueError: In one sentence, if it holds no run, one that has not finished or has diverged, no such checkpoint,
-            one that is damaged or hostile, or weights that do not fit or are not finite; or the device is not there.
+        ValueError: In one sentence, if there is no such folder, or it holds no run, one that has not finished or has
+            diverged, no such checkpoint, one that is damaged or hostile, or weights that do not fit or are not finite;
+            or the device is not there.
         ImportError: In one sentence, if what the network is built from is not installed.
 
     Example:

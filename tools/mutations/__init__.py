@@ -13,6 +13,7 @@ from tools.mutations import (
     samplers,
     shared,
     studies,
+    trained,
     training,
 )
 from tools.mutations._mutation import Mutation
@@ -33,5 +34,6 @@ MUTATIONS = [
     *samplers.MUTATIONS,
     *shared.MUTATIONS,
     *studies.MUTATIONS,
+    *trained.MUTATIONS,
     *training.MUTATIONS,
 ]

@@ -157,6 +157,7 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         ("empty", r"^images: empty must hold images; it holds none. They end in .jpg"),
         ("data", r"^images: data has the splits of a data set, train/ and test/. Name the data set, folder:data, or"),
         ("folder:empty", r"test/ is missing"),
+        ("folder:", r"unknown data set 'folder:'"),
     ):
         with pytest.raises(ValueError, match=message):
             find(images)

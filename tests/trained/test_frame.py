@@ -20,6 +20,12 @@ COLOURS = np.random.default_rng(0).integers(0, 256, (16, 12, 3), dtype=np.uint8)
 GRAY = COLOURS[..., 0]
 
 
+def told(value: object) -> str | None:
+    """A value in a test's name, by its kind and shape."""
+    shape = getattr(value, "shape", None)
+    return None if shape is None else f"{type(value).__name__}-{'x'.join(map(str, shape))}"
+
+
 @pytest.mark.parametrize(
     ("value", "shape"),
     [
@@ -34,7 +40,7 @@ GRAY = COLOURS[..., 0]
         (np.zeros((5, 8, 9, 3), np.float32), (5, 3, 8, 9)),
         (np.zeros((5, 8, 9, 1), np.float32), (5, 1, 8, 9)),
     ],
-    ids=str,
+    ids=told,
 )
 def test_axes_are_those_of_torch_and_of_numpy(value, shape):
     assert tuple(as_images(value, "images", 2).shape) == shape
@@ -61,7 +67,7 @@ def test_rows_and_columns_stay_apart():
         (np.zeros((1, 8, 9), np.uint8), " Did you mean image.transpose(1, 2, 0), or gray images, images[..., None]?"),
         (np.zeros((5, 7, 8, 9), np.uint8), ""),
     ],
-    ids=str,
+    ids=told,
 )
 def test_what_could_be_read_in_two_ways_is_refused(value, remedy):
     with pytest.raises(ValueError, match=r"^images: images must have the axes \(H, W\), ") as refused:

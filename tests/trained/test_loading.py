@@ -22,6 +22,7 @@ from sigma2r.studies.train import train
 from sigma2r.trained import load
 from sigma2r.trained.shape import image_shape_of
 from sigma2r.training.measure import measure_splits
+from tests.studies.test_cli import call
 from tests.trained.conftest import QUIET
 
 
@@ -322,6 +323,45 @@ def test_code_of_ones_own_is_imported_only_if_that_is_asked_for(own, tiny):
     assert Path("was-run").exists()
     trained = load(own, device="cpu", own_code=True)
     assert trained.predict(tiny).accuracy == pytest.approx(trained.record.final["test"]["accuracy"], abs=1e-7)
+
+
+def test_the_command_line_imports_it_only_if_that_is_asked_for(own, tiny, capsys, tmp_path):
+    words = ("predict", own, f"{tiny.removeprefix('folder:')}/test", "--device", "cpu", "--out", tmp_path / "p.csv")
+    code, _, err = call(capsys, *words)
+    assert code == 1
+    assert "say own_code=True (--own_code true)" in err
+    assert call(capsys, *words, "--own_code", "true")[0] == 0
+
+
+def test_a_loss_and_a_data_set_of_ones_own_are_not_needed_and_not_imported(changed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("trap.py").write_text("from pathlib import Path\nPath('was-run').touch()\n")
+    run = Run(dataset="trap.py:pets", loss="trap.py:Loss@0.1", feature_dim=2, epochs=2, validation_fraction=0.1)
+
+    def rename(values: dict) -> None:
+        values.update(run=run.as_dict(), run_id=run.run_id, code=None)
+
+    folder = changed(record=rename, last=lambda checkpoint: checkpoint["callbacks"]["History"].update(of=run.run_id))
+    trained = load(folder, device="cpu")
+    assert trained.embed(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
+    assert trained.centers.shape == (3, 2)
+    assert not Path("was-run").exists()
+
+
+@pytest.mark.message
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([3, 32], "image_shape must be a list of 3, or be null; got a list of 2 numbers."),
+        ([3, 0, 32], "image_shape[1] must be a whole number of at least 1; got 0."),
+        ("32", "image_shape must be a list of 3, or be null; got '32'."),
+    ],
+    ids=str,
+)
+def test_a_shape_that_is_none_damages_a_record(changed, shape, message):
+    with pytest.raises(ValueError, match="must hold the record of a run; ") as refused:
+        load(changed(record=lambda values: values.update(image_shape=shape)))
+    assert str(refused.value).endswith(message)
 
 
 def test_code_that_has_changed_since_is_told(own):

@@ -16,7 +16,7 @@ from sigma2r.data._statuses import statuses
 from sigma2r.data.folder import FolderImages, say_which_stands_in
 from sigma2r.data.formats import image_endings
 from sigma2r.data.names import shown
-from sigma2r.data.registry import DATASETS, FOLDER, listed_folder, load_images, say_what_is_ignored
+from sigma2r.data.registry import DATASETS, FOLDER, check_dataset, listed_folder, load_images, say_what_is_ignored
 from sigma2r.data.tree import VALIDATION_NAMES, Identity, ImageTree, listed_folders, read_loose, read_tree, split_folder
 from sigma2r.data.twins import settle_twins
 from sigma2r.trained.arrays import as_images
@@ -159,6 +159,7 @@ def _data_set(name: str, split: str, data_dir: Path | None, download: bool, imag
 
 def _split_of_folder(name: str, split: str) -> Source:
     """The images that a training on that folder would have in that split; the other split need not be there."""
+    check_dataset(name)
     root = listed_folder(name, None)
     assert root is not None, "a folder is listed"
     folder, unread = split_folder(root, split)

@@ -1,5 +1,6 @@
 """A run's folder becomes an object, or one sentence says why not; nothing in the folder is run."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -333,10 +334,11 @@ def test_the_command_line_imports_it_only_if_that_is_asked_for(own, tiny, capsys
     assert call(capsys, *words, "--own_code", "true")[0] == 0
 
 
-def test_a_loss_and_a_data_set_of_ones_own_are_not_needed_and_not_imported(changed, tmp_path, monkeypatch):
+def test_a_loss_and_a_data_set_of_ones_own_are_not_needed_and_not_imported(made, changed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("trap.py").write_text("from pathlib import Path\nPath('was-run').touch()\n")
-    run = Run(dataset="trap.py:pets", loss="trap.py:Loss@0.1", feature_dim=2, epochs=2, validation_fraction=0.1)
+    known = Record.read(made / "record.json").run
+    run = dataclasses.replace(known, dataset="trap.py:pets", loss="trap.py:Loss@0.1")
 
     def rename(values: dict) -> None:
         values.update(run=run.as_dict(), run_id=run.run_id, code=None)

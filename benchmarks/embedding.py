@@ -1,5 +1,7 @@
 """``sigma2r embed`` against the loop that one writes by hand: images from disk, a DataLoader, the network, a file."""
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.timing import Ratio, compare
+from benchmarks.timing import Ratio, Work, compare
 from sigma2r.cli import main
 from sigma2r.studies.run import Run
 from sigma2r.studies.train import train
@@ -83,8 +85,22 @@ def measured(root: Path, model: str, count: int, side: int, ending: str, n: int)
     return ratio
 
 
+def one_image(root: Path, n: int) -> Ratio:
+    """A whole process that tells the class of one image, against one that imports torch."""
+    image = next((root / "images-32").rglob("*.png"))
+    words = [sys.executable, "-m", "sigma2r", "predict", str(root / "run-lenet"), str(image), "--device", "cpu"]
+
+    def process(*call: str) -> Work:
+        return lambda: subprocess.run(call, capture_output=True, check=True)
+
+    rival = process(sys.executable, "-c", "import torch")
+    what = "one image, lenet: the whole process"
+    return compare(what, ("sigma2r predict", process(*words)), ("import torch", rival), target=2.0, n=n, warm_up=1)
+
+
 def run() -> Iterator[Ratio]:
-    """Small files, where what is done for each counts most, and larger ones."""
+    """Small files, where what is done for each counts most; larger ones; and a single one."""
     with tempfile.TemporaryDirectory() as folder:
-        yield measured(Path(folder), "lenet", 20_000, 32, ".png", n=5)
+        yield measured(Path(folder), "lenet", 20_000, 32, ".png", n=7)
         yield measured(Path(folder), "resnet18", 4_000, 128, ".jpg", n=5)
+        yield one_image(Path(folder), n=9)

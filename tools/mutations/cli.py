@@ -8,7 +8,7 @@ MUTATIONS = [
         ("a wrong call is any error", "return _fail(str(error), 2)", "return _fail(str(error))"),
         ("an error is a success", "def _fail(message: str, code: int = 1) -> int:", "def _fail(message: str, code: int = 0) -> int:"),
         ("the system speaks for itself", "return _fail(in_words(error))", "return _fail(repr(error))"),
-        ("dashes are not understood", "build_parser().parse_args([underscored(word) for word in words])", "build_parser().parse_args(list(words))"),
+        ("dashes are not understood", "build_parser().parse_args(flags(words))", "build_parser().parse_args(list(words))"),
     ),
     *of(
         "cli/parser.py",

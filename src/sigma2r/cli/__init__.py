@@ -30,19 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ready_streams()
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        from sigma2r.cli.parser import WrongCallError, build_parser, underscored
+        from sigma2r.cli.parser import WrongCallError, build_parser, flags
         from sigma2r.cli.verbs import VERBS
     except ImportError as error:
-        return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+        return _fail(_lacking(error))
     try:
         with _stopped_by_sigterm(), warnings.catch_warnings():
             warnings.showwarning = _warn_in_one_line
-            chosen = build_parser().parse_args([underscored(word) for word in words])
+            chosen = build_parser().parse_args(flags(words))
             VERBS[chosen.verb](chosen[chosen.verb])
     except WrongCallError as error:
         return _fail(str(error), 2)
     except ImportError as error:
-        return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+        return _fail(_lacking(error))
     except BrokenPipeError:  # who reads what is printed has gone, as head does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
         return 128 + signal.SIGPIPE
@@ -76,6 +76,12 @@ def _stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _lacking(error: ImportError) -> str:
+    """What is missing, and how to install it, unless that is said."""
+    said = str(error)
+    return said if "pip install" in said else f"{said}. The command line needs more than the core: {INSTALL}"
 
 
 def _warn_in_one_line(message: Any, category: Any, *_: Any, **__: Any) -> None:

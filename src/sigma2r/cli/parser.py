@@ -1,6 +1,8 @@
 """The words that the command line understands."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -144,8 +146,26 @@ def _add_launcher(parser: ArgumentParser) -> None:
     parser.add_argument("--gpus_per_run", type=gpus, default=0.0, help="GPUs that Ray keeps for each run.")
 
 
+def flags(words: Iterable[str]) -> list[str]:
+    """Let a user write --data-dir for --data_dir, and --download for --download true.
+
+    Example:
+        >>> flags(["train", "--pretrained", "--data-dir", "my-data", "--gray=no", "--download"])
+        ['train', '--pretrained=true', '--data_dir', 'my-data', '--gray=no', '--download=true']
+    """
+    taken = [underscored(word) for word in words]
+    behind = [*taken[1:], "--"]
+    return [
+        f"{word}=true" if word in _SWITCHES and after.startswith("--") else word
+        for word, after in zip(taken, behind, strict=True)
+    ]
+
+
+_SWITCHES = {f"--{each.name}" for of in (Run, Where) for each in fields(of) if each.type in (bool, bool | None)}
+
+
 def underscored(argument: str) -> str:
-    """Let a user write --data-dir for --data_dir."""
+    """A flag with dashes as the one with underscores."""
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument.partition("=")

@@ -59,6 +59,11 @@ def listed_folder(name: str, data_dir: Path | None) -> Path | None:
     return cifar_tree(name, data_dir) if name in ("cifar10", "cifar100") else None
 
 
+def is_scaled(name: str) -> bool:
+    """Whether images of a data set have no size of their own, and so that of a run: those of a folder."""
+    return name.startswith(FOLDER)
+
+
 def _path(name: str) -> Path:
     return Path(os.path.expanduser(name.removeprefix(FOLDER)))  # noqa: PTH111 - Path raises for a home that is not there
 

@@ -85,22 +85,29 @@ class KeepCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.files.last)
 
 
-def check_checkpoint(path: Path, module: CompactClassifier, history: History) -> None:
+def check_checkpoint(path: Path, module: CompactClassifier, history: History, beside: Iterable[str] = ()) -> None:
     """Refuse a checkpoint from which this training cannot go on exactly.
 
     Its bytes must be those that were written (a zip file knows its checksums), and it must hold what this training
     wrote: weights of these shapes, the optimizer of these groups, one entry of history for each epoch.
 
+    Args:
+        path: The checkpoint.
+        module: What is trained.
+        history: Of it.
+        beside: Other parts that hold weights of these shapes.
+
     Raises:
         UnusableCheckpointError: Saying why.
     """
     checkpoint = _read(path)
-    state = _part(path, checkpoint, "state_dict", dict)
     wanted = {name: value.shape for name, value in module.state_dict().items()}
-    found = {name: getattr(value, "shape", None) for name, value in state.items()}
-    if found != wanted:
-        odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
-        raise UnusableCheckpointError(f"it holds weights of another shape or name: {', '.join(map(str, odd[:3]))}")
+    for part in ("state_dict", *beside):
+        state = _part(path, checkpoint, part, dict)
+        found = {name: getattr(value, "shape", None) for name, value in state.items()}
+        if found != wanted:
+            odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+            raise UnusableCheckpointError(f"it holds weights of another shape or name: {', '.join(map(str, odd[:3]))}")
     entries = _part(path, _part(path, checkpoint, "callbacks", dict), history.state_key, dict).get("entries")
     told = isinstance(entries, list) and [entry.get("epoch") for entry in entries if isinstance(entry, dict)]
     epochs = checkpoint.get("epoch")

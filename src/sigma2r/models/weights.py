@@ -39,7 +39,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         is_safetensors = file.read(9)[8:] == b"{"  # behind the length of its header
     try:
-        found = _safetensors(path) if is_safetensors else torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's doubts about a pickle that it then refuses
+            found = _safetensors(path) if is_safetensors else torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:  # what torch says then is how to load it unsafely
         raise ValueError(
             f"weights: {path} must hold tensors and nothing else; it holds more, or is no file of torch.save. A file "

@@ -63,9 +63,8 @@ def code_law(run: Run) -> Parts:
 
 def weights_law(run: Run) -> Parts:
     """The law of what is told of the weights that a model started from: what they are, and what they expect."""
-    side, channels = _COUNT, _COUNT
     by_channel = Each(_FINITE)
-    expected = {"channels": channels, "image_size": side, "mean": by_channel, "std": by_channel}
+    expected: dict[str, Law] = {"channels": _COUNT, "image_size": _COUNT, "mean": by_channel, "std": by_channel}
     if run.weights is None:
         return Parts({"hub": TEXT, "fingerprint": FINGERPRINT, **expected})
     return Parts({"sha256": _SHA256, "classifier": _TRUTH, **expected})

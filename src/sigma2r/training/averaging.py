@@ -30,7 +30,7 @@ class Average(pl.Callback):
     """
 
     def __init__(self, decay: float) -> None:
-        self._mixed = get_ema_multi_avg_fn(decay)
+        self._mixed = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.steps = 0
         self._average: dict[str, Tensor] = {}
 

@@ -24,9 +24,9 @@ def build(name, **changed):
     return build_model(f"timm:{name}", **{**SIZES, **changed})
 
 
-def published(name="test_resnet", classes=4):
-    """A network of timm as it publishes them, with a classifier."""
-    torch.manual_seed(7)
+def published(name="test_resnet", classes=4, seed=7):
+    """A network of timm as it publishes them, with a classifier unless there are no classes."""
+    torch.manual_seed(seed)
     return timm.create_model(name, num_classes=classes, **({"img_size": 32} if "vit" in name else {})).eval()
 
 

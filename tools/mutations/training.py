@@ -60,7 +60,7 @@ MUTATIONS = [
         ("the last is the best", "if self.history.best_epoch() == trainer.current_epoch + 1:", "if self.history.best_epoch() is not None:"),
         ("the best is never written", "trainer.save_checkpoint(self.files.best)", "pass"),
         ("the best in a folder", "(self.last, self.best, self.logs", "(self.last, self.logs"),
-        ("logs where no folder is", "        is_folder(self.logs / TENSORBOARD)\n", ""),
+        ("logs where no folder is", 'self.best, self.logs / TENSORBOARD / "hparams.yaml"', "self.best"),
         ("a checkpoint of another training", "if of != history.of:", "if False:"),
         ("a checkpoint of other weights", "if found != wanted:", "if False:"),
         ("a bit that flipped", "if damaged is not None:", "if False:"),

@@ -31,6 +31,8 @@ SETTINGS = (
 )
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+FINE = "tests/studies/test_fine_tuning.py"
+START = "tests/studies/test_start.py"
 OWN_TRAINING = "tests/studies/test_own_training.py"
 BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
@@ -106,14 +108,14 @@ TESTS = {
     "studies": FITTING,
     "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py"),
     "studies/apart.py": (APART,),
-    "studies/build.py": (*FITTING[:2], OWN_TRAINING, AUGMENTATION),
+    "studies/build.py": (START, *FITTING[:2], OWN_TRAINING, AUGMENTATION, FINE),
     "studies/trial.py": (OWN_TRAINING, STRANGERS),
-    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION)),
-    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
+    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING, START, FINE),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, FINE)),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, START),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py", "studies/_json.py"),
-        ("tests/studies/test_record.py",),
+        ("tests/studies/test_record.py", START),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
     "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE, "tests/studies/test_where.py"),
@@ -123,10 +125,12 @@ TESTS = {
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
     "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
-    "training": ("tests/training", *FITTING[:2]),
-    "training/history.py": ("tests/training", *FITTING[1:]),
-    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),
-    "training/checkpoints.py": (*FITTING[2:], PLACES),
+    "training": ("tests/training", *FITTING[:2], FINE),
+    "training/averaging.py": (FINE,),
+    "training/fine_tuning.py": (FINE,),
+    "training/history.py": ("tests/training", *FITTING[1:], FINE),
+    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES, FINE),
+    "training/checkpoints.py": (*FITTING[2:], PLACES, FINE),
     "training/stops.py": ("tests/studies/test_stops.py",),
 }  # fmt: skip
 

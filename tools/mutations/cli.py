@@ -14,6 +14,8 @@ MUTATIONS = [
         "cli/parser.py",
         ("the part of a value that is wrong is not named", 'else f"{key[1]}.{ours[1]}"', "else ours[1]"),
         ("how long a list must be", 'kinds = [f"a list of {length[1]}", *kinds]', "pass"),
+        ("a switch wants its value", 'if word in _SWITCHES and after.startswith("--")', "if False"),
+        ("what stands behind a switch is another flag's", 'if word in _SWITCHES and after.startswith("--")', "if word in _SWITCHES"),
         ("no flag is near", "n=2, cutoff=0.6)", "n=2, cutoff=1.0)"),
         ("flags need not be spelled out", '{"allow_abbrev": False, ', '{"allow_abbrev": True, '),
         ("values change with their flag", 'name[2:].replace("-", "_") + equals + value', 'name[2:].replace("-", "_") + equals + value.replace("-", "_")'),
@@ -25,7 +27,8 @@ MUTATIONS = [
     ),
     *of(
         "cli/written.py",
-        ("numbers as Python reads them", "if numbers and _READ.issuperset(numbers):", "if False:"),
+        ("numbers as Python reads them", "if any(each in _READ for each in numbers) and", "if False and"),
+        ("numbers or words as Python reads them", "all(each in _READ or choices(each) for each in numbers)", "all(each in _READ for each in numbers)"),
         ("options as YAML reads them", "if kind is Any:", "if False:"),
         ("augmentation as Python reads it", "return _some_of(kind)", "return kind"),
         ("words and numbers as YAML reads them", 'for _kind in ("bool", "int", "float", "timestamp", "value"):', "for _kind in ():"),

@@ -61,8 +61,10 @@ def code_law(run: Run) -> Parts:
     return Parts(dict.fromkeys(run.own_code.values(), FINGERPRINT))
 
 
-def weights_law(run: Run) -> Parts:
+def weights_law(run: Run) -> Law:
     """The law of what is told of the weights that a model started from: what they are, and what they expect."""
+    if not run.starts_from_weights:
+        return _NULL
     by_channel = Each(_FINITE)
     expected: dict[str, Law] = {"channels": _COUNT, "image_size": _COUNT, "mean": by_channel, "std": by_channel}
     if run.weights is None:

@@ -303,6 +303,7 @@ def test_the_command_of_the_page_trains_on_a_folder_of_real_images(photographs, 
     assert code == 0, err
     told = "warning: weights: the classifier of resnet18.safetensors is left out, fc.bias, fc.weight for 7 classes"
     assert err.count(told) == 1
+    assert "Weights of images of 224 pixels a side, normalised by mean 0.485, 0.456, 0.406 and deviation 0.229" in out
     plain, full = sorted(read_records(Path("runs")), key=lambda record: record.run.accumulate)
     assert plain.started_from is None
     assert plain.data["train"]["images"] == 36

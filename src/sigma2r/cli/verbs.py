@@ -63,6 +63,7 @@ def train_one(chosen: Namespace) -> None:
     default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
     out = chosen.out or default
     print(describe_augmentation(run.augmentation or Augmentation()))
+    _say_what_weights_expect(run)
     print_table([train(run, out, where)])
     print(f"Record: {out / 'record.json'}")
 
@@ -81,11 +82,19 @@ def compare(chosen: Namespace) -> None:
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     refuse_foreign(out)
     print(describe_augmentation(run.augmentation or Augmentation()))
+    _say_what_weights_expect(run)
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)  # before anything is printed, which may fail
     print_table(records)
     _say_diverged(records)
     print(f"Report: {page}")
+
+
+def _say_what_weights_expect(run: Run) -> None:
+    from sigma2r.models.hub import describe_expected, expected_images
+
+    if run.starts_from_weights:
+        print(describe_expected(expected_images(run.model)))
 
 
 def reproduce_studies(chosen: Namespace) -> None:

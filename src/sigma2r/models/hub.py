@@ -78,6 +78,18 @@ def expected_images(name: str) -> Expected:
     return Expected(cfg.input_size[0], cfg.input_size[-1], tuple(cfg.mean), tuple(cfg.std))
 
 
+def describe_expected(expected: Expected) -> str:
+    """What weights want of images, in a sentence.
+
+    Example:
+        >>> describe_expected(Expected(3, 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+        'Weights of images of 224 pixels a side, normalised by mean 0.5, 0.5, 0.5 and deviation 0.5, 0.5, 0.5.'
+    """
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (expected.mean, expected.std))
+    side = expected.image_size
+    return f"Weights of images of {side} pixels a side, normalised by mean {mean} and deviation {std}."
+
+
 def classifiers_of(name: str) -> tuple[str, ...]:
     """What timm calls the classifier of a model, which a backbone does not have: ``fc``, ``head.fc``, two of some."""
     named = _timm().get_pretrained_cfg(name.removeprefix(TIMM)).classifier or ()

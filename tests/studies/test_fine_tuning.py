@@ -187,7 +187,7 @@ def test_only_while_it_is_frozen_features_may_be_without_a_graph(base, monkeypat
 @pytest.mark.parametrize(
     ("loss", "why"),
     [
-        ("sigma2r@0.01", "sigma2r compares the samples of a batch"),
+        ("sigma2r@1e-4[neighbors=3]", "sigma2r compares the samples of a batch"),
         ("git@0.01", "git compares the samples of a batch"),
         ("supcon@0.01", "supcon compares the samples of a batch"),
         ("center@0.01[center_update=average]", "center moves its centers with each batch"),

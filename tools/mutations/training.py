@@ -64,7 +64,6 @@ MUTATIONS = [
         ("rows of the whole data set", 'EpochRows(sampler, splits["train"].indices)', 'EpochRows(sampler, torch.arange(len(splits["train"].data)))'),
         ("centers stay where they were drawn", "init_centers(torch.cat([f for f, _ in parts])", "(lambda *_: None)(torch.cat([f for f, _ in parts])"),
         ("no checkpoint is kept", "callbacks.append(KeepCheckpoints(files, history))", "pass"),
-        ("a pipe is gone on from", "is_file(files.last)", "files.last.exists()"),
         ("what lies in the way is met late", "        files.refuse_other_kinds()\n", "        pass\n"),
         ("logs over those of an earlier attempt", "if not os.path.lexists(files.logs / name))", ")"),
         ("the first checkpoint is not gone on from", "ckpt_path=files.last if files is not None and resumed else None", "ckpt_path=None"),

@@ -15,7 +15,6 @@ import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
-from sigma2r._places import is_file
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
 from sigma2r.data.splits import Split
 from sigma2r.samplers import BalancedBatchSampler
@@ -100,7 +99,7 @@ def fit(
 
     average = None if plan.ema is None else Average(plan.ema)
     history = History(measure, plan.measure_every, plan.epochs, plan.of, patience=plan.patience, average=average)
-    resumed = files is not None and is_file(files.last)
+    resumed = files is not None and files.last.exists()
     cuda = [device] if device.type == "cuda" else []
     with _quiet_lightning(), torch.random.fork_rng(devices=cuda):
         trainer = _trainer(stops, history, device, plan, files, len(sampler))

@@ -56,7 +56,7 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
     if found.name == source.base_folder:
         return _torchvisions(found, source, name, split)
     if found.is_dir():
-        tree = folder_images(found, split, _SIZE, gray=False)
+        tree = folder_images(found, split, _SIZE, gray=False, resize="stretch")
         return tree if isinstance(tree, ImageData) else tree.load()
     return packed_images(found, split, _SIZE)
 

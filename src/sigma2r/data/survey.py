@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sigma2r.data._statuses import Statuses, is_settled
 from sigma2r.data.formats import opened
-from sigma2r.data.names import shown
+from sigma2r.data.names import below, shown
 from sigma2r.data.pixels import (
     EIGHT_BITS,
     SIXTEEN_BITS,
@@ -143,7 +143,7 @@ class Survey:
         return height, width
 
     def _below(self, path: Path) -> str:
-        return shown(path.relative_to(self.root))
+        return below(path, self.root)
 
 
 _last: dict[tuple[Path, bytes], Survey] = {}

@@ -181,7 +181,9 @@ def test_two_folders_cannot_both_be_for_validation_or_stand_for_test(tmp_path):
     colour(root / "val/fox/0.png", "red")
     assert len(loaded(root, "test")) == 6  # who wants the others is told what is wrong with them
     (root / "valid").mkdir()
-    with pytest.raises(ValueError, match=r"must hold one folder for validation; it holds val/ and valid/\. Move the oth"):
+    with pytest.raises(
+        ValueError, match=r"must hold one folder for validation; it holds val/ and valid/\. Move the oth"
+    ):
         loaded(root, "val")
     (root / "valid").rmdir()
     (root / "test").rename(root / "valid")

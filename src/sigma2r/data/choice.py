@@ -66,5 +66,18 @@ def _of_class(keyed: list[tuple[bytes, Path]], fraction: float) -> set[Path]:
 
 def _key(path: Path, root: Path, seed: int) -> bytes:
     """A name in one Unicode form, for systems change it, and with one separator."""
-    below = os.path.relpath(path, root).replace(os.sep, "/")
-    return hashlib.sha256(f"{seed}:{normalize('NFC', below)}".encode(errors="surrogatepass")).digest()
+    written = normalize("NFC", name_below(path, root).replace(os.sep, "/"))
+    return hashlib.sha256(f"{seed}:{written}".encode(errors="surrogatepass")).digest()
+
+
+def name_below(path: Path, folder: Path) -> str:
+    """What a path is called from a folder on, wherever that lies.
+
+    Example:
+        >>> name_below(Path("photos/cat/1.jpg"), Path("photos")), name_below(Path("photos/cat/1.jpg"), Path("other"))
+        ('cat/1.jpg', '../photos/cat/1.jpg')
+    """
+    text, prefix = str(path), f"{folder}{os.sep}"
+    if text.startswith(prefix) and os.pardir not in text:  # of a million paths nearly all
+        return text.removeprefix(prefix)
+    return os.path.relpath(path, folder)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from sigma2r.data.choice import name_below
 from sigma2r.data.csv_rows import Row, read_rows
 from sigma2r.data.listing import Listing, refuse_other_classes, settled
 from sigma2r.data.names import PassedOver, shown
@@ -63,6 +64,6 @@ def list_csv(
 def _tree(file: Path, rows: list[Row]) -> ImageTree:
     """Classes in the order of their names, images in that of their paths."""
     images: dict[str, list[Path]] = {name: [] for name in sorted({row.label for row in rows})}
-    for row in sorted(rows, key=lambda row: str(row.path).replace(os.sep, "\0")):
+    for row in sorted(rows, key=lambda row: name_below(row.path, file.parent).replace(os.sep, "\0")):
         images[row.label].append(row.path)
     return ImageTree(file.parent, images, PassedOver(), {})

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as torchvision's and Pillow's gray
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow; torchvision writes 0.2989 for red
 
 
 def recolor(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:

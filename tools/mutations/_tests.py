@@ -37,6 +37,13 @@ PARTS = "tests/studies/test_parts.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 AUGMENTATION = "tests/studies/test_augmentation.py"
+SOURCES = "tests/studies/test_sources.py"
+LISTED = (
+    "tests/data/test_layout.py",
+    "tests/data/test_datasets.py",
+    "tests/data/test_tree.py",
+    "tests/data/test_twins.py",
+)
 WRITTEN = "tests/studies/test_written.py"
 PLACES = "tests/studies/test_places.py"
 VERDICTS = ("tests/report/test_tables.py", "tests/report/test_paired.py", "tests/report/test_verdicts.py")
@@ -57,12 +64,19 @@ TESTS = {
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
-    "cli": ("tests/studies/test_cli_words.py", WRITTEN),
-    "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART),
+    "cli": ("tests/studies/test_cli_words.py", WRITTEN, AUGMENTATION, SOURCES),
+    "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART, SOURCES),
     "cli/registry.py": ("tests/studies/test_cli_words.py", APART),
     "data": ("tests/data",),
     "data/_statuses.py": ("tests/data/test_statuses.py", "tests/data/test_twins.py"),
-    **dict.fromkeys(("data/splits.py", "data/images.py"), ("tests/data/test_splits.py",)),
+    "data/images.py": ("tests/data/test_splits.py",),
+    "data/splits.py": ("tests/data/test_splits.py", "tests/data/test_layout.py", SOURCES),
+    **dict.fromkeys(("data/layout.py", "data/folder_listing.py", "data/listing.py"), (*LISTED, APART)),
+    **dict.fromkeys(("data/csv_rows.py", "data/csv_listing.py"), ("tests/data/test_csv.py",)),
+    "data/choice.py": ("tests/data/test_choice.py", "tests/data/test_layout.py"),
+    "data/resize.py": ("tests/data/test_resize.py",),
+    **dict.fromkeys(("data/windows.py", "data/recolor.py"), ("tests/data/test_photographs.py",)),
+    "data/augmentation.py": ("tests/data/test_photographs.py", "tests/data/test_augment.py", AUGMENTATION),
     **dict.fromkeys(("data/loaders.py", "data/preprocess.py"), ("tests/data/test_loaders.py",)),
     "data/cifar.py": ("tests/data/test_cifar.py", "tests/data/test_unpack.py", APART),
     "data/threads.py": ("tests/data/test_threads.py",),
@@ -70,10 +84,10 @@ TESTS = {
         ("data/fashion_mnist.py", "data/fuzzy_rgb.py"),
         ("tests/data/test_datasets.py", "tests/data/test_tree.py"),
     ),
-    "data/registry.py": ("tests/data/test_datasets.py", "tests/data/test_tree.py", APART),
+    "data/registry.py": ("tests/data/test_datasets.py", "tests/data/test_layout.py", "tests/data/test_csv.py", APART),
     **dict.fromkeys(("data/tree.py", "data/names.py"), ("tests/data", APART)),
-    "data/augment.py": ("tests/data", AUGMENTATION),
-    "data/own.py": (*OWN[:1], STRANGERS),
+    "data/augment.py": ("tests/data/test_augment.py", "tests/data/test_photographs.py", AUGMENTATION),
+    "data/own.py": (*OWN[:1], STRANGERS, SOURCES),
     "diagnosis": DIAGNOSIS,
     "losses": LOSSES,
     "metrics": LOSSES,
@@ -102,16 +116,16 @@ TESTS = {
     **dict.fromkeys(("report/grid.py", "report/document.py"), (*PAGES, "tests/report/test_hostile_text.py")),
     "samplers": ("tests/samplers",),
     "studies": FITTING,
-    "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py"),
+    "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py", SOURCES),
     "studies/apart.py": (APART,),
     "studies/build.py": (*FITTING[:2], OWN_TRAINING, AUGMENTATION),
     "studies/trial.py": (OWN_TRAINING, STRANGERS),
     "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION)),
-    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES)),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py", "studies/_json.py"),
-        ("tests/studies/test_record.py",),
+        ("tests/studies/test_record.py", SOURCES),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
     "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE, "tests/studies/test_where.py"),

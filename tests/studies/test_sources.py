@@ -155,7 +155,10 @@ HARMS = {
         lambda v: v["data"]["validation"].update(images=13),
         r"data.validation.images must be the 12 that",
     ),
-    "images of train counted": (lambda v: v["data"]["train"].update(images=36), r"data.train.images must be the 24 that"),
+    "images of train counted": (
+        lambda v: v["data"]["train"].update(images=36),
+        r"data.train.images must be the 24 that",
+    ),
     "no fingerprint": (lambda v: v["data"]["validation"].pop("fingerprint"), r"data.validation lacks fingerprint"),
     "a share of no number": (
         lambda v: v["data"]["test"].update(chosen={"fraction": 2, "seed": 0}),

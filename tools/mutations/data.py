@@ -343,6 +343,7 @@ MUTATIONS = [
     ),
     *of(
         "data/cifar.py",
+        ("a tree that is cut", 'gray=False, resize="stretch")', "gray=False)"),
         ("one of several archives in silence", "if len(packed) > 1:", "if False:"),
         ("coarse classes", '"labels" if name == "cifar10" else "fine_labels"', '"labels" if name == "cifar10" else "coarse_labels"'),
         ("whatever the checksum", "if found != checksum:", "if False:"),

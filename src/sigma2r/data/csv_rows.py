@@ -27,7 +27,7 @@ class Row:
         line: The number of the line, from 1.
         path: The image file.
         label: The name of its class.
-        split: One of :data:`SPLITS`; empty where the file has no such column.
+        split: train, val or test; empty where the file has no such column.
     """
 
     line: int
@@ -55,8 +55,8 @@ def read_rows(file: Path) -> list[Row]:
         file: Paths in it are relative to its folder.
 
     Raises:
-        AbsentError: If there is no file.
-        ValueError: Naming file and line, if a row is no such row, its image is not there, or two rows contradict.
+        ValueError: If there is no file; naming file and line, if a row is no such row, its image is not there, or two
+            rows contradict each other.
     """
     rows: dict[str, Row] = {}
     header: _Header | None = None

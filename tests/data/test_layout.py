@@ -274,6 +274,15 @@ def test_names_of_the_system_and_files_beside_the_classes_are_passed_over_once(u
     assert found[0]["train"].data.class_names == ("cat", "dog", "fox")
 
 
+def test_a_link_that_leads_to_itself_is_no_class_and_hides_none(undivided):
+    (undivided / "zebra").symlink_to("zebra")
+    (undivided / "yak").symlink_to("nowhere")
+    with pytest.warns(
+        UserWarning, match=r"beside the classes, links that lead nowhere, pipes or devices: 2 \(yak, zebra\)"
+    ):
+        assert loaded(undivided, test_fraction=0.2).class_names == ("cat", "dog", "fox")
+
+
 def test_links_and_hard_links_are_settled_before_images_are_divided(undivided):
     for number in range(5):
         (undivided / f"cat/link{number}.png").symlink_to(f"{number}.png")

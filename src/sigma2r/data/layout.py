@@ -1,6 +1,5 @@
 """How a folder of images is laid out: train/ and test/, perhaps val/ beside them, or class folders and no split."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def listed_folders(root: Path) -> set[Identity]:
 
 def _folders(root: Path, *, hidden: bool = False) -> list[str]:
     try:
-        with os.scandir(root) as found:
-            return [each.name for each in found if each.is_dir() and (hidden or not is_hidden(each.name))]
+        found = [*root.iterdir()]
     except OSError:  # who reads it says so
         return []
+    return [each.name for each in found if each.is_dir() and (hidden or not is_hidden(each.name))]

@@ -43,6 +43,24 @@ def test_windows_are_spread_as_those_of_torchvision(least):
     assert ks_2samp((size[:, 0] * size[:, 1]).tolist(), areas).pvalue > 1e-3
 
 
+def test_of_ten_pairs_the_first_that_fits_is_taken():
+    """Read one by one, from the same draws."""
+    size, place = random_windows(500, 0.6, seeded(4))
+    generator = seeded(4)
+    areas, ratios = (torch.rand(500, 10, generator=generator, dtype=torch.float64).tolist() for _ in range(2))
+    places = torch.rand(500, 2, generator=generator, dtype=torch.float64).tolist()
+    for index in range(500):
+        width, height = 1.0, 1.0
+        for area, ratio in zip(areas[index], ratios[index], strict=True):
+            share, shape = 0.6 + 0.4 * area, math.exp(math.log(3 / 4) + ratio * (math.log(4 / 3) - math.log(3 / 4)))
+            if math.sqrt(share * shape) <= 1 and math.sqrt(share / shape) <= 1:
+                width, height = math.sqrt(share * shape), math.sqrt(share / shape)
+                break
+        assert_close(size[index].tolist(), [width, height], rtol=1e-12, atol=0)
+        there = [free * (1 - taken) for free, taken in zip(places[index], (width, height), strict=True)]
+        assert_close(place[index].tolist(), there, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("least", [0.01, 0.35, 0.99, 1.0])
 def test_windows_lie_within_the_image_and_are_no_smaller_than_asked(least):
     size, place = random_windows(3000, least, seeded(1))

@@ -43,7 +43,7 @@ MUTATIONS = [
     *of(
         "data/recolor.py",
         ("blended the other way", "(images * factor + others * (1 - factor))", "(images * (1 - factor) + others * factor)"),
-        ("the mean before it is brighter", "_gray(means) * factors[0]", "_gray(means) * factors[0] ** 0"),
+        ("the mean before it is brighter", "_gray(means) * factors[0]", "_gray(means) * factors[0].pow(0)"),
         ("one factor for all three", "2 * torch.rand(3, count, generator=generator, dtype=torch.float64) - 1", "2 * torch.rand(1, count, generator=generator, dtype=torch.float64).expand(3, -1) - 1"),
         ("red weighs as blue", "_LUMA = (0.299, 0.587, 0.114)", "_LUMA = (0.114, 0.587, 0.299)"),
         ("brighter than white", "(images * brightness).clamp_(0, 255)", "(images * brightness)"),

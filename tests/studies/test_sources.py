@@ -12,6 +12,7 @@ import torch
 
 from sigma2r.cli.verbs import described
 from sigma2r.data import POLICIES, Augmentation, ImageData, default_augmentation, fingerprint, load_images
+from sigma2r.data.registry import usual_image_size
 from sigma2r.data.splits import load_splits
 from sigma2r.report.again import commands
 from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study
@@ -352,6 +353,31 @@ def test_the_command_line_compares_losses_on_a_folder_with_val(validated, tmp_pa
         in err
     )
     assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.filterwarnings("ignore:train. batches hold as few as")
+def test_a_size_is_found_for_images_that_have_none_in_common(photos, validated, tiny, tmp_path, capsys, monkeypatch):
+    """The shorter sides of eight photographs are 50, 50, 64, 31, 33, 20, 50 and 50."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--loss", "center@0.1", *WORDS[:6], "--progress", "false", "--device", "cpu", "--test_fraction", "0.25"]
+    code, out, _ = call(capsys, "train", "--dataset", "folder:photos", *words)
+    assert code == 0
+    assert "Images of folder:photos are not square or not of one size: --image_size 50 is taken, the median" in out
+    assert "the middle 50 x 50 are used" in out
+    (found,) = Path("runs").glob("*/record.json")
+    run = Record.read(found).run
+    assert (run.image_size, run.resize) == (50, "crop")
+    asked = Run(dataset="folder:photos", loss="center@0.1", feature_dim=2, epochs=1, batch_size=16, image_size=50,
+                test_fraction=0.25)  # fmt: skip
+    assert run.run_id == asked.run_id
+    monkeypatch.setattr("sigma2r.data.survey.MOST_USUAL_SIDE", 32)
+    assert usual_image_size("folder:photos", test_fraction=0.25) == 32
+    assert usual_image_size(tiny) is usual_image_size("fuzzy-rgb") is None
+    with pytest.raises(ValueError, match=r"must be square and of one size, .* Try --image-size 32\."):
+        load_splits("folder:photos", test_fraction=0.25)  # who writes Python is asked
+    code, _, err = call(capsys, "train", "--dataset", "folder:gone", *words)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "folder: gone must hold train/ and test/" in err
 
 
 @pytest.mark.message

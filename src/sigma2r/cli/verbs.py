@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 
 from sigma2r._suggest import unknown
+from sigma2r._text import visible
 from sigma2r.cli import registry
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
@@ -58,12 +59,31 @@ def train_one(chosen: Namespace) -> None:
     from sigma2r.studies.comparison import file_name
     from sigma2r.studies.train import train
 
-    run, where = described(chosen), _where(chosen)
+    run, where = _of_a_size(described(chosen)), _where(chosen)
     default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
     out = chosen.out or default
     _say_what_becomes_of_images(run)
     print_table([train(run, out, where)])
     print(f"Record: {out / 'record.json'}")
+
+
+def _of_a_size(run: Run) -> Run:
+    """The run with a size for its images, which is said, if they have none in common and none is asked for."""
+    from sigma2r._absent import AbsentError
+    from sigma2r.data.registry import usual_image_size
+
+    choice = {name: getattr(run, name) for name in ("missing_classes", "test_fraction", "test_seed")}
+    try:
+        size = usual_image_size(run.dataset, **choice) if run.image_size is None else None
+    except AbsentError:  # a record may be there all the same
+        return run
+    if size is None:
+        return run
+    print(
+        f"Images of {visible(run.dataset)} are not square or not of one size: --image_size {size} is taken, the median of "
+        "their shorter sides or what networks are made for."
+    )
+    return replace(run, image_size=size)
 
 
 def _say_what_becomes_of_images(run: Run) -> None:
@@ -89,7 +109,7 @@ def compare(chosen: Namespace) -> None:
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
-    run = described(chosen, layers=[])
+    run = _of_a_size(described(chosen, layers=[]))
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     where, launcher = _where(chosen), _launcher(chosen)

@@ -56,10 +56,10 @@ def choose_test(
 def _of_class(keyed: list[tuple[bytes, Path]], fraction: float) -> set[Path]:
     keyed = sorted(keyed)
     most = len(keyed) - 1
-    count = min(max(math.floor(fraction * len(keyed) + 0.5), 1), most)
-    while 0 < count <= most and keyed[count][0] == keyed[count - 1][0]:  # one file on both sides
+    count = max(math.floor(fraction * len(keyed) + 0.5), 1)
+    while count <= most and keyed[count][0] == keyed[count - 1][0]:  # one file on both sides
         count += 1
-    if count > most:  # all behind the share are one file: it trains
+    if count > most:  # something must train: the last one, under all of its names
         count = next(index for index, (key, _) in enumerate(keyed) if key == keyed[most][0])
     return {path for _, path in keyed[:count]}
 

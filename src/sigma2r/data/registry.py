@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from sigma2r._resolve import is_path
 from sigma2r._suggest import unknown
@@ -100,6 +101,26 @@ def list_images(
     """
     lists = list_folder if name.startswith(FOLDER) else list_csv
     return lists(_path(name), split, missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed)
+
+
+def usual_image_size(name: str, **choice: Any) -> int | None:
+    """A size for images of a folder or a csv file that have none in common; None for those that have, and all others.
+
+    Nothing is warned of, for the same is looked at again when images are loaded.
+
+    Args:
+        name: A data set.
+        choice: As :func:`list_images` takes it.
+
+    Raises:
+        ValueError: If the images cannot be listed.
+    """
+    if not is_listed(name):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        survey = list_images(name, **choice).survey
+    return None if survey.is_of_one_size else survey.usual_side
 
 
 def load_images(

@@ -172,8 +172,8 @@ class FeatureTap(Mapping[str, Tensor]):
         if not isinstance(given, Tensor) or given.ndim < 2:
             got = f"shape {tuple(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
             raise ValueError(
-                f"FeatureTap: the classifier {name} must be given one tensor of shape (N, ...); got {got}. Name a layer "
-                "that is."
+                f"FeatureTap: the classifier {name} must be given one tensor of shape (N, ...); got {got}. Name a "
+                "layer that is."
             )
         self._seen[name] = rows_given(layer, given).clone()
 
@@ -222,6 +222,11 @@ class FeatureTap(Mapping[str, Tensor]):
                 f"FeatureTap: features are those of a single layer; {len(self.names)} were named. Use tap[name]."
             )
         return self[self.names[0]]
+
+    @property
+    def seen_by_losses(self) -> Tensor | list[Tensor]:
+        """What a :class:`~sigma2r.losses.JointLoss` takes: :attr:`features`, or of several layers one for each loss."""
+        return self.features if self._classifiers or len(self.names) == 1 else list(self.values())
 
     def __getitem__(self, name: str) -> Tensor:
         """The features of a layer.

@@ -169,9 +169,9 @@ class JointLoss(nn.Module):
             weights: A factor for each sample, shape ``(N,)``.
 
         Raises:
-            ValueError: If logits do not have one row per sample, arguments were exchanged, a loss refuses its input
-                or takes no weights, or, in training mode with gradients on, logits carry a graph and features do not (see
-                ``frozen_features``).
+            ValueError: If logits do not have one row per sample, arguments were exchanged, a loss refuses its input or
+                takes no weights, or, in training mode with gradients on, logits carry a graph and features do not
+                (see ``frozen_features``).
         """
         return self.total(*self.terms(features, logits, labels, targets=targets, weights=weights))
 

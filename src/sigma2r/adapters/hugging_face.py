@@ -31,8 +31,8 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
         model: Network and losses.
         args: The ``TrainingArguments``.
         loss_lr: Rate of what the losses learn.
-        batch_sampler: Batches of indices of the training set, such as a :class:`sigma2r.BalancedBatchSampler`; default:
-            the Trainer's own. Its length and size take the place of ``per_device_train_batch_size``.
+        batch_sampler: Batches of indices of the training set, such as a
+            :class:`~sigma2r.samplers.BalancedBatchSampler`; default: the Trainer's own. Its length and size take the place of ``per_device_train_batch_size``.
         keywords: What a ``Trainer`` takes.
 
     Raises:

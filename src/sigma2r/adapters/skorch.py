@@ -29,9 +29,9 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
         args: See ``NeuralNetClassifier``.
         loss_lr: Rate of what the losses learn.
         criterion: Says that the module gives logits; leave it as it is. The losses are the module's.
-        iterator_train__batch_sampler: Batches of indices, such as a :class:`sigma2r.BalancedBatchSampler`; or what
-            makes one of the labels that are trained on, ``partial(BalancedBatchSampler, batch_size=60)``, where
-            ``train_split`` sets others aside.
+        iterator_train__batch_sampler: Batches of indices, such as a
+            :class:`~sigma2r.samplers.BalancedBatchSampler`; or what makes one of the labels that are trained on,
+            ``partial(BalancedBatchSampler, batch_size=60)``, where ``train_split`` sets others aside.
         keywords: See ``NeuralNetClassifier``.
 
     Raises:

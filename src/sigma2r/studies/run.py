@@ -148,7 +148,7 @@ class Run:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """What is code that is not ours, by a dotted path or pml:NAME; a folder of images may be called like one."""
+        """What is code of others, by a dotted path or a library's name; a folder of images may be called like one."""
         named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
         return {kind: name for kind, name in named.items() if is_path(name) and not name.startswith(FOLDER)}
 

@@ -12,7 +12,7 @@ from sigma2r._suggest import unknown
 from sigma2r._values import Count, Positive, checked
 
 PML = "pml:"
-"""What a loss of pytorch-metric-learning is named with: ``pml:CosFaceLoss``."""
+"""How the names of losses of pytorch-metric-learning begin, as in ``pml:CosFaceLoss``."""
 
 LABEL_SMOOTHING = "label-smoothing"
 

@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     from fastai.data.load import DataLoader as FastaiLoader
     from fastai.metrics import accuracy
     from fastai.optimizer import OptimWrapper
+    from fastai.torch_core import TensorCategory, TensorImage
 
     from sigma2r.adapters.fastai import compact_learner
 
@@ -102,6 +103,16 @@ def test_metrics_see_logits_and_predictions_are_probabilities(tmp_path):
     assert loss == pytest.approx(float(torch.stack(values).mean()), rel=1e-5)
     with pytest.raises(ValueError, match=r"^compact_learner: the joint loss must be one number for a batch"):
         made.get_preds(with_loss=True)
+
+
+def test_tensors_of_its_own_kinds_are_taken(tmp_path):
+    def typed(rows):
+        images, labels = (torch.stack(column) for column in zip(*rows, strict=True))
+        return TensorImage(images), TensorCategory(labels)
+
+    made = learner(tmp_path, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW))
+    made.dls.train.collate_fn = typed
+    plain.assert_same(fit(made, 1), next(plain.plain_loop(1)))
 
 
 def test_one_cycle_takes_a_rate_for_each_group(tmp_path):

@@ -34,7 +34,11 @@ def arguments(folder, **changes):
 
 def trainer(folder, *, kind=CompactTrainer, model=None, **changes):
     own = {"loss_lr": plain.LOSS_LR, "batch_sampler": plain.sampler()} if kind is CompactTrainer else {}
-    own |= {key: changes.pop(key) for key in ("optimizers", "compute_metrics", "loss_lr") if key in changes}
+    own |= {
+        key: changes.pop(key)
+        for key in ("optimizers", "compute_metrics", "compute_loss_func", "loss_lr")
+        if key in changes
+    }
     told = arguments(folder, **changes)
     return kind(model or plain.model(), told, train_dataset=Rows(), eval_dataset=Rows(), **own)
 
@@ -161,6 +165,12 @@ def test_a_model_of_transformers_trains_with_its_pooled_features(tmp_path):
 
 @pytest.mark.message
 def test_wrong_use_is_one_sentence(tmp_path):
+    for told, changes in [
+        (r"label_smoothing_factor=0\.1", {"label_smoothing_factor": 0.1}),
+        ("compute_loss_func", {"compute_loss_func": torch.nn.functional.cross_entropy}),
+    ]:
+        with pytest.raises(ValueError, match=rf"^CompactTrainer: the loss must be that of the model; got {told},"):
+            trainer(tmp_path, **changes)
     with pytest.raises(
         ValueError, match=r"^CompactTrainer: model must be WithLoss\(network, criterion\); got a tests\.Network\.$"
     ):

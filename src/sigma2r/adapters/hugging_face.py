@@ -32,11 +32,13 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
         args: The ``TrainingArguments``.
         loss_lr: Rate of what the losses learn.
         batch_sampler: Batches of indices of the training set, such as a
-            :class:`~sigma2r.samplers.BalancedBatchSampler`; default: the Trainer's own. Its length and size take the place of ``per_device_train_batch_size``.
+            :class:`~sigma2r.samplers.BalancedBatchSampler`; default: the Trainer's own. Its length and size take the
+            place of ``per_device_train_batch_size``.
         keywords: What a ``Trainer`` takes.
 
     Raises:
-        ValueError: If the model is no :class:`~sigma2r.adapters.WithLoss`, or the rate is negative or not finite.
+        ValueError: If the model is no :class:`~sigma2r.adapters.WithLoss`, the rate is negative or not finite, or
+            another loss is asked for, by ``label_smoothing_factor`` or ``compute_loss_func``.
     """
 
     def __init__(
@@ -50,6 +52,13 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
     ) -> None:
         if not isinstance(model, WithLoss):
             raise ValueError(f"{_WHO}: model must be WithLoss(network, criterion); got {shown(model)}.")
+        smoothing = 0.0 if args is None else args.label_smoothing_factor
+        if smoothing or keywords.get("compute_loss_func") is not None:
+            other = f"label_smoothing_factor={smoothing:g}" if smoothing else "compute_loss_func"
+            raise ValueError(
+                f"{_WHO}: the loss must be that of the model; got {other}, which would take its place. Leave it out; "
+                "smoothed labels are the targets of a JointLoss."
+            )
         self.loss_lr: float = converted(_WHO, "loss_lr", NotNegative, loss_lr)
         self.batch_sampler = batch_sampler
         super().__init__(model, args, **keywords)

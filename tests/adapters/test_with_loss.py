@@ -169,6 +169,10 @@ def test_wrong_use_is_one_sentence():
     model.loss(logits, LABELS)
     with pytest.raises(ValueError, match="called once"):
         model.loss(logits, LABELS)
+    logits = model(IMAGES)
+    model(IMAGES, labels=LABELS)  # the last pass, whose loss has been taken; that before is let go, with its graph
+    with pytest.raises(ValueError, match="called once"):
+        model.loss(logits, LABELS)
     for name in ("lr", "loss_lr", "weight_decay"):
         with pytest.raises(ValueError, match=rf"^WithLoss: {name} must be a finite number of at least 0; got -1\."):
             model.param_groups(**{"lr": 0.1, "loss_lr": 0.1, name: -1.0})
@@ -233,6 +237,25 @@ def test_gradients_that_are_added_up_are_no_steps_and_a_network_that_rests_makes
     model.network.requires_grad_(False)
     model.criterion.frozen_features = True
     assert told_in(model, torch.optim.SGD(model.criterion.parameters(), lr=0.0), steps=20) == []
+
+
+def test_steps_are_counted_and_not_the_passes_between_them():
+    model = plain.model()
+    assert told_in(model, torch.optim.SGD(model.network.parameters(), lr=0.01), steps=20, every=4) == []
+    model = plain.model()
+    assert len(told_in(model, torch.optim.SGD(model.network.parameters(), lr=0.01), steps=21, every=4)) == 1
+
+
+def test_gradients_of_long_ago_do_not_count():
+    network = plain.Network()
+    criterion = JointLoss(CenterLoss(3, plain.DIM), lambda epoch: 0.1 if epoch == 0 else 0.0)
+    model = WithLoss(network, criterion, FeatureTap.before_classifier(network))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    assert told_in(model, optimizer, steps=3) == []
+    model.set_epoch(1)
+    assert told_in(model, optimizer, steps=12) == []
+    model.set_epoch(0)
+    assert len(told_in(model, optimizer, steps=4)) == 1
 
 
 def test_centers_without_a_gradient_are_not_told():

@@ -214,7 +214,11 @@ def test_the_cross_entropy_within_a_loss_of_theirs_does_not_say_what_is_ignored(
 
 
 def test_weights_of_samples_are_refused_in_one_sentence_where_a_loss_takes_none():
-    criterion = JointLoss([CenterLoss(C, D), theirs.ArcFaceLoss(C, D)], [0.1, 0.3])
+    for arcface in (theirs.ArcFaceLoss(C, D), torch.compile(theirs.ArcFaceLoss(C, D))):
+        refuse_weights(JointLoss([CenterLoss(C, D), arcface], [0.1, 0.3]))
+
+
+def refuse_weights(criterion):
     with pytest.raises(
         ValueError,
         match=r"^JointLoss: weights of samples must be known to every loss.*; ArcFaceLoss takes none\. .*index\.$",

@@ -12,14 +12,9 @@ from sigma2r.losses._module import FeatureLoss
 
 
 def bare(loss: nn.Module) -> nn.Module:
-    """The loss itself, behind what compiles it or calls nothing else: they hand on what it does."""
-    while True:
-        inside = getattr(loss, "_orig_mod", loss)
-        if type(inside).forward is nn.Sequential.forward and len(list(inside.children())) == 1:
-            inside = next(inside.children())
-        if inside is loss:
-            return loss
-        loss = inside
+    """The loss itself, behind what compiles it."""
+    inside: nn.Module = getattr(loss, "_orig_mod", loss)
+    return inside
 
 
 def ignored_by(part: nn.Module) -> int | None:

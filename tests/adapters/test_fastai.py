@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
+from sigma2r import JointLoss, SoftNearestNeighborLoss
 from tests.adapters import plain
 from tests.adapters.pages import run_page
 
@@ -144,6 +145,10 @@ def test_wrong_use_is_one_sentence(tmp_path):
         learner(tmp_path, model=plain.Network())
     with pytest.raises(ValueError, match=r"^compact_learner: wd must be a finite number of at least 0"):
         learner(tmp_path, wd=-0.1)
+    raised = plain.model()
+    raised.criterion = JointLoss(SoftNearestNeighborLoss(learn_temperature=True), -0.1)
+    with pytest.raises(ValueError, match=r"^compact_learner: a loss with a negative weight must learn nothing"):
+        learner(tmp_path, model=raised)
 
 
 @pytest.mark.filterwarnings("ignore")

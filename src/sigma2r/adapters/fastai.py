@@ -54,7 +54,8 @@ def compact_learner(
         keywords: What a ``Learner`` takes.
 
     Raises:
-        ValueError: If the model is no :class:`~sigma2r.adapters.WithLoss`, or a number is negative or not finite.
+        ValueError: If the model is no :class:`~sigma2r.adapters.WithLoss`, a number is negative or not finite, or a
+            loss with a negative weight learns something.
 
     Warns:
         UserWarning: In training, if the rate of the losses was set to that of the network, or the whole network is
@@ -62,6 +63,11 @@ def compact_learner(
     """
     if not isinstance(model, WithLoss):
         raise ValueError(f"{_WHO}: model must be WithLoss(network, criterion); got {shown(model)}.")
+    if any(group.get("maximize") for group in loss_groups(model.criterion, lr=0.0)):
+        raise ValueError(
+            f"{_WHO}: a loss with a negative weight must learn nothing, as optimizers of fastai lower alone; got one "
+            "that does. Hold what it learns, such as a temperature."
+        )
     numbers = {"lr": lr, "loss_lr": loss_lr, "wd": wd}
     lr, loss_lr, wd = (converted(_WHO, name, NotNegative, value) for name, value in numbers.items())
 

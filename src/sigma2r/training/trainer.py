@@ -86,9 +86,9 @@ def fit(
         files.refuse_other_kinds()
     stops = Stops()
 
-    def measure(it: CompactClassifier, last: bool) -> dict[str, dict[str, Any]]:
+    def measure(it: CompactClassifier) -> dict[str, dict[str, Any]]:
         with stops.at_once():
-            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last)
+            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers)
 
     history = History(measure, plan.measure_every, plan.epochs, plan.of)
     resumed = files is not None and is_file(files.last)

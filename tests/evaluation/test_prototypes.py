@@ -193,6 +193,24 @@ def test_prototypes_are_saved_with_a_state_dict_of_tensors_alone():
     assert repr(prototypes) == "ClassPrototypes(4, 5, normalize=True)"
 
 
+def test_a_hundred_thousand_classes_have_names():
+    prototypes = ClassPrototypes(100_000, 1, class_names=[f"class {k}" for k in range(100_000)])
+    assert prototypes.class_names[-1] == "class 99999"  # in no time: comparing each with each would take minutes
+
+
+def test_what_is_made_in_inference_mode_serves_outside():
+    features, labels = sample()
+    with torch.inference_mode():
+        prototypes = ClassPrototypes.fit(features + 0, labels)
+        prototypes.add_class("e", features[:2] + 0)
+        both = prototypes.merge(prototypes)
+    prototypes.update(features, labels)
+    both.update(features, labels)
+    assert prototypes.count.tolist() == [6, 8, 2, 6, 2]
+    assert both.count.tolist() == [9, 12, 3, 9, 4]
+    assert torch.autograd.grad(both.distances(features.requires_grad_()).sum(), features)[0].isfinite().all()
+
+
 def test_half_leaves_the_sums_wide_and_a_move_moves_them():
     features, labels = sample()
     prototypes = ClassPrototypes.fit(features, labels)

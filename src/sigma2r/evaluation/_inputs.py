@@ -1,5 +1,6 @@
 """What prototypes, scores and thresholds ask of features and names, so that their messages agree."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,7 +90,7 @@ def names_of(who: str, class_names: Any, num_classes: int) -> tuple[str, ...]:
         raise ValueError(f"{who}: class_names must be as many as the {num_classes} classes; got {len(class_names)}.")
     for name in class_names:
         check_name(who, name)
-    if twice := sorted({name for name in class_names if class_names.count(name) > 1}):
+    if twice := [name for name, times in Counter(class_names).items() if times > 1]:
         raise ValueError(f"{who}: class_names must differ; {told(twice)} stands there twice.")
     return tuple(class_names)
 

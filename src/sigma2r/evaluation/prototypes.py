@@ -31,7 +31,8 @@ class ClassPrototypes(KeepsDtype):
     Count, mean and scatter of each class are buffers in float64 (as :class:`~sigma2r.metrics.ClassStatistics`), so
     they follow the module between devices that have float64, stay as wide under ``half()``, are saved with its
     ``state_dict`` (tensors alone, class names and settings among them), and do not depend on the parts in which
-    features came. Loading a state dict takes over its sizes, names and settings.
+    features came. Features on another device are brought to them, and what is asked goes back. Loading a state dict
+    takes over its sizes, names and settings.
 
     Args:
         num_classes: C; may be 0, where classes are added.
@@ -86,7 +87,7 @@ class ClassPrototypes(KeepsDtype):
         class_names: Sequence[str] | None = None,
         normalize: bool = False,
     ) -> "ClassPrototypes":
-        """The prototypes of features, on their device.
+        """The prototypes of features, on their device (on the CPU where that lacks float64).
 
         Args:
             features: Shape ``(N, D)``, of any floating dtype.
@@ -109,7 +110,10 @@ class ClassPrototypes(KeepsDtype):
             raise ValueError(f"{who}: there must be at least one sample; got none.")
         if num_classes is None:
             num_classes = int(known.max()) + 1 if class_names is None else len(class_names)
-        prototypes = cls(num_classes, rows.shape[1], class_names=class_names, normalize=normalize).to(rows.device)
+        with torch.inference_mode(False):
+            prototypes = cls(num_classes, rows.shape[1], class_names=class_names, normalize=normalize)
+        if rows.device.type != "mps":
+            prototypes.to(rows.device)
         prototypes._take(who, rows, known)
         without = [name for name, n in zip(prototypes.class_names, prototypes.count.tolist(), strict=True) if not n]
         if without:
@@ -183,6 +187,7 @@ class ClassPrototypes(KeepsDtype):
         self.centers.index_copy_(0, present, new.mean)
         self.scatter.index_copy_(0, present, new.scatter)
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def merge(self, other: "ClassPrototypes") -> "ClassPrototypes":
         """The prototypes of the samples of both, such as those of two processes.
@@ -205,6 +210,7 @@ class ClassPrototypes(KeepsDtype):
         both.count, both.centers, both.scatter = merged.count, merged.mean, merged.scatter
         return both
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def add_class(self, name: str, features: Float[Tensor, "M D"]) -> None:
         """Add a class behind those that are there, by images of it; nothing is trained, and the others stay.
@@ -252,8 +258,9 @@ class ClassPrototypes(KeepsDtype):
         rows = matrix(who, "features", features, self.feature_dim)
         self._check_filled(who)
         with without_autocast(rows):
-            x = prepared(rows, self.normalize)
-            return distances_between(x, self.centers, x.dtype).masked_fill(self.count == 0, torch.inf)
+            x = prepared(rows, self.normalize).to(self.centers.device)
+            distances = distances_between(x, self.centers, x.dtype).masked_fill(self.count == 0, torch.inf)
+        return distances.to(rows.device)
 
     @torch.no_grad()
     def predict(self, features: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
@@ -274,14 +281,14 @@ class ClassPrototypes(KeepsDtype):
         self._check_filled(who)
         present = self.count.nonzero().squeeze(1)
         with without_autocast(rows):
-            x = prepared(rows, self.normalize)
+            x = prepared(rows, self.normalize).to(self.centers.device)
             full = present.shape[0] == self.num_classes
             found = nearest(x, self.centers if full else self.centers[present]).squeeze(1)
         if num_bad := int((found < 0).sum()):
             raise ValueError(
                 f"{who}: features must be finite; {num_bad} of {rows.shape[0]} rows hold NaN or infinite values."
             )
-        return found if full else present[found]
+        return (found if full else present[found]).to(rows.device)
 
     def _check_filled(self, who: str) -> None:
         if not self.count.any():

@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -103,12 +104,11 @@ def run() -> Iterator[Ratio]:
     torch.set_num_threads(1)
     try:
         for name, separation in SEPARATION.items():
-            features, labels = example(*SMALL, separation)
-            rival = calculator()
+            given = example(*SMALL, separation)
             yield compare(
                 f"(N, D, C) = {SMALL}, {name}, one thread: recall@1, R-precision, MAP@R",
-                ("retrieve", cpu_seconds(lambda: retrieve(features, labels))),
-                (told_rival(), cpu_seconds(lambda: rival.get_accuracy(features, labels))),
+                ("retrieve", cpu_seconds(partial(retrieve, *given))),
+                (told_rival(), cpu_seconds(partial(calculator().get_accuracy, *given))),
                 target=1.0,
                 n=3,
                 warm_up=1,

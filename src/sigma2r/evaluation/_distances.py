@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 _CLOSE = 1 / 16  # of the squared sum of both radii; below that a product has lost too many digits
-_AT_ONCE = 2**22  # numbers held at once where differences are taken pair by pair
+_AT_ONCE = 2**18  # numbers held at once, so in the cache, where differences are taken pair by pair
 
 
 def vouched_for(feature_dim: int) -> float:

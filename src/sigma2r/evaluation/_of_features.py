@@ -8,7 +8,8 @@ from torch import Tensor
 
 from sigma2r.evaluation._given import WHO, Given
 from sigma2r.evaluation._influence import ClassMeans
-from sigma2r.evaluation._roc import Curve, equal_error_rate, true_rate_at
+from sigma2r.evaluation._pairs import running_weights
+from sigma2r.evaluation._roc import Curve, equal_error_rate, shares_of, true_rate_at
 from sigma2r.evaluation.bootstrap import weighted_mean
 from sigma2r.evaluation.collapse import Simplex, centered_means, classifier_rows, duality, simplex, variability
 from sigma2r.evaluation.compactness import MOST_CLASSES, Compactness
@@ -206,16 +207,13 @@ def verification(given: Given) -> Section:
         return torch.stack([equal_error_rate(true, false), *at], dim=1)
 
     def statistic(weights: Tensor) -> Tensor:
-        genuine, impostor = (
-            weights.index_select(1, side[:, 0]) * weights.index_select(1, side[:, 1])
-            for side in (genuine_pairs, impostor_pairs)
-        )
-        if given.by_class:  # a class that is drawn twice is there as two classes
-            genuine = weights.index_select(1, genuine_pairs[:, 0])
-        return rates(*thinned.shares(genuine, impostor))
+        # A class that is drawn twice is there as two classes, whose images make no pair.
+        genuine = running_weights(weights, genuine_pairs, thinned.below, of_both=not given.by_class)
+        impostor = running_weights(weights, impostor_pairs, thinned.negatives_below, of_both=True)
+        return rates(*shares_of(genuine, impostor))
 
     values = rates(*Curve(*distances).shares()).squeeze(0)
-    low, high = given.bootstrap.interval(statistic, 2 * (num_genuine + num_impostor))
+    low, high = given.bootstrap.interval(statistic, 10 * thinned.below.shape[0])
     figures, left_out = {}, {}
     for place, name in enumerate(names):
         rate = None if name == "eer" else _RATES[place - 1]

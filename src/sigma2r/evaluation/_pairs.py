@@ -1,10 +1,13 @@
 """Pairs of images of one class (genuine) and of two (impostor), by number: all of them, or some drawn at random.
 
-Axes: N images.
+Axes: N images, P pairs, G thresholds, S draws.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+_AT_ONCE = 2**19  # weights of pairs held at once: so that they stay in the cache
 
 
 class Numbered:
@@ -39,3 +42,28 @@ class Numbered:
         if self.total <= most:
             return self[torch.arange(self.total, device=self.order.device)]
         return self[torch.randint(self.total, (most,), generator=generator).to(self.order.device)]
+
+
+def running_weights(weights: Tensor, pairs: Tensor, below: Tensor, *, of_both: bool) -> Tensor:
+    """Weight of the pairs up to each threshold, ``(S, G)`` float64, where a pair weighs as the product of its images.
+
+    Args:
+        weights: How often each image counts, whole numbers, shape ``(S, N)``.
+        pairs: Sorted by their distance, shape ``(P, 2)``.
+        below: How many pairs lie at or below each threshold, ascending from 0 to P, shape ``(G,)``.
+        of_both: Whether both images count; otherwise the first alone.
+    """
+    rows = weights.T.float().contiguous()  # sums of whole numbers, exact below 2^24 between two thresholds
+    sums = rows.new_zeros(below.shape[0], rows.shape[1])
+    step = max(1, _AT_ONCE // rows.shape[1])
+    for start in range(0, pairs.shape[0], step):
+        some = pairs[start : start + step]
+        product = rows.index_select(0, some[:, 0])
+        if of_both:
+            product *= rows.index_select(0, some[:, 1])
+        first = int(torch.searchsorted(below, start, right=True))
+        last = int(torch.searchsorted(below, start + some.shape[0]))
+        begins = (below[first - 1 : last] - start).clamp_min(0)
+        every = torch.arange(some.shape[0], device=rows.device)
+        sums[first : last + 1] += F.embedding_bag(every, product, begins, mode="sum")
+    return sums.double().cumsum(0).T

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sigma2r.evaluation._distances import pair_distances
 
-_AT_ONCE = 2**20  # numbers held at once
+_AT_ONCE = 2**18  # numbers held at once, so that they stay in the cache
 _SUMS = 16  # of squares, before these are summed: so roundings do not add up
 
 

@@ -41,8 +41,12 @@ class Curve:
 
     def shares(self, positives: Tensor | None = None, negatives: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The same as shares of all positives and of all negatives; NaN where all weights are 0."""
-        of_positives, of_negatives = self.accepted(positives, negatives)
-        return of_positives / of_positives[:, -1:], of_negatives / of_negatives[:, -1:]
+        return shares_of(*self.accepted(positives, negatives))
+
+
+def shares_of(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights accepted, ``(S, G)`` each, as shares of those accepted by the last threshold, which accepts all."""
+    return positives / positives[:, -1:], negatives / negatives[:, -1:]
 
 
 def _running(weights: Tensor | None, below: Tensor) -> Tensor:

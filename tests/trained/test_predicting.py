@@ -146,6 +146,18 @@ def test_neither_the_size_of_a_batch_nor_workers_change_more_than_the_last_digit
         assert got.given == same.given
 
 
+@pytest.mark.message
+def test_a_keyword_that_nothing_heeds_and_images_that_are_not_there_are_refused_at_once(on_clothes):
+    for method in (on_clothes.embed, on_clothes.predict, on_clothes.distances, on_clothes.stream, on_clothes.source):
+        with pytest.raises(ValueError, match=r"unknown way to read images 'wrokers'; .* Did you mean workers\?"):
+            method(torch.zeros(1, 28, 28), wrokers=3)
+    for wrong, message in (({"batch_size": 0}, "batch_size must"), ({"workers": -1}, "workers must")):
+        with pytest.raises(ValueError, match=f"images: {message} be a whole number of at least"):
+            on_clothes.stream(torch.zeros(1, 28, 28), **wrong)
+    with pytest.raises(ValueError, match="nothing lies there"):
+        on_clothes.stream("nowhere")  # and not once it is iterated
+
+
 def test_a_stream_holds_one_batch_at_a_time(clothes, on_clothes):
     parts = list(on_clothes.stream(clothes / "test", batch_size=50))
     assert [len(part) for part in parts] == [50, 50, 20]

@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 from sigma2r.trained import load
-from sigma2r.trained.finding import is_data_set
 from sigma2r.trained.predictions import Predictions
 from sigma2r.trained.rows import prediction_rows, write_rows
 from sigma2r.trained.tally import Tally
@@ -37,7 +36,7 @@ def use(verb: str, chosen: Namespace) -> int:
     where: dict[str, Any] = {key: getattr(chosen, key) for key in ("split", "data_dir", "download")}
     source = trained.source(named, **where)
     if chosen.out is not None:
-        refuse_out(chosen.out, trained, source, chosen.data_dir if is_data_set(named) else None)
+        refuse_out(chosen.out, trained, source, chosen.data_dir)
     tally = Tally()
     parts = tally.of(trained.stream(source, batch_size=chosen.batch_size, workers=chosen.workers))
     parts = _with_progress(parts, len(source), chosen.progress)

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
+from sigma2r._suggest import unknown
 from sigma2r._values import Count, Natural, converted
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.studies.record import Record
@@ -159,6 +160,7 @@ class Trained:
         Raises:
             ValueError: If there are none, or they are nothing that is taken.
         """
+        _refuse_unknown(how)
         data_dir = how.get("data_dir")
         channels, side, _ = self.frame.image_shape
         return find_source(
@@ -184,9 +186,13 @@ class Trained:
         Warns:
             UserWarning: At the end, of what in the images the network does not see.
         """
+        _refuse_unknown(how)
         batch_size = converted("images", "batch_size", Count, how.get("batch_size", 256))
         workers = converted("images", "workers", Natural, how.get("workers", 0))
         source = images if isinstance(images, Source) else self.source(images, **how)
+        return self._streamed(source, batch_size, workers)
+
+    def _streamed(self, source: Source, batch_size: int, workers: int) -> Iterator[Predictions]:
         lost: dict[str, tuple[int, str]] = {}
         for rows, read in read_in_order(source, self.frame, batch_size, workers):
             for what, (count, place) in read.lost.items():
@@ -238,6 +244,17 @@ class Trained:
             problems=problems,
             accepted=None if accepted is None else in_their_rows(accepted, places, count, False),
         )
+
+
+def _refuse_unknown(how: How) -> None:
+    """Refuse a keyword that nothing heeds.
+
+    Raises:
+        ValueError: With the nearest that there are.
+    """
+    for name in how:
+        if name not in How.__annotations__:
+            raise unknown("way to read images", name, How.__annotations__)
 
 
 def _say_problems(who: str, problems: Sequence[str], count: int, stacklevel: int) -> None:

@@ -31,8 +31,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         path: The file.
 
     Raises:
-        AbsentError: If there is none.
-        ValueError: If it holds something else than tensors by name, or is damaged.
+        ValueError: If there is none, it holds something else than tensors by name, or is damaged.
     """
     if not is_file(path):
         raise AbsentError(f"weights: there must be a file of weights at {path}; there is none.")
@@ -67,8 +66,7 @@ def load_weights(model: Backbone, path: Path, classifiers: tuple[str, ...]) -> N
         classifiers: What the classifier is called in the file, if it has one: ``("fc",)``.
 
     Raises:
-        AbsentError: If there is no such file.
-        ValueError: If it is of another network: in one sentence that says which layers differ.
+        ValueError: If there is no such file, or it is of another network, in one sentence that says which layers differ.
 
     Warns:
         UserWarning: If the classifier is left out.

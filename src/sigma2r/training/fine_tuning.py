@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 BACKBONE = "backbone"
-"""What the part of a model is called that can be frozen: of timm, and of one's own."""
+"""The name of the part of a model that can be frozen."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ MUTATIONS = [
         "cli/verbs.py",
         ("options of the run get lost", "return Run.from_dict({**values, **instead})", "return Run.from_dict({**instead})"),
         ("what becomes of images is not said", "    _say_what_becomes_of_images(run)\n    print_table([train", "    print_table([train"),
+        ("no size for photographs", "return replace(run, image_size=size)", "return run"),
         ("the way to a size is not said", "if run.resize is not None and run.image_size is not None:", "if False:"),
         ("photographs are told of to who knows", "if is_listed(run.dataset) and run.augmentation == default_augmentation(run.dataset):", "if is_listed(run.dataset):"),
         ("a page of others is noticed late", "    refuse_foreign(out)\n    page = registry", "    page = registry"),

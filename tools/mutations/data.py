@@ -153,6 +153,7 @@ MUTATIONS = [
         ("arrows are flipped", 'FOLDER: POLICIES["crop"]', 'FOLDER: POLICIES["photographs"]'),
         ("a setting that nothing heeds", "if value is not None):", "if value is False):"),
         ("classes may always be missing", "return lists(_path(name), split, missing_classes=missing_classes,", "return lists(_path(name), split, missing_classes=True,"),
+        ("a size for images that have one", "return None if survey.is_of_one_size else survey.usual_side", "return survey.usual_side"),
         ("a csv file is a module", "return name.startswith((FOLDER, CSV))", "return name.startswith(FOLDER)"),
         ("a seed that nobody heeds", "test_fraction=test_fraction, test_seed=test_seed)\n\n\ndef load_images", "test_fraction=test_fraction, test_seed=0)\n\n\ndef load_images"),
         ("a folder that nobody lists", "        return _path(name)\n    return cifar_tree", "        return None\n    return cifar_tree"),
@@ -224,6 +225,8 @@ MUTATIONS = [
     ),
     *of(
         "data/survey.py",
+        ("the smallest for the usual side", "sides[(len(sides) - 1) // 2]", "sides[0]"),
+        ("sides without end", "min(sides[(len(sides) - 1) // 2], MOST_USUAL_SIDE)", "sides[(len(sides) - 1) // 2]"),
         ("one gray image makes all gray", "gray = gray and has_no_colours", "gray = has_no_colours"),
         ("a range that nothing needs", "if pixel_range is not None and self.wide is None:", "if False:"),
         ("a range for some of the images", "if len(self.depths) > 1 and (", "if False and ("),

@@ -80,8 +80,8 @@ def _of_a_size(run: Run) -> Run:
     if size is None:
         return run
     print(
-        f"Images of {visible(run.dataset)} are not square or not of one size: --image_size {size} is taken, the median of "
-        "their shorter sides or what networks are made for."
+        f"Images of {visible(run.dataset)} are not square or not of one size: --image_size {size} is taken, the median "
+        "of their shorter sides or what networks are made for."
     )
     return replace(run, image_size=size)
 

@@ -1,5 +1,6 @@
 """pytorch-metric-learning both ways: our losses in its loops, its losses in our joint loss and on our command line."""
 
+import importlib.metadata
 import json
 import sys
 
@@ -24,6 +25,8 @@ from sigma2r import (
     SoftNearestNeighborLoss,
     TripletCenterLoss,
 )
+from sigma2r._absent import AbsentError
+from sigma2r._resolve import files_of, source_of
 from sigma2r.adapters import WithLoss
 from sigma2r.cli import main
 from sigma2r.studies import losses as registry
@@ -306,6 +309,21 @@ def test_without_the_library_a_description_is_read_and_training_says_what_to_ins
     run = Run.from_dict(Run(loss="pml:ArcFaceLoss@1").as_dict())
     with pytest.raises(ImportError, match=r'^pml:ArcFaceLoss needs more .*: pip install "sigma2r\[yardsticks\]"$'):
         run.check_own_code()
+
+
+def test_a_record_names_the_version_of_the_library(monkeypatch):
+    before = source_of("pml:ArcFaceLoss")
+    assert len(before) == 16
+    assert files_of("pml:ArcFaceLoss") == set()  # what it raises is not the user's
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: {"pytorch-metric-learning": "9.9"}[name])
+    assert source_of("pml:ArcFaceLoss") == source_of("pml:SupConLoss") != before
+
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    with pytest.raises(AbsentError, match=r"^resolve: pytorch-metric-learning must be installed; it is not\."):
+        source_of("pml:ArcFaceLoss")
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*treespec, LeafSpec.*")

@@ -60,7 +60,7 @@ TESTS = {
     "adapters/skorch.py": ("tests/adapters/test_skorch.py",),
     "adapters/fastai.py": ("tests/adapters/test_fastai.py",),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING),
+    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING, THEIRS),
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),

@@ -107,4 +107,15 @@ MUTATIONS = [
         ("half precision stays", "return features.float() if half and", "return features.float() if False and"),
         ("what is compiled is not seen", "    return inside\n", "    return loss\n"),
     ),
+    *of(
+        "studies/yardsticks.py",
+        ("sizes of another library are not renamed", "given.pop(_SIZES[p.name])", "given.pop(p.name, None)"),
+        ("objects are options", "or parameter.name in _OBJECTS:", "or parameter.name in ():"),
+        ("what a loss has given is wanted", "return parameter.name in _SIZES or is_its_own or parameter.default is not parameter.empty", "return True"),
+    ),
+    *of(
+        "_resolve.py",
+        ("any version of a library is the same", "hashlib.sha256(_version(library).encode())", "hashlib.sha256(library.encode())"),
+        ("a library is code of the user", 'if match["where"] in _LIBRARIES:', "if False:"),
+    ),
 ]  # fmt: skip

@@ -31,7 +31,7 @@ MUTATIONS = [
         ("the last part alone", "new = old.merge(counted(rows, own, present.shape[0]))", "new = counted(rows, own, present.shape[0])"),
         ("means of features as they come", "yield prepared(part, self.normalize)", "yield prepared(part, False)"),
         ("classes without images are near", ".masked_fill(self.count == 0, torch.inf)", ""),
-        ("the place among those that are there", "return found if full else present[found]", "return found"),
+        ("the place among those that are there", "(found if full else present[found])", "found"),
         ("classes without images are predicted", "self.centers if full else self.centers[present]", "self.centers"),
         ("NaN counts", "self._merge(own[finite] if bad else own, part[finite] if bad else part)", "self._merge(own, part)"),
         ("nothing is told", "if num_bad and num_bad == rows.shape[0]:", "if num_bad:"),

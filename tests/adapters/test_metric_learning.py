@@ -109,6 +109,7 @@ def test_a_loss_that_compares_samples_with_one_another_refuses_a_miner_in_one_se
         loss(features(), LABELS, PAIRS)
 
 
+@pytest.mark.message
 @pytest.mark.parametrize(
     ("mined", "told"),
     [

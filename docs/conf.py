@@ -29,7 +29,7 @@ autodoc_default_options = {"members": True}
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib)\..*",
+        r"(torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib|transformers|skorch|fastai)\..*",
     ),
     (r"py:.*", r"(Tensor|Path|optional|sigma2r\.samplers\._labels\.HasArray)"),
 ]

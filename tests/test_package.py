@@ -13,8 +13,9 @@ import pytest
 import sigma2r
 
 ROOT = Path(__file__).parent.parent
-PUBLIC = ("sigma2r", "sigma2r.functional", "sigma2r.losses", "sigma2r.metrics", "sigma2r.samplers", "sigma2r.data")
-HEAVY = ("pytorch_lightning", "torchmetrics", "torchvision", "matplotlib", "jsonargparse", "scipy", "PIL")
+PUBLIC = ("sigma2r", "sigma2r.functional", "sigma2r.losses", "sigma2r.metrics", "sigma2r.samplers", "sigma2r.data",
+          "sigma2r.evaluation")  # fmt: skip
+HEAVY = ("pytorch_lightning", "torchmetrics", "torchvision", "matplotlib", "jsonargparse", "scipy", "PIL", "sklearn")
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -50,8 +51,8 @@ def test_a_report_is_built_without_what_trains():
 RANKS = {
     "_call": 0, "_files": 0, "_hooks": 0, "_layout": 0, "_shown": 0, "_suggest": 0, "_text": 0, "_arrays": 1,
     "_kinds": 1, "_resolve": 1, "_values": 2, "losses": 3, "samplers": 3, "taps": 3, "functional": 4, "metrics": 4,
-    "diagnosis": 4, "data": 5, "models": 5, "training": 6, "studies": 7, "report": 8, "paper": 9, "cli": 10,
-    "__main__": 11,
+    "diagnosis": 4, "data": 5, "evaluation": 5, "models": 5, "training": 6, "studies": 7, "report": 8, "paper": 9,
+    "cli": 10, "__main__": 11,
 }  # fmt: skip
 
 
@@ -85,7 +86,9 @@ def test_the_paper_is_known_to_the_registry_of_the_command_line_alone():
     assert [path.name for path in general if "paper" in path.stem] == []
 
 
-@pytest.mark.parametrize("part", ["losses", "metrics", "samplers", "data", "models", "studies", "report", "paper"])
+@pytest.mark.parametrize(
+    "part", ["losses", "metrics", "samplers", "data", "evaluation", "models", "studies", "report", "paper"]
+)
 def test_lightning_is_known_to_training_alone(part):
     files = list((ROOT / "src/sigma2r" / part).rglob("*.py"))
     assert files

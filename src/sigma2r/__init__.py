@@ -6,6 +6,7 @@ The core needs torch and jaxtyping alone. Training, the command line and the rep
 
 from sigma2r import functional
 from sigma2r.diagnosis import Diagnosis, Watch, diagnose
+from sigma2r.evaluation import ClassPrototypes, Rejector
 from sigma2r.losses import (
     CenterLoss,
     ContrastiveCenterLoss,
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BalancedBatchSampler",
     "CenterLoss",
+    "ClassPrototypes",
     "ContrastiveCenterLoss",
     "ContrastiveLoss",
     "Diagnosis",
@@ -35,6 +37,7 @@ __all__ = [
     "GitLoss",
     "JointLoss",
     "NearestNegativeTripletLoss",
+    "Rejector",
     "SigmaSquaredRLoss",
     "SoftNearestNeighborLoss",
     "TripletCenterLoss",

@@ -16,6 +16,7 @@ LOSSES = (
     "tests/losses/test_options.py",
     "tests/losses/test_recognised.py",
     "tests/losses/test_bad_input.py",
+    "tests/losses/test_distances.py",
     "tests/metrics",
 )
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
@@ -75,7 +76,12 @@ TESTS = {
     "data/augment.py": ("tests/data", AUGMENTATION),
     "data/own.py": (*OWN[:1], STRANGERS),
     "diagnosis": DIAGNOSIS,
+    "evaluation/prototypes.py": ("tests/evaluation/test_prototypes.py",),
+    "evaluation/rejector.py": ("tests/evaluation/test_rejector.py",),
+    "evaluation/thresholds.py": ("tests/evaluation/test_thresholds.py",),
+    **dict.fromkeys(("evaluation/scores", "evaluation/shrinkage.py"), ("tests/evaluation/test_scores.py",)),
     "losses": LOSSES,
+    "losses/_distances.py": ("tests/losses/test_distances.py",),
     "metrics": LOSSES,
     "metrics/shell.py": ("tests/metrics",),
     "models": ("tests/models",),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sigma2r._values import Count, NotNegative, checked, converted
 from sigma2r.losses._centers import move_to_class_means, new_centers
 from sigma2r.losses._classes import classes_to_remove, grow, keep_rows
+from sigma2r.losses._distances import center_distances, nearest_center
 from sigma2r.losses._reduction import Reduction
 
 
@@ -130,6 +131,48 @@ class ClassLoss(FeatureLoss):
             ignore_index=self.ignore_index,
             normalize=self.normalize,
         )
+
+    def distances(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+        """The Euclidean distance from each feature to the center of each class.
+
+        Each comes from the difference of its two points, in float64 where the device has it, so that a common offset
+        costs no digits. Features are prepared as the loss prepares them, so of unit length if it has
+        ``normalize=True``. The gradient reaches features and centers; it is 0 where the two coincide.
+
+        Args:
+            features: Shape ``(N, D)``.
+
+        Returns:
+            Feature units (not squared, whatever the loss does), shape ``(N, C)``, float32 or wider; NaN where features
+            are.
+
+        Raises:
+            ValueError: If features do not fit.
+
+        Example:
+            >>> from sigma2r import CenterLoss
+            >>> CenterLoss(num_classes=2, feature_dim=2, center_std=0.0).distances(torch.tensor([[3.0, 4.0]])).tolist()
+            [[5.0, 5.0]]
+        """
+        return center_distances(f"{type(self).__name__}.distances", features, self.centers, self.normalize)
+
+    def predict(self, features: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+        """The class whose center is nearest to each feature; no gradient runs through it.
+
+        What is held at once is bounded, however many classes there are. Of two centers that are equally near, up to
+        the rounding of float64 inner products about their mean, either may be taken.
+
+        Args:
+            features: Shape ``(N, D)``, prepared as for :meth:`distances`.
+
+        Returns:
+            Class indices, shape ``(N,)``, int64. Where NaN or infinite values come and looking at them is not free, on
+            an accelerator outside :func:`sigma2r.check_values` and in compiled code, -1.
+
+        Raises:
+            ValueError: If features do not fit, or if features or centers are not finite.
+        """
+        return nearest_center(f"{type(self).__name__}.predict", features, self.centers, self.normalize)
 
     def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups for an optimizer, one for each learned tensor, at ``lr`` and without weight decay.

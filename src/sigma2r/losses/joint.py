@@ -7,7 +7,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
 from sigma2r._arrays import as_tensor
+from sigma2r._shown import listed
 from sigma2r._values import Natural, checked, converted
 from sigma2r.losses._batch import IGNORE_INDEX
 from sigma2r.losses._checks import check_weights, values_are_readable
@@ -262,6 +263,49 @@ class JointLoss(nn.Module):
                 return logits[:0].sum() if mean.isnan() and (labels == self.ignore_index).all() else mean
             total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
             return total / (labels != self.ignore_index).sum().clamp_min(1)
+
+    def distances(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+        """Those to the centers of the auxiliary loss that has some; see :meth:`CenterLoss.distances`.
+
+        Args:
+            features: What that loss sees, shape ``(N, D)``.
+
+        Raises:
+            ValueError: If no loss has centers, or several have, or features do not fit.
+        """
+        return cast("Tensor", self._loss_with_centers("distances").distances(features))
+
+    def predict(self, features: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+        """The class of the nearest center of the auxiliary loss that has some; see :meth:`CenterLoss.predict`.
+
+        Args:
+            features: What that loss sees, shape ``(N, D)``.
+
+        Raises:
+            ValueError: If no loss has centers, or several have, or features do not fit or are not finite.
+        """
+        return cast("Tensor", self._loss_with_centers("predict").predict(features))
+
+    def _loss_with_centers(self, asked: str) -> Any:
+        """The one auxiliary loss that has ``distances`` and ``predict``.
+
+        Raises:
+            ValueError: If none has, or several have.
+        """
+        losses = list(enumerate(self.auxiliaries))
+        having = [(i, loss) for i, loss in losses if hasattr(loss, "distances") and hasattr(loss, "predict")]
+        if len(having) == 1:
+            return having[0][1]
+        names = listed([type(getattr(loss, "_orig_mod", loss)).__name__ for _, loss in having or losses])
+        remedy = (
+            f"Ask one of them: joint.auxiliaries[{having[0][0]}].{asked}(features)."
+            if having
+            else "Prototypes of features without centers: ClassPrototypes.fit(features, labels)."
+        )
+        raise ValueError(
+            f"JointLoss.{asked}: one of its losses must have centers; {'several have' if having else 'none has'} "
+            f"({names}). {remedy}"
+        )
 
     def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups of the auxiliary losses for an optimizer; none if they learn nothing.

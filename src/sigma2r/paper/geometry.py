@@ -55,7 +55,7 @@ class Gates:
         far_above_near: Whether every gate of x1, x2, x3 is above every gate of x4, x5, x6, as the caption says.
         isolated_above_accompanied: Whether the gate of x1 is above that of x2, as the caption says.
         share: Of :data:`LAYOUTS` layouts, each sample moved by N(0, JITTER^2) on each axis, those in which both hold.
-        excess_of_outlier: sigma(n, x) - sigma(n, C) of a lone sample at the distances of :attr:`Layout.distances`
+        excess_of_outlier: sigma(n, x) - sigma(n, C) of a lone sample at the ``distances`` of :class:`Layout`
             from a tight class.
     """
 

@@ -26,12 +26,14 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 
 # Other projects' names are not linked: that would need their inventories, and so a network.
+_LIBRARIES = (
+    "torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib"
+    "|argparse|os"
+)
+_OURS = r"sigma2r\.samplers\._labels\.HasArray|sigma2r\.trained\._rejection\.AcceptsFeatures"
 nitpick_ignore_regex = [
-    (
-        r"py:.*",
-        r"(torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib)\..*",
-    ),
-    (r"py:.*", r"(Tensor|Path|optional|sigma2r\.samplers\._labels\.HasArray)"),
+    (r"py:.*", rf"({_LIBRARIES})\..*"),
+    (r"py:.*", rf"(Tensor|Path|Image\.Image|optional|{_OURS})"),
 ]
 
 

@@ -4,6 +4,8 @@ The core needs torch and jaxtyping alone. Training, the command line and the rep
 ``pip install "sigma2r[train,report]"``.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from sigma2r import functional
 from sigma2r.diagnosis import Diagnosis, Watch, diagnose
 from sigma2r.evaluation import ClassPrototypes, Rejector
@@ -23,6 +25,9 @@ from sigma2r.losses._checks import check_values
 from sigma2r.metrics import intra_class_spread
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.taps import FeatureTap
+
+if TYPE_CHECKING:
+    from sigma2r.trained import load
 
 __version__ = "0.1.0"
 
@@ -47,4 +52,14 @@ __all__ = [
     "diagnose",
     "functional",
     "intra_class_spread",
+    "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what uses trained runs only when it is asked for: a training loop does without."""
+    if name != "load":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sigma2r.trained import load
+
+    return load

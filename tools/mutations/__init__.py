@@ -14,6 +14,7 @@ from tools.mutations import (
     samplers,
     shared,
     studies,
+    trained,
     training,
 )
 from tools.mutations._mutation import Mutation
@@ -35,5 +36,6 @@ MUTATIONS = [
     *samplers.MUTATIONS,
     *shared.MUTATIONS,
     *studies.MUTATIONS,
+    *trained.MUTATIONS,
     *training.MUTATIONS,
 ]

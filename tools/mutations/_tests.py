@@ -35,6 +35,9 @@ BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 PARTS = "tests/studies/test_parts.py"
+LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
+USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
+FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 AUGMENTATION = "tests/studies/test_augmentation.py"
@@ -58,6 +61,17 @@ TESTS = {
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
+    "_checkpoint.py": (LOADING,),
+    "cli/words.py": (USING, "tests/studies/test_cli_words.py"),
+    "cli/__init__.py": ("tests/studies/test_cli_words.py", WRITTEN, USING),
+    "cli/using.py": (USING,),
+    "trained": (PREDICTING, WRITING),
+    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING)),
+    **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
+    **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING)),
+    **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING,)),
+    **dict.fromkeys(("trained/reading.py", "trained/forward.py", "trained/trained.py"), (PREDICTING, LOADING)),
+    "trained/predictions.py": (PREDICTING,),
     "cli": ("tests/studies/test_cli_words.py", WRITTEN),
     "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART),
     "cli/registry.py": ("tests/studies/test_cli_words.py", APART),
@@ -72,7 +86,9 @@ TESTS = {
         ("tests/data/test_datasets.py", "tests/data/test_tree.py"),
     ),
     "data/registry.py": ("tests/data/test_datasets.py", "tests/data/test_tree.py", APART),
-    **dict.fromkeys(("data/tree.py", "data/names.py"), ("tests/data", APART)),
+    "data/names.py": ("tests/data", APART),
+    "data/tree.py": ("tests/data", APART, FINDING),
+    "data/pixels.py": ("tests/data", FRAMES),
     "data/augment.py": ("tests/data", AUGMENTATION),
     "data/own.py": (*OWN[:1], STRANGERS),
     "diagnosis": DIAGNOSIS,

@@ -205,7 +205,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/where.py",
-        ("any device is a CPU", 'raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")', 'return torch.device("cpu")'),
+        ("any device is a CPU", 'raise ValueError(f"{who}: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")', 'return torch.device("cpu")'),
         ("a device is spelled as one likes", "        _named(self.device)\n", ""),
         ("devices that are not there", 'if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():', "if False:"),
         ("threads stay", "torch.set_num_threads(before)", "pass"),

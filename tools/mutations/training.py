@@ -62,8 +62,7 @@ MUTATIONS = [
         ("the best in a folder", "(self.last, self.best, self.logs", "(self.last, self.logs"),
         ("logs where no folder is", "        is_folder(self.logs / TENSORBOARD)\n", ""),
         ("a checkpoint of another training", "if of != history.of:", "if False:"),
-        ("a checkpoint of other weights", "if found != wanted:", "if False:"),
-        ("a bit that flipped", "if damaged is not None:", "if False:"),
+        ("a checkpoint of other weights", "    refuse_other_weights(part_of(checkpoint, \"state_dict\", dict), module.state_dict())\n", ""),
     ),
     *of(
         "training/measure.py",

@@ -1,21 +1,19 @@
 """The words that the command line understands."""
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
+from sigma2r.cli.words import USES, WrongCallError, add_arguments, underscored, wrong_call
 from sigma2r.cli.written import MODE, OURS, description, stands_twice, value
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
 
+__all__ = ["Parser", "WrongCallError", "build_parser", "underscored"]
+
 _CONFIG_HELP = "YAML file with any of the values below."
-
-
-class WrongCallError(Exception):
-    """Words that no verb understands."""
 
 
 class Parser(ArgumentParser):
@@ -42,13 +40,8 @@ class Parser(ArgumentParser):
         Raises:
             WrongCallError: Always.
         """
-        told = _in_plain_words(message)
-        if told.startswith("unrecognized arguments: --"):
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            near = get_close_matches(told.split()[2].partition("=")[0], flags, n=2, cutoff=0.6)
-            told += f". Did you mean {' or '.join(near)}?" if near else ""
-        end = "" if told.endswith(("?", ".")) else "."
-        raise WrongCallError(f"{told}{end} {self.prog.replace(' [options]', '')} --help explains.") from ex
+        flags = (flag for action in self._actions for flag in action.option_strings)
+        raise wrong_call(_in_plain_words(message), flags, self.prog.replace(" [options]", "")) from ex
 
 
 def _in_plain_words(message: str) -> str:
@@ -133,6 +126,10 @@ def build_parser() -> ArgumentParser:
     told.add_argument("--out", type=Path | None, help="Where to write the report; default the same folder.")
     told.add_argument("--study", type=str, nargs="+", default=[], help="Studies of one's own that it holds.")
     verbs.add_subcommand("report", told, help="Build table, figures and report.html from records alone.")
+    for verb, what in USES.items():  # which are done without this parser, and are here to be listed
+        using = Parser()
+        add_arguments(verb, using)
+        verbs.add_subcommand(verb, using, help=what)
     return parser
 
 
@@ -142,11 +139,3 @@ def _add_launcher(parser: ArgumentParser) -> None:
     parser.add_argument("--jobs", type=jobs, default=1, help="Runs at a time on this machine (launcher local).")
     parser.add_argument("--ray_address", type=str | None, help="A Ray cluster; local starts one; default RAY_ADDRESS.")
     parser.add_argument("--gpus_per_run", type=gpus, default=0.0, help="GPUs that Ray keeps for each run.")
-
-
-def underscored(argument: str) -> str:
-    """Let a user write --data-dir for --data_dir."""
-    if not argument.startswith("--"):
-        return argument
-    name, equals, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value

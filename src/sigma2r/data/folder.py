@@ -142,14 +142,7 @@ def _trees(root: Path, split: str, missing_classes: bool) -> list[ImageTree]:
 def _other_split(root: Path, split: str, training: ImageTree, missing_classes: bool) -> ImageTree:
     """The tree of a split other than train, once its classes are those of train."""
     folder, unread = split_folder(root, split)
-    if folder.name != split:
-        warnings.warn(f"folder: {shown(root)} has no {split}/; {folder.name}/ is taken for it.", stacklevel=3)
-    for name in unread:
-        warnings.warn(
-            f"folder: {shown(root)} has {split}/ and {name}/; {name}/ is not read. Images for validation come from "
-            "train/, by --validation_fraction.",
-            stacklevel=3,
-        )
+    say_which_stands_in(root, split, folder, unread)
     tree = read_tree(folder)
     unknown, missing = set(tree.images) - set(training.images), set(training.images) - set(tree.images)
     if unknown or (missing and not missing_classes):
@@ -162,6 +155,18 @@ def _other_split(root: Path, split: str, training: ImageTree, missing_classes: b
     if not missing_classes or not any(tree.images.values()):
         _refuse_empty(tree)
     return tree
+
+
+def say_which_stands_in(root: Path, split: str, folder: Path, unread: Sequence[str]) -> None:
+    """Warn if another folder is taken for a split, and of those that could be and are not; see ``split_folder``."""
+    if folder.name != split:
+        warnings.warn(f"folder: {shown(root)} has no {split}/; {folder.name}/ is taken for it.", stacklevel=3)
+    for name in unread:
+        warnings.warn(
+            f"folder: {shown(root)} has {split}/ and {name}/; {name}/ is not read. Images for validation come from "
+            "train/, by --validation_fraction.",
+            stacklevel=3,
+        )
 
 
 def _refuse_empty(tree: ImageTree) -> None:

@@ -84,6 +84,21 @@ def read_tree(folder: Path) -> ImageTree:
     return ImageTree(folder, paths, walk.passed_over, {own: path for own, (path, _) in walk.read.items()})
 
 
+def read_loose(folder: Path) -> ImageTree:
+    """Find all images below a folder, whether they lie in folders of classes or not.
+
+    A class is a folder beside others, whatever it means; images beside the folders have the class ``""``. There may be
+    none of either. What links lead to a second time is passed over, and of no class but its first.
+
+    Raises:
+        ValueError: If a folder cannot be read, or a link leads to a folder that holds it.
+    """
+    walk = _Walk(folder, loose=True)
+    walk.run()
+    paths = {name: [Path(path) for path in sorted(found, key=_by_parts)] for name, found in walk.images.items()}
+    return ImageTree(folder, paths, walk.passed_over, {own: path for own, (path, _) in walk.read.items()})
+
+
 def listed_folders(root: Path) -> set[Identity]:
     """The folder of a data set and those that its listing reads, as far as they can be listed; nothing is refused."""
     found: set[Identity] = set()
@@ -112,8 +127,9 @@ def _by_parts(path: str) -> str:
 class _Walk:
     """Reads real folders first and linked ones after them, so that a link never takes a folder from its own class."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, loose: bool = False) -> None:
         self.folder = folder
+        self.loose = loose
         self.images: dict[str, list[str]] = {}
         self.passed_over = PassedOver()
         self.endings = image_endings()
@@ -133,6 +149,8 @@ class _Walk:
             elif kind == "folder":
                 self.images[entry.name] = []
                 self._plan(entry, entry.name, above)
+            elif kind == "file" and self.loose:
+                self._take(entry, "")
             elif kind == "file":
                 self.passed_over.add(OUTSIDE, entry.name)
             else:
@@ -154,7 +172,7 @@ class _Walk:
             )
         if own in self.read:
             self.passed_over.add(TWICE, os.path.relpath(path, self.folder))
-            if self.read[own][1] != name:
+            if self.read[own][1] != name and not self.loose:
                 self.shared.append((path, *self.read[own]))
             return
         self.read[own] = path, name
@@ -167,10 +185,14 @@ class _Walk:
                 self._plan(entry, name, (own, *above))
             elif kind != "file":
                 self.passed_over.add(NO_FILE, entry.name)
-            elif ending(entry.name) in self.endings:
-                self.images[name].append(entry.path)
             else:
-                self.passed_over.end(entry.name)
+                self._take(entry, name)
+
+    def _take(self, entry: "os.DirEntry[str]", name: str) -> None:
+        if ending(entry.name) in self.endings:
+            self.images.setdefault(name, []).append(entry.path)
+        else:
+            self.passed_over.end(entry.name)
 
     def _refuse_shared(self, path: str, first: str, images: Iterable[str]) -> None:
         if holds_images(first, images):

@@ -39,6 +39,7 @@ def record_law(run: Run, num_classes: int, *, diverged: bool) -> Parts:
         "diverged": OrNull(Rule("be a text that says where", lambda value: isinstance(value, str) and bool(value))),
         "data": OrNull(data_law(None if diverged else num_classes)),
         "code": OrNull(code_law(run)),
+        "image_shape": OrNull(Each(_COUNT, 3)),
     }
     return Parts(needed, optional)
 

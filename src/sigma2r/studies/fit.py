@@ -94,6 +94,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
             counts=_counts(splits, module.model),
             data=data,
             code=describe_code(run),
+            image_shape=splits["train"].data.image_shape,
             history=tuple(plain(history)),
             final=plain({split: history[-1][split] for split in splits}),
             plane=plain(plane_of(module, splits["train"], device)),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from sigma2r._call import call_own, parameters_of
@@ -70,7 +71,8 @@ def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     _check_options(name, options)
     wanted = {} if name in ON_LOGITS else {p.name: p for p in _parameters(name)}
     taken = {key: _converted(name, wanted[key], value) for key, value in options.items()}
-    build_loss(name, 1, 1, taken)
+    with torch.random.fork_rng(devices=[]):  # describing a run takes no random number
+        build_loss(name, 1, 1, taken)
     return {key: value for key, value in taken.items() if not _same(value, wanted[key].default)}
 
 

@@ -57,6 +57,8 @@ class Record:
     """Fingerprint, images and classes of each split's data set; None in records from before it was told."""
     code: dict[str, str] | None = None
     """What the code of one's own was, by its path."""
+    image_shape: tuple[int, int, int] | None = None
+    """Channels, height and width of the images that the network sees; None in records from before it was told."""
 
     @property
     def run_id(self) -> str:
@@ -102,7 +104,8 @@ class Record:
             _check_content(run, kept)
         except BrokenLawError as error:
             raise DamagedFileError(f"Record: {path} must hold the record of a run; {error}.") from error
-        kept |= {name: tuple(kept[name]) for name in ("class_names", "history")}
+        tuples = ("class_names", "history", "image_shape")
+        kept |= {name: tuple(kept[name]) for name in tuples if kept.get(name) is not None}
         return cls(run=run, **{name: value for name, value in kept.items() if name != "run_id"})
 
 

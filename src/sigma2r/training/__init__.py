@@ -1,6 +1,7 @@
 """Training with Lightning: the module, its epochs, the measures taken after them, and what is kept."""
 
-from sigma2r.training.checkpoints import Files, UnusableCheckpointError
+from sigma2r._checkpoint import UnusableCheckpointError
+from sigma2r.training.checkpoints import Files
 from sigma2r.training.module import CompactClassifier, TrainingDivergedError
 from sigma2r.training.plane import plane_of
 from sigma2r.training.trainer import Plan, fit

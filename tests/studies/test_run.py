@@ -34,7 +34,7 @@ def test_every_field_decides_the_name_of_a_run():
         "precision": "bf16-mixed", "augmentation": Augmentation(crop=1), "validation_fraction": 0.1,
         "gray": True, "pixel_range": (0.0, 1.0),
         "missing_classes": True, "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3,
-        "images_per_class": 5, "sampling": "cover",
+        "images_per_class": 5, "sampling": "cover", "resize": "crop", "test_fraction": 0.3, "test_seed": 1,
     }  # fmt: skip
     names = {Run(**{key: value}).run_id for key, value in changed.items()}
     assert len({*names, Run().run_id}) == len(changed) + 1

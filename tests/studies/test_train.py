@@ -175,7 +175,7 @@ def test_sgd_and_resnet_train_too(tiny_run, tmp_path):
 
 def test_images_on_disk_train_like_images_in_memory(tiny_run, tmp_path, monkeypatch):
     held = train(tiny_run, tmp_path / "held", QUIET)
-    monkeypatch.setattr("sigma2r.data.folder.folder_images.__defaults__", (None, 1))
+    monkeypatch.setattr("sigma2r.data.folder.IN_MEMORY_BYTES", 1)
     on_disk = train(tiny_run, tmp_path / "disk", dataclasses.replace(QUIET, workers=0))
     for got, wanted in zip(on_disk.history, held.history, strict=True):
         assert_close(got["train_loss"], wanted["train_loss"], rtol=1e-4, atol=0)

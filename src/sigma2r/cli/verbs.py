@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 
 from sigma2r._suggest import unknown
+from sigma2r._text import visible
 from sigma2r.cli import registry
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
@@ -54,33 +55,67 @@ def _print_names(described: Mapping[str, str]) -> None:
 
 def train_one(chosen: Namespace) -> None:
     """Train a run, and print its table."""
-    from sigma2r.data.augment import Augmentation, describe_augmentation
     from sigma2r.report import print_table
     from sigma2r.studies.comparison import file_name
     from sigma2r.studies.train import train
 
-    run, where = described(chosen), _where(chosen)
+    run, where = _of_a_size(described(chosen)), _where(chosen)
     default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
     out = chosen.out or default
-    print(describe_augmentation(run.augmentation or Augmentation()))
+    _say_what_becomes_of_images(run)
     print_table([train(run, out, where)])
     print(f"Record: {out / 'record.json'}")
 
 
+def _of_a_size(run: Run) -> Run:
+    """The run with a size for its images, which is said, if they have none in common and none is asked for."""
+    from sigma2r._absent import AbsentError
+    from sigma2r.data.registry import usual_image_size
+
+    choice = {name: getattr(run, name) for name in ("missing_classes", "test_fraction", "test_seed")}
+    try:
+        size = usual_image_size(run.dataset, **choice) if run.image_size is None else None
+    except AbsentError:  # a record may be there all the same
+        return run
+    if size is None:
+        return run
+    print(
+        f"Images of {visible(run.dataset)} are not square or not of one size: --image_size {size} is taken, the median "
+        "of their shorter sides or what networks are made for."
+    )
+    return replace(run, image_size=size)
+
+
+def _say_what_becomes_of_images(run: Run) -> None:
+    """What is done to images of all kinds and to training images, before any is read."""
+    from sigma2r.data import (
+        Augmentation,
+        default_augmentation,
+        describe_augmentation,
+        describe_resize,
+        is_listed,
+    )
+
+    if run.resize is not None and run.image_size is not None:
+        print(describe_resize(run.image_size, run.resize))
+    print(describe_augmentation(run.augmentation or Augmentation()))
+    if is_listed(run.dataset) and run.augmentation == default_augmentation(run.dataset):
+        print("For photographs, whose class neither side nor color tells, there is --augmentation.policy photographs.")
+
+
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
-    from sigma2r.data.augment import Augmentation, describe_augmentation
     from sigma2r.report import print_table, refuse_among_images, refuse_foreign, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
-    run = described(chosen, layers=[])
+    run = _of_a_size(described(chosen, layers=[]))
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     where, launcher = _where(chosen), _launcher(chosen)
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     refuse_foreign(out)
-    print(describe_augmentation(run.augmentation or Augmentation()))
+    _say_what_becomes_of_images(run)
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)  # before anything is printed, which may fail
     print_table(records)
@@ -193,7 +228,10 @@ def _names(description: type) -> set[str]:
 
 
 def _short(dataset: str) -> str:
-    """A data set's name as part of a file name: a folder gives its own last name, a path that of its function."""
+    """A data set's name as part of a file name: a folder or file gives its own last name, a path its function's."""
+    from sigma2r.data import CSV, FOLDER
     from sigma2r.studies.comparison import file_name
 
-    return file_name(Path(dataset.removeprefix("folder:")).name) or "folder"
+    if dataset.startswith(CSV):
+        return file_name(Path(dataset.removeprefix(CSV)).stem) or "csv"
+    return file_name(Path(dataset.removeprefix(FOLDER)).name) or "folder"

@@ -69,8 +69,10 @@ def value(who: str, name: str, kind: Any) -> Any:
 
 
 def _some_of(kind: Any) -> Any:
-    """A mapping with some of the fields of a dataclass, which keep their defaults otherwise."""
-    return TypedDict(kind.__name__, {each.name: wanted for each, wanted in _fields(kind)}, total=False)  # type: ignore[operator]
+    """A mapping with some of the fields of a dataclass, which keep their defaults otherwise, and its shorthands."""
+    also = {name: value(kind.__name__, name, wanted) for name, wanted in getattr(kind, "shorthands", {}).items()}
+    of_each = {each.name: wanted for each, wanted in _fields(kind)}
+    return TypedDict(kind.__name__, {**of_each, **also}, total=False)  # type: ignore[operator]
 
 
 def _fields(of: Any) -> list[tuple[Any, Any]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from sigma2r._values import converted
 from sigma2r.data.formats import opened
 from sigma2r.data.names import RefusedError
+from sigma2r.data.resize import Resize, resized
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,6 +59,7 @@ def read_pixels(
     shape: tuple[int, int, int],
     *,
     rescale: bool,
+    resize: Resize = "stretch",
     pixel_range: PixelRange | None = None,
 ) -> Tensor:
     """One image as a network's input.
@@ -66,7 +68,8 @@ def read_pixels(
         source: A path or an open file.
         name: What errors call it.
         shape: Channels (1 or 3), height and width of the result.
-        rescale: Whether an image of another size is scaled, not keeping its proportions, or refused.
+        rescale: Whether an image of another size is scaled or refused.
+        resize: How it is scaled: see :func:`~sigma2r.data.resize.resized`.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
 
     Returns:
@@ -76,7 +79,7 @@ def read_pixels(
         ValueError: Naming the file, if Pillow cannot read it, it has another size, or its values need a range.
     """
     with opened(source, name) as image:
-        return pixels_of(image, name, shape, rescale=rescale, pixel_range=pixel_range)
+        return pixels_of(image, name, shape, rescale=rescale, resize=resize, pixel_range=pixel_range)
 
 
 def pixels_of(
@@ -85,6 +88,7 @@ def pixels_of(
     shape: tuple[int, int, int],
     *,
     rescale: bool,
+    resize: Resize = "stretch",
     pixel_range: PixelRange | None = None,
     remedy: str = "--image-size {} scales all alike.",
 ) -> Tensor:
@@ -94,15 +98,14 @@ def pixels_of(
         image: From :func:`opened`, within its block.
         name: What errors call it.
         shape: Channels (1 or 3), height and width of the result.
-        rescale: Whether an image of another size is scaled, not keeping its proportions, or refused.
+        rescale: Whether an image of another size is scaled or refused.
+        resize: How it is scaled: see :func:`~sigma2r.data.resize.resized`.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
         remedy: What a refusal of another size advises; the height stands for its braces.
 
     Raises:
         ValueError: Naming the image, if it has another size, or its values need a range.
     """
-    from PIL.Image import Resampling
-
     channels, height, width = shape
     if not rescale and sorted(image.size) != sorted((width, height)):  # before anything is decoded
         raise _wrong_size(name, image.size, width, height, remedy)
@@ -110,7 +113,7 @@ def pixels_of(
     if image.size != (width, height):
         if not rescale:
             raise _wrong_size(name, image.size, width, height, remedy)
-        image = image.resize((width, height), Resampling.BILINEAR)
+        image = resized(image, width, height, resize)
     content = bytearray(image.tobytes())
     return torch.frombuffer(content, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
 

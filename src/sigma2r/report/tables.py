@@ -169,7 +169,7 @@ class Table:
         train, test = (counted(self.records[0], split) for split in ("train", "test"))
         seeds = sorted({row.n for row in self.rows})
         n = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        changed = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.as_dict()["augmentation"].items() if v)
+        changed = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in _changes(run) if v)
         interval = " Mean ± half the 95 % t interval over seeds." if seeds[-1] > 1 else ""
         return visible(
             f"{run.dataset} ({train} training, {test} test images), {_network(run)}, "
@@ -181,6 +181,12 @@ class Table:
             "training class means. tail: distance to the class mean that 99 % of the images do not exceed, and the "
             "largest, over the same distance." + (f" {self.apart}" if self.apart else "")
         )
+
+
+def _changes(run: Run) -> Iterable[tuple[str, float]]:
+    """The settings of the augmentation that a record names."""
+    settings: dict[str, float] = run.as_written()["augmentation"]
+    return settings.items()
 
 
 def _network(run: Run) -> str:

@@ -37,11 +37,12 @@ def _twice(names: list[str]) -> str | None:
 
 def _of_finished(run: Run, values: Mapping[str, Any]) -> Iterator[str | None]:
     history, final = values["history"], values["final"]
+    splits = splits_of(run, values.get("data"))
     yield _numbering(history)
-    yield from (_measured(run, entry) for entry in history)
+    yield from (_measured(run, splits, entry) for entry in history)
     yield from (_last(split, final, history[-1]) for split in final)
     for index, entry in enumerate(history):
-        measured = {split: entry[split] for split in splits_of(run) if entry.get(split) is not None}
+        measured = {split: entry[split] for split in splits if entry.get(split) is not None}
         yield from (_derived(f"history[{index}]", split, measured) for split in measured)
     yield _points(run, values["plane"])
     yield from _images(run, values["counts"], values.get("data"))
@@ -53,11 +54,11 @@ def _numbering(history: list[Mapping[str, Any]]) -> str | None:
     return None if odd is None else f"history[{odd}].epoch must be {odd + 1}; got {epochs[odd]}"
 
 
-def _measured(run: Run, entry: Mapping[str, Any]) -> str | None:
+def _measured(run: Run, splits: tuple[str, ...], entry: Mapping[str, Any]) -> str | None:
     """Each split is measured after the epochs that the run says, and after no other."""
     epoch, every = entry["epoch"], run.measure_every
     due = epoch == run.epochs or (every > 0 and epoch % every == 0)
-    odd = [split for split in splits_of(run) if (entry.get(split) is not None) != due]
+    odd = [split for split in splits if (entry.get(split) is not None) != due]
     must = "hold the figures" if due else "be null"
     return f"{odd[0]} of epoch {epoch} must {must}, for its run measures every {every} epochs" if odd else None
 
@@ -94,7 +95,8 @@ def _points(run: Run, plane: Mapping[str, Any] | None) -> str | None:
 def _images(run: Run, counts: Mapping[str, int], data: Mapping[str, Any] | None) -> Iterator[str | None]:
     if data is None:
         return  # from before records told
-    used = {"train": counts["train"] + counts.get("validation", 0), "test": counts["test"]}
+    used = {name: counts[name] for name in ("train", "test", "validation") if name in data}
+    used["train"] += 0 if "validation" in data else counts.get("validation", 0)
     for split, images in used.items():
         there = data[split]["images"]
         fits = images <= there if split == "train" and run.images_per_class is not None else images == there

@@ -4,9 +4,10 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from sigma2r.data.layout import listed_folders
 from sigma2r.data.names import shown
 from sigma2r.data.registry import listed_folder
-from sigma2r.data.tree import Identity, identity, listed_folders
+from sigma2r.data.tree import Identity, identity
 from sigma2r.studies.run import Run
 
 

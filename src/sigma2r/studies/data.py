@@ -1,7 +1,12 @@
 """Which data a run saw: told in its description and record, and looked at again before either is used."""
 
+import csv
+import io
+import os
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from sigma2r._absent import AbsentError
@@ -12,11 +17,14 @@ from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
 
-DATA_FIELDS = ("dataset", "image_size", "gray", "pixel_range", "missing_classes")
+DATA_FIELDS = (
+    "dataset", "image_size", "resize", "gray", "pixel_range", "missing_classes", "test_fraction", "test_seed",
+)  # fmt: skip
 """Fields of a run that decide which images it is given."""
 
 Seen = Mapping[str, Mapping[str, Any]]
-"""For ``train`` and ``test``: the fingerprint, and how many images and classes there are."""
+"""For ``train``, ``test`` and, if images of their own are for it, ``validation``: the fingerprint, and how many images
+and classes there are; of test images that were set aside also how they were chosen."""
 
 
 def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
@@ -26,10 +34,32 @@ def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
             "fingerprint": fingerprint(split.data),
             "images": len(split.data),
             "classes": len(split.data.class_names),
+            **({} if split.chosen is None else {"chosen": asdict(split.chosen)}),
         }
         for name, split in splits.items()
-        if name != "validation"  # a share of the training images
+        if name != "validation" or split.data is not splits["train"].data  # it may be a share of the training images
     }
+
+
+def listing_of_chosen(splits: Mapping[str, Split], beside: Path) -> str | None:
+    """A csv file of the training and test images, where test images were set aside; None where there were some.
+
+    Args:
+        splits: Of a run.
+        beside: The folder of the file: paths are told from there, or whole if the images are named by a whole path.
+    """
+    if splits["test"].chosen is None:
+        return None
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(("path", "label", "split"))
+    for name in ("train", "test"):
+        data = splits[name].data
+        for path, label in zip(data.paths, data.labels.tolist(), strict=True):
+            rows.writerow(
+                (path if path.is_absolute() else os.path.relpath(path, beside), data.class_names[label], name)
+            )
+    return written.getvalue()
 
 
 def describe_code(run: Run) -> dict[str, str]:
@@ -71,22 +101,32 @@ def load(run: Run, where: Where) -> dict[str, Split]:
     )
 
 
-def refuse_other_data(run: Run, before: Seen | None, now: Seen) -> None:
+def refuse_other_data(run: Run, before: Seen | None, now: Seen, *, goes_on: bool = False) -> None:
     """Refuse data that are not those that a run saw before; of a run that tells none, any will do.
+
+    Args:
+        run: The run.
+        before: What it saw; None if that is not told.
+        now: What is there; empty if it cannot be looked at.
+        goes_on: Whether the run is not finished, so that images for validation that are new would become part of it.
 
     Raises:
         ValueError: Naming the first split that differs.
     """
-    for split, seen in (before or {}).items():
-        if split in now and seen.get("fingerprint") != now[split]["fingerprint"]:
+    if before is None or not now:
+        return
+    for split in {**before, **(now if goes_on else {})}:
+        if before.get(split, {}).get("fingerprint") != now.get(split, {}).get("fingerprint"):
             raise ValueError(
                 f"train: a run goes on with the data that it began with, and its record is of these; the {split} "
-                f"images of {run.dataset} are others now ({_told(now[split])}; then {_told(seen)}). Choose another "
-                "--out to train on the data as they are."
+                f"images of {run.dataset} are others now ({_told(now.get(split))}; then {_told(before.get(split))}). "
+                "Choose another --out to train on the data as they are."
             )
 
 
-def _told(seen: Mapping[str, Any]) -> str:
+def _told(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "none"
     return f"{seen.get('images')} images, {seen.get('classes')} classes, fingerprint {seen.get('fingerprint')}"
 
 

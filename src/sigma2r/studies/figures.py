@@ -18,15 +18,16 @@ _NULL = Rule("be null", lambda value: value is None)
 _EMPTY = Rule("be empty, for the run diverged", lambda value: isinstance(value, (list, Mapping)) and not value)
 
 
-def record_law(run: Run, num_classes: int, *, diverged: bool) -> Parts:
+def record_law(run: Run, num_classes: int, *, diverged: bool, data: Any = None) -> Parts:
     """The law of a record's content, apart from its schema and its run.
 
     Args:
         run: The run that the record is of.
         num_classes: How many class names it has.
         diverged: Whether it says that the run diverged, and so has no figures.
+        data: What it tells of the data, as it came.
     """
-    of_figures = _of_diverged() if diverged else _of_finished(run, num_classes)
+    of_figures = _of_diverged() if diverged else _of_finished(run, num_classes, data)
     needed = {
         "run_id": exactly(run.run_id),
         "versions": Parts({"python": TEXT, "sigma2r": TEXT, "torch": TEXT}, others=TEXT),
@@ -47,8 +48,9 @@ def record_law(run: Run, num_classes: int, *, diverged: bool) -> Parts:
 def data_law(num_classes: int | None = None) -> Parts:
     """The law of what is told of the data: of a data set of so many classes, if that is known."""
     classes = _COUNT if num_classes is None else exactly(num_classes)
-    seen = Parts({"fingerprint": FINGERPRINT, "images": _COUNT, "classes": classes})
-    return Parts({"train": seen, "test": seen})
+    seen: dict[str, Law] = {"fingerprint": FINGERPRINT, "images": _COUNT, "classes": classes}
+    chosen = Parts({"fraction": _SHARE, "seed": count()})
+    return Parts({"train": Parts(seen), "test": Parts(seen, {"chosen": chosen})}, {"validation": Parts(seen)})
 
 
 def code_law(run: Run) -> Parts:
@@ -56,9 +58,15 @@ def code_law(run: Run) -> Parts:
     return Parts(dict.fromkeys(run.own_code.values(), FINGERPRINT))
 
 
-def splits_of(run: Run) -> tuple[str, ...]:
-    """The splits that a run is measured on."""
-    return ("train", "test", "validation") if run.validation_fraction > 0 else ("train", "test")
+def splits_of(run: Run, data: Any) -> tuple[str, ...]:
+    """The splits that a run is measured on.
+
+    Args:
+        run: The run.
+        data: What its record tells of the data, if anything: whether images of their own are for validation.
+    """
+    validated = run.validation_fraction > 0 or (isinstance(data, Mapping) and "validation" in data)
+    return ("train", "test", "validation") if validated else ("train", "test")
 
 
 def _of_diverged() -> dict[str, Law]:
@@ -66,8 +74,8 @@ def _of_diverged() -> dict[str, Law]:
     return {**kept, "history": _EMPTY, "final": _EMPTY, "plane": _NULL}
 
 
-def _of_finished(run: Run, num_classes: int) -> dict[str, Law]:
-    splits = splits_of(run)
+def _of_finished(run: Run, num_classes: int, data: Any) -> dict[str, Law]:
+    splits = splits_of(run, data)
     figures = _of_split(num_classes)
     return {
         "class_names": Rule("be a list of texts in UTF-8, at least one", _are_names),

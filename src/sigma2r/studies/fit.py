@@ -40,17 +40,19 @@ class Fitted:
     criterion: JointLoss | None
 
 
-Seeing = Callable[[dict[str, dict[str, Any]]], None]
+Seeing = Callable[[dict[str, dict[str, Any]], Mapping[str, Split]], None]
 
 
-def fit(run: Run, where: Where | None = None, files: Files | None = None, begin: Seeing = lambda data: None) -> Fitted:
+def fit(
+    run: Run, where: Where | None = None, files: Files | None = None, begin: Seeing = lambda data, splits: None
+) -> Fitted:
     """Load, split, build, train, measure and describe a run.
 
     Args:
         run: Everything that decides its numbers.
         where: Device and data.
         files: Where checkpoints and logs are kept, and from where an unfinished training goes on; None: nowhere.
-        begin: Called when all is built and training begins, with what the data are; it may refuse.
+        begin: Called when all is built and training begins, with what the data are and with the splits; it may refuse.
 
     Raises:
         ValueError: If a name leads nowhere, data, model and loss do not fit together, or code of one's own raises.
@@ -86,7 +88,7 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
             progress=where.progress,
         )
         data = describe_data(splits)
-        begin(data)
+        begin(data, splits)
         history = fit_module(module, splits, sampler, device, plan, files)
         record = Record(
             run=run,

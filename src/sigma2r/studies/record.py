@@ -68,7 +68,7 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, for JSON."""
         values = {key: value for key, value in asdict(self).items() if key != "run"}
-        return {"schema": SCHEMA, "run_id": self.run_id, "run": self.run.as_dict(), **values}
+        return {"schema": SCHEMA, "run_id": self.run_id, "run": self.run.as_written(), **values}
 
     def write(self, path: Path) -> None:
         """Write the record whole or not at all.
@@ -96,7 +96,7 @@ class Record:
             )
         described: Any = values.get("run")
         try:
-            run = Run.from_dict(described)
+            run = Run.from_record(described)
         except ValueError as error:
             raise DamagedFileError(f"Record: {path} must describe a run; {error}") from error
         kept = {name: value for name, value in values.items() if name not in ("schema", "run")}
@@ -121,7 +121,8 @@ def _check_content(run: Run, values: Mapping[str, Any]) -> None:
     """
     names = values.get("class_names")
     num_classes = len(names) if isinstance(names, list) else 0
-    obey(record_law(run, num_classes, diverged=values.get("diverged") is not None), values)
+    law = record_law(run, num_classes, diverged=values.get("diverged") is not None, data=values.get("data"))
+    obey(law, values)
     check_agreement(run, values)
 
 

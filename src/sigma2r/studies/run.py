@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 from sigma2r._resolve import is_path, resolve
 from sigma2r._suggest import unknown
 from sigma2r._values import Count, Natural, NotNegative, Rule, converted
-from sigma2r.data import FOLDER, Augmentation, check_dataset, default_augmentation
+from sigma2r.data import Augmentation, check_dataset, default_augmentation, is_listed
+from sigma2r.data import augmentation as augmentations
 from sigma2r.data.pixels import as_pixel_range
+from sigma2r.data.resize import Resize
 from sigma2r.models import check_model, default_feature_dim
 from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_own_loss, has_classes, may_be_raised, own_options
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
@@ -28,12 +30,17 @@ class Run:
     differently when they are split.
 
     Args:
-        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/ folders of class folders) or
-            the path of one's own, package.module:function.
+        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/, perhaps val/, of class
+            folders; or class folders alone), csv:FILE (columns path, label, perhaps split) or the path of one's own,
+            package.module:function.
         image_size: Pixels a side that images are scaled to; default: the data set's own.
-        gray: Of a folder: images to one channel (true) or to RGB (false); default: gray if all are.
-        pixel_range: Of a folder: the values of black and of white, for gray images of more than 8 bits.
-        missing_classes: Of a folder: allow classes without test images.
+        resize: Of a folder or a csv file: how images come to that size: crop (the middle, in its proportions; the
+            default) or stretch (all of it, pulled).
+        gray: Of these: images to one channel (true) or to RGB (false); default: gray if all are.
+        pixel_range: Of these: the values of black and of white, for gray images of more than 8 bits.
+        missing_classes: Of these: allow classes without test or validation images.
+        test_fraction: Of these, where they have no test images: share of each class that is set aside; default 0.2.
+        test_seed: Decides which test images are set aside, and nothing else.
         model: lenet, resnet18 or the path of one's own, package.module:Name.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
         loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
@@ -58,9 +65,10 @@ class Run:
         loss_lr: Learning rate of the loss's own parameters (centers, growth); decays alike.
         weight_decay: Of the network only; centers and growth have none.
         precision: Lightning's name of the arithmetic; losses compute in float32 all the same.
-        augmentation: Random changes of training images; default, of each that is not given: the data set's own.
-        validation_fraction: Share of each class's training images set aside; the best checkpoint is chosen on
-            them, and there is none without them.
+        augmentation: Random changes of training images; default, of each that is not given: that of the policy (none,
+            crop or photographs) or, without one, the data set's own.
+        validation_fraction: Share of each class's training images set aside, where none are for validation; the best
+            checkpoint is chosen on validation images, and there is none without them.
         measure_every: Accuracy and spread on train and test every so many epochs; 0: after the last alone.
         init_seed: Decides the first weights.
         data_seed: Decides order and augmentation of the images, and the validation split.
@@ -72,9 +80,12 @@ class Run:
 
     dataset: str = "fuzzy-rgb"
     image_size: int | None = None
+    resize: Resize | None = None
     gray: bool | None = None
     pixel_range: tuple[float, float] | None = None
     missing_classes: bool = False
+    test_fraction: float | None = None
+    test_seed: int = 0
     model: str = "lenet"
     feature_dim: int | None = None
     loss: str = "sigma2r"
@@ -123,6 +134,8 @@ class Run:
             self._set(feature_dim=default_feature_dim(self.model))
         if self.augmentation is None:
             self._set(augmentation=default_augmentation(self.dataset))
+        if self.resize is None and self.image_size is not None and is_listed(self.dataset):
+            self._set(resize="crop")
         if not is_path(self.loss):
             self._refuse_weight_below_0()
         if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
@@ -148,9 +161,9 @@ class Run:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """What is code of a user's own, by a dotted path; a folder of images may be called like one."""
+        """What is code of a user's own, by a dotted path; a folder or file of images may be called like one."""
         named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
-        return {kind: name for kind, name in named.items() if is_path(name) and not name.startswith(FOLDER)}
+        return {kind: name for kind, name in named.items() if is_path(name) and not is_listed(name)}
 
     def _set(self, **values: object) -> None:
         for key, value in values.items():
@@ -179,20 +192,30 @@ class Run:
     def run_id(self) -> str:
         """16 hex digits that name this description.
 
-        Fields at their default do not count, so that a field added later orphans no old record.
+        Fields at their default do not count, so that a field added later orphans no old record; nor does what was the
+        one way before there was a choice.
         """
-        changed = {k: v for k, v in self.as_dict().items() if v != _DEFAULTS[k]}
+        changed = {k: v for k, v in self.as_written().items() if v not in (_DEFAULTS[k], _BEFORE.get(k, _DEFAULTS[k]))}
         return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
         """The description as plain values, for JSON."""
         return dataclasses.asdict(self)
 
+    def as_written(self) -> dict[str, Any]:
+        """The description as files hold it: :meth:`as_dict` without the fields of :data:`LATER` at their default.
+
+        So a run that uses none of them leaves the bytes that it left before there were any.
+        """
+        values = {k: v for k, v in self.as_dict().items() if k not in LATER or v != _DEFAULTS[k]}
+        settings = values["augmentation"]
+        return {**values, "augmentation": {k: v for k, v in settings.items() if v != augmentations.LATER.get(k)}}
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Run":
         """The description that :meth:`as_dict` wrote, or some of it: what is left out is as usual.
 
-        Settings of the augmentation that are left out are those of the data set.
+        Settings of the augmentation that are left out are those of its policy or, without one, of the data set.
 
         Raises:
             ValueError: If it is no mapping, a field is unknown, or a value makes no sense.
@@ -208,17 +231,39 @@ class Run:
             augmentation = usual.changed(augmentation)
         return cls(**{**values, "augmentation": augmentation})
 
+    @classmethod
+    def from_record(cls, values: Mapping[str, Any]) -> "Run":
+        """The description that a record holds: what it does not tell is as it was before it could be told.
+
+        Raises:
+            ValueError: As :meth:`from_dict` does.
+        """
+        if isinstance(values, Mapping):
+            scaled = values.get("image_size") is not None and is_listed(str(values.get("dataset")))
+            before = {"resize": _BEFORE["resize"]} if scaled else {}
+            augmentation = values.get("augmentation")
+            whole = {**augmentations.LATER, **augmentation} if isinstance(augmentation, Mapping) else augmentation
+            values = {**before, **values, "augmentation": whole}
+        return cls.from_dict(values)
+
 
 STARTS = ("layers", "warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
+LATER = ("resize", "test_fraction", "test_seed")
+"""Fields that came after records were published; files name them where they are used."""
+_BEFORE = {"resize": "stretch"}  # how a field was before there was a choice, if that is not its default
 _IMAGE_SIDE = Rule("be a whole number from 1 to 16384", lambda value: 1 <= value <= 16384 and value % 1 == 0)
 _SEED = Rule("be a whole number from 0 to 10**12", lambda value: 0 <= value <= 10**12 and value % 1 == 0)
 _THREADS = Rule("be a whole number from 1 to 1024", lambda value: 1 <= value <= 1024 and value % 1 == 0)
 _PROPER_SHARE = Rule("lie in [0, 1); 0.1 sets a tenth of each class aside", lambda value: 0 <= value < 1)
+_TEST_SHARE = Rule("lie in (0, 1); 0.2 sets a fifth of each class aside", lambda value: 0 < value < 1)
 _WANTED: dict[str, Any] = {
     "dataset": str,
     "image_size": Annotated[int, _IMAGE_SIDE] | None,
+    "resize": Resize | None,
     "gray": bool | None,
     "missing_classes": bool,
+    "test_fraction": Annotated[float, _TEST_SHARE] | None,
+    "test_seed": Annotated[int, _SEED],
     "model": str,
     "feature_dim": Count | None,
     "loss": str,

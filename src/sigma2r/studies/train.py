@@ -2,19 +2,21 @@
 
 import datetime
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sigma2r._files import is_part, make_folder, set_aside
+from sigma2r._files import is_part, make_folder, set_aside, write_whole
 from sigma2r._places import is_file, is_folder
+from sigma2r.data.splits import Split
 from sigma2r.studies._laws import BrokenLawError, OrNull, obey
 from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.data import (
     Seen,
     describe_code,
+    listing_of_chosen,
     refuse_other_data,
     refuse_records_of_other_data,
     say_if_other_code,
@@ -36,6 +38,7 @@ from sigma2r.studies.where import Where, find_device
 from sigma2r.training import Files, UnusableCheckpointError
 
 RUN_FILE = "run.json"
+SPLIT_FILE = "split.csv"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 LOCK = ".lock"
@@ -45,7 +48,8 @@ _DATA, _CODE = "data", "code"  # beside the fields of the run in its description
 def train(run: Run, out: Path, where: Where | None = None) -> Record:
     """Train ``run`` in the folder ``out`` and return its record; a finished run is read, not trained again.
 
-    The folder holds ``run.json`` (the description), ``checkpoints/`` (last, and best if there is a validation
+    The folder holds ``run.json`` (the description), ``split.csv`` where test images had to be set aside (all training
+    and test images, a data set for ``csv:`` as it is), ``checkpoints/`` (last, and best if there is a validation
     split), ``logs/`` (CSV and TensorBoard) and, at the end, ``record.json``. An unfinished run goes on after its
     last finished epoch; what it cannot go on from is set aside under another name, and told.
 
@@ -68,7 +72,7 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
             refuse_records_of_other_data([record], where)
             return record
         _sweep(out)
-        record = _fit(run, where, files, lambda data: _claim(run, out, data))
+        record = _fit(run, where, files, lambda data, splits: _claim(run, out, data, splits))
         record.write(out / RECORD_FILE)
         return record
 
@@ -150,7 +154,7 @@ def _refuse_foreign(run: Run, out: Path) -> None:
     """Refuse a folder that is not this run's, or not a run's, before anything in it is touched."""
     if not is_folder(out):
         return None
-    for name in (RECORD_FILE, RUN_FILE, LOCK):
+    for name in (RECORD_FILE, RUN_FILE, SPLIT_FILE, LOCK):
         is_file(out / name)
     for name in (RECORD_FILE, RUN_FILE):
         if (there := _described(out / name)) is not None:
@@ -180,18 +184,24 @@ def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
     )
 
 
-def _claim(run: Run, out: Path, data: Seen) -> None:
-    """Leave the description in the folder, with what the data are; refuse others than those that it began with."""
+def _claim(run: Run, out: Path, data: Seen, splits: Mapping[str, Split]) -> None:
+    """Leave the description in the folder, with what the data are; refuse others than those that it began with.
+
+    Test images that were set aside are named in a file beside it.
+    """
     path = out / RUN_FILE
     if is_file(path):
         try:
             _, seen, code = _read_description(path)
-            refuse_other_data(run, seen, data)
+            refuse_other_data(run, seen, data, goes_on=True)
             say_if_other_code(run, code)
         except DamagedFileError:
             aside = set_aside(path)
             warnings.warn(f"train: {path} is damaged. Set aside as {aside.name}.", stacklevel=4)
-    write_json(path, {**run.as_dict(), _DATA: data, _CODE: describe_code(run)})
+    write_json(path, {**run.as_written(), _DATA: data, _CODE: describe_code(run)})
+    chosen = listing_of_chosen(splits, out)
+    if chosen is not None:
+        write_whole(out / SPLIT_FILE, chosen.encode(errors="surrogateescape"))
 
 
 def _read_description(path: Path) -> tuple[Run, Seen | None, dict[str, str] | None]:
@@ -204,7 +214,7 @@ def _read_description(path: Path) -> tuple[Run, Seen | None, dict[str, str] | No
     values = read_json(path)
     data, code = (values.pop(key, None) if isinstance(values, dict) else None for key in (_DATA, _CODE))
     try:
-        run = Run.from_dict(values)
+        run = Run.from_record(values)
     except ValueError as error:
         raise ValueError(f"train: {path} must describe a run; {error}") from error
     try:

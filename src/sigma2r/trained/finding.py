@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,25 @@ from sigma2r._places import is_file
 from sigma2r._resolve import is_path
 from sigma2r._shown import shown as told
 from sigma2r._suggest import near
-from sigma2r.data._statuses import statuses
-from sigma2r.data.folder import FolderImages, say_which_stands_in
+from sigma2r.data.folder import FolderImages
 from sigma2r.data.formats import image_endings
+from sigma2r.data.layout import VALIDATION_NAMES, listed_folders
 from sigma2r.data.names import shown
-from sigma2r.data.registry import DATASETS, FOLDER, check_dataset, listed_folder, load_images, say_what_is_ignored
-from sigma2r.data.tree import VALIDATION_NAMES, Identity, ImageTree, listed_folders, read_loose, read_tree, split_folder
-from sigma2r.data.twins import settle_twins
+from sigma2r.data.registry import (
+    DATASETS,
+    FOLDER,
+    check_dataset,
+    is_listed,
+    list_images,
+    listed_folder,
+    load_images,
+    say_what_is_ignored,
+)
+from sigma2r.data.tree import Identity, ImageTree, read_loose
 from sigma2r.trained.arrays import as_images
 from sigma2r.trained.sources import Decoded, Files, Pixels, Several, Source
 
+_SPLITS = ("train", "test", "val")
 _NAMES = tuple(name for name in DATASETS if not name.startswith(FOLDER))
 
 
@@ -34,7 +42,7 @@ def is_data_set(name: object) -> bool:
     """
     if not isinstance(name, str):
         return False
-    return name in _NAMES or name.startswith(FOLDER) or (is_path(name) and not Path(name).exists())
+    return name in _NAMES or is_listed(name) or (is_path(name) and not Path(name).exists())
 
 
 def find_source(
@@ -141,11 +149,11 @@ def _folder(folder: Path, class_names: Sequence[str]) -> ImageTree:
 
 
 def _data_set(name: str, split: str, data_dir: Path | None, download: bool, image_size: int) -> Source:
-    if split not in ("train", "test"):
-        raise ValueError(f"images: split must be train or test; got {told(split)}.{near(split, ('train', 'test'))}")
+    if split not in _SPLITS:
+        raise ValueError(f"images: split must be train, test or val; got {told(split)}.{near(split, _SPLITS)}")
     say_what_is_ignored(name, data_dir, download)
-    if name.startswith(FOLDER):
-        return _split_of_folder(name, split)
+    if is_listed(name):
+        return _listed_split(name, split)
     size = image_size if name == "fuzzy-rgb" else None
     data = load_images(name, split, data_dir=data_dir, image_size=size, download=download)
     labels = [data.class_names[label] for label in data.labels.tolist()]
@@ -157,18 +165,17 @@ def _data_set(name: str, split: str, data_dir: Path | None, download: bool, imag
     return Pixels(title, [f"{name}/{split}/{row}" for row in range(len(data))], labels, listed, images=data.images)
 
 
-def _split_of_folder(name: str, split: str) -> Source:
-    """The images that a training on that folder would have in that split; the other split need not be there."""
+def _listed_split(name: str, split: str) -> Source:
+    """The images that a training on that folder or csv file would have in that split."""
     check_dataset(name)
-    root = listed_folder(name, None)
-    assert root is not None, "a folder is listed"
-    folder, unread = split_folder(root, split)
-    say_which_stands_in(root, split, folder, unread)
-    tree = read_tree(folder)
-    settle_twins([tree], statuses(list(chain(*tree.images.values()))).twins)
-    tree.passed_over.say(f"folder: in {shown(folder)}")
+    listing = list_images(name, split, missing_classes=True)
+    if split not in listing.trees:
+        raise ValueError(f"images: {shown(name)} must have images of {split}; it has none.")
+    listing.say_what_is_passed_over(split)
+    tree = listing.trees[split]
     pairs = [(str(image), label) for label, images in tree.images.items() for image in images]
     if not pairs:
-        raise ValueError(f"folder: {shown(folder)} must hold images in its class folders; it holds none.")
-    listed = listed_folders(root) | tree.folders.keys()
+        raise ValueError(f"folder: {shown(tree.folder)} must hold images in its class folders; it holds none.")
+    root = listed_folder(name, None)
+    listed = set(tree.folders) if root is None else listed_folders(root) | tree.folders.keys()
     return Files(shown(name), [image for image, _ in pairs], [label for _, label in pairs], listed)

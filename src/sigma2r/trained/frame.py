@@ -17,6 +17,7 @@ from sigma2r.data.pixels import (
     is_gray,
     pixels_of,
 )
+from sigma2r.data.resize import Resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,12 +36,12 @@ class Frame:
 
     Args:
         image_shape: Channels, height and width.
-        rescale: Whether an image of another size is scaled, not keeping its proportions, or refused.
+        resize: How an image of another size is scaled; None: it is refused.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
     """
 
     image_shape: tuple[int, int, int]
-    rescale: bool
+    resize: Resize | None
     pixel_range: PixelRange | None = None
 
     def of_file(self, path: str) -> tuple[Tensor, list[str]]:
@@ -94,9 +95,10 @@ class Frame:
             image,
             name,
             self.image_shape,
-            rescale=self.rescale,
+            rescale=self.resize is not None,
+            resize=self.resize or "stretch",
             pixel_range=self.pixel_range,
-            remedy="resize=True (--resize true) scales it to {0} x {0}, whatever its proportions.",
+            remedy="resize='crop' (--resize crop) scales it until the shorter side has {0} pixels and takes the middle.",
         )
 
     def _lost(self, image: "Image.Image", name: str) -> list[str]:

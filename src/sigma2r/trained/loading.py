@@ -13,6 +13,7 @@ from sigma2r._resolve import is_path, source_of
 from sigma2r._suggest import unknown
 from sigma2r._values import converted
 from sigma2r.data.names import shown
+from sigma2r.data.resize import Resize
 from sigma2r.studies.record import RECORD_FILE, Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import find_device
@@ -31,7 +32,7 @@ def load(
     checkpoint: str = "last",
     device: str | torch.device | None = None,
     *,
-    resize: bool | None = None,
+    resize: Resize | None = None,
     own_code: bool = False,
 ) -> Trained:
     """A trained run, ready for images; the data that it was trained on need not be there.
@@ -44,8 +45,8 @@ def load(
         checkpoint: ``"last"``, of the last epoch, or ``"best"``, of the epoch with the highest accuracy on the images
             that were set aside for validation.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; default: the fastest that is there.
-        resize: Whether an image of another size is scaled, not keeping its proportions, or refused; default: as in the
-            training, which scales where it was given an ``image_size``.
+        resize: How an image of another size is scaled, ``"crop"`` or ``"stretch"``; default: as in the training, which
+            refused it unless an ``image_size`` was given.
         own_code: Import the network of one's own that the record names. It runs: trust whoever gave you the folder.
 
     Raises:
@@ -64,7 +65,7 @@ def load(
     run = record.run
     path = _checkpoint(root, run, checkpoint)
     where = find_device("auto" if device is None else str(device), "load")
-    resize = converted("load", "resize", bool | None, resize)
+    resize = converted("load", "resize", Resize | None, resize)
     _ask_for_own_code(record, converted("load", "own_code", bool, own_code))
     try:
         held = read_checkpoint(path)
@@ -84,11 +85,18 @@ def load(
         record=record,
         model=model.to(where),
         preprocess=preprocess.to(where),
-        frame=Frame(shape, run.image_size is not None if resize is None else resize, run.pixel_range),
+        frame=Frame(shape, resize or _resize_of(run), run.pixel_range),
         centers=None if centers is None else centers.to(where),
         epoch=epoch,
         rejector=stored_rejector(root),
     )
+
+
+def _resize_of(run: Run) -> Resize | None:
+    """How the training scaled images of another size; None where it refused them."""
+    if run.image_size is None:
+        return None
+    return run.resize or "stretch"
 
 
 def _record(root: Path) -> Record:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sigma2r.data.augment import Augmentation
+from sigma2r.data.augmentation import Augmentation
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.diagnosis import far_from_scale
 from sigma2r.losses import JointLoss

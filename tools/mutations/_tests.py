@@ -1,7 +1,9 @@
 """Which tests must notice a change, by the part of the source that it is in: the longest path that begins the file's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+
+from tools.mutations._mutation import ROOT
 
 LOSSES = (
     "tests/losses/test_contract.py",
@@ -180,12 +182,27 @@ _NAMES = {
 
 
 def stages_of(file: str) -> tuple[tuple[str, ...], ...]:
-    """Words for pytest, stage after stage; of a loss first those in the contract, which mostly are enough."""
+    """Words for pytest, stage after stage; first those that mostly are enough.
+
+    Of a loss these are its own in the contract, of any other file those of the file of tests that is called like it.
+    """
     all_of_them = ("-k", "not compiled", *tests_of(file))
-    if not file.startswith("losses/"):
-        return (all_of_them,)
-    loss = file.removeprefix("losses/").removesuffix(".py")
-    return (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"), all_of_them
+    name = PurePosixPath(file).stem.strip("_")
+    if file.startswith("losses/"):
+        loss = file.removeprefix("losses/").removesuffix(".py")
+        first = (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition")
+    else:
+        namesake = [path for path in _files(tests_of(file)) if PurePosixPath(path).name == f"test_{name}.py"]
+        first = ("-k", "not compiled", *namesake) if namesake else all_of_them
+    return tuple(dict.fromkeys((first, all_of_them)))
+
+
+def _files(paths: Iterable[str]) -> Iterator[str]:
+    """Files of tests, those within folders too."""
+    for path in paths:
+        yield from (
+            (path,) if path.endswith(".py") else (f"{path}/{each.name}" for each in (ROOT / path).glob("test_*.py"))
+        )
 
 
 def each_once(stages: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sigma2r._checkpoint import UnusableCheckpointError, part_of, read_checkpoint, refuse_other_weights
 from sigma2r._files import write_whole
-from sigma2r._places import is_file, is_folder
+from sigma2r._places import is_file
 from sigma2r.training.history import History
 from sigma2r.training.module import CompactClassifier
 
@@ -43,7 +43,6 @@ class Files:
         """
         for path in (self.last, self.best, self.logs / TENSORBOARD / "hparams.yaml"):
             is_file(path)
-        is_folder(self.logs / TENSORBOARD)
 
 
 class WholeFiles(TorchCheckpointIO):

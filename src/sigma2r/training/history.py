@@ -10,14 +10,14 @@ from torch import Tensor
 
 from sigma2r.training.module import CompactClassifier
 
-Measure = Callable[[CompactClassifier], dict[str, dict[str, Any]]]
+Measure = Callable[[CompactClassifier, bool], dict[str, dict[str, Any]]]
 
 
 class History(pl.Callback):
     """A list with one dictionary an epoch; saved and restored with checkpoints.
 
     Args:
-        measure: Returns the figures of each split by its name.
+        measure: Returns the figures of each split by its name; told whether this is the last time.
         every: Measure every so many epochs; 0: after the last alone.
         epochs: How many epochs there will be.
         of: What is trained, so that no other training goes on from its checkpoint.
@@ -53,7 +53,7 @@ class History(pl.Callback):
         measured_from = time.perf_counter()
         epoch = trainer.current_epoch + 1
         due = epoch == self.epochs or (self.every > 0 and epoch % self.every == 0)
-        splits = self.measure(pl_module) if due else {}
+        splits = self.measure(pl_module, epoch == self.epochs) if due else {}
         groups = {g["name"]: g["lr"] for g in trainer.optimizers[0].param_groups}
         entry: dict[str, Any] = {
             "epoch": epoch,

@@ -15,7 +15,6 @@ import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
-from sigma2r._places import is_file
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
 from sigma2r.data.splits import Split
 from sigma2r.samplers import BalancedBatchSampler
@@ -86,12 +85,12 @@ def fit(
         files.refuse_other_kinds()
     stops = Stops()
 
-    def measure(it: CompactClassifier) -> dict[str, dict[str, Any]]:
+    def measure(it: CompactClassifier, last: bool) -> dict[str, dict[str, Any]]:
         with stops.at_once():
-            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers)
+            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last)
 
     history = History(measure, plan.measure_every, plan.epochs, plan.of)
-    resumed = files is not None and is_file(files.last)
+    resumed = files is not None and files.last.exists()
     cuda = [device] if device.type == "cuda" else []
     with _quiet_lightning(), torch.random.fork_rng(devices=cuda):
         trainer = _trainer(stops, history, device, plan, files, len(sampler))

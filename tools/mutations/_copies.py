@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tools.mutations._mutation import Mutation
-
-ROOT = Path(__file__).parent.parent.parent
+from tools.mutations._mutation import ROOT, Mutation
 
 # Half of the time of most trials was the import of these; nothing of ours may be among them.
 _IMPORTED_ONCE = (

@@ -1,7 +1,9 @@
 """Which tests must notice a change, by the part of the source that it is in: the longest path that begins the file's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+
+from tools.mutations._mutation import ROOT
 
 LOSSES = (
     "tests/losses/test_contract.py",
@@ -30,6 +32,8 @@ SETTINGS = (
 )
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+FINE = "tests/studies/test_fine_tuning.py"
+START = "tests/studies/test_start.py"
 OWN_TRAINING = "tests/studies/test_own_training.py"
 BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
@@ -141,14 +145,14 @@ TESTS = {
     "studies": FITTING,
     "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py", SOURCES),
     "studies/apart.py": (APART,),
-    "studies/build.py": (*FITTING[:2], OWN_TRAINING, AUGMENTATION),
+    "studies/build.py": (START, *FITTING[:2], OWN_TRAINING, AUGMENTATION, FINE),
     "studies/trial.py": (OWN_TRAINING, STRANGERS),
-    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES)),
-    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES),
+    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING, START, FINE),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES, FINE)),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES, START),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py", "studies/_json.py"),
-        ("tests/studies/test_record.py", SOURCES),
+        ("tests/studies/test_record.py", SOURCES, START),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
     "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE, "tests/studies/test_where.py"),
@@ -158,10 +162,12 @@ TESTS = {
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
     "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
-    "training": ("tests/training", *FITTING[:2]),
-    "training/history.py": ("tests/training", *FITTING[1:]),
-    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),
-    "training/checkpoints.py": (*FITTING[2:], PLACES),
+    "training": ("tests/training", *FITTING[:2], FINE),
+    "training/averaging.py": (FINE,),
+    "training/fine_tuning.py": (FINE,),
+    "training/history.py": ("tests/training", *FITTING[1:], FINE),
+    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES, FINE),
+    "training/checkpoints.py": (*FITTING[2:], PLACES, FINE),
     "training/stops.py": ("tests/studies/test_stops.py",),
 }  # fmt: skip
 
@@ -180,12 +186,27 @@ _NAMES = {
 
 
 def stages_of(file: str) -> tuple[tuple[str, ...], ...]:
-    """Words for pytest, stage after stage; of a loss first those in the contract, which mostly are enough."""
+    """Words for pytest, stage after stage; first those that mostly are enough.
+
+    Of a loss these are its own in the contract, of any other file those of the file of tests that is called like it.
+    """
     all_of_them = ("-k", "not compiled", *tests_of(file))
-    if not file.startswith("losses/"):
-        return (all_of_them,)
-    loss = file.removeprefix("losses/").removesuffix(".py")
-    return (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"), all_of_them
+    name = PurePosixPath(file).stem.strip("_")
+    if file.startswith("losses/"):
+        loss = file.removeprefix("losses/").removesuffix(".py")
+        first = (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition")
+    else:
+        namesake = [path for path in _files(tests_of(file)) if PurePosixPath(path).name == f"test_{name}.py"]
+        first = ("-k", "not compiled", *namesake) if namesake else all_of_them
+    return tuple(dict.fromkeys((first, all_of_them)))
+
+
+def _files(paths: Iterable[str]) -> Iterator[str]:
+    """Files of tests, those within folders too."""
+    for path in paths:
+        yield from (
+            (path,) if path.endswith(".py") else (f"{path}/{each.name}" for each in (ROOT / path).glob("test_*.py"))
+        )
 
 
 def each_once(stages: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -194,6 +194,10 @@ DIFFERENT = {
         r"it lacks conv1.0.weight, .* and \d+ more and it has cls_token, pos",
     ),
     "a layer too few": (lambda: without("layer2.0.conv1.weight"), r"it lacks layer2.0.conv1.weight\.$"),
+    "layers before what batch norms count": (
+        lambda: {"a.num_batches_tracked": torch.tensor(1), **without(""), "b.weight": torch.zeros(2)},
+        r"it has b.weight, a.num_batches_tracked\.$",
+    ),
     "a layer too many": (lambda: {**without(""), "neck.weight": torch.zeros(2)}, r"it has neck.weight\.$"),
     "another shape": (
         lambda: {**without(""), "bn1.weight": torch.zeros(2)},
@@ -312,7 +316,9 @@ def test_weights_of_the_hub_that_differ_have_another_fingerprint(hub):
 
 def test_weights_that_are_not_to_be_had_are_one_sentence(hub):
     with pytest.raises(
-        ValueError, match=r"^timm:test_vit: the weights of --pretrained must be on timm's hub .* --weights FILE"
+        ValueError,
+        match=r"^timm:test_vit: the weights of --pretrained must be on timm's hub, as timm/test_vit\.r160_in1k, or "
+        r"in its cache on this machine; they cannot be had \(\w+: [^.]*\)\. Without internet, --weights FILE takes",
     ) as told:
         build("test_vit", pretrained=True)
     assert "\n" not in str(told.value)

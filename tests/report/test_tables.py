@@ -37,7 +37,7 @@ def test_the_caption_says_how_runs_were_trained_where_that_is_not_as_usual():
         "backbone frozen;": {"freeze": "all"}, "backbone frozen for 1 epoch;": {"freeze": 1},
         "backbone at 0.001": {"backbone_lr": 1e-3}, "a step for 3 batches": {"accumulate": 3},
         "weights averaged with decay 0.9": {"ema": 0.9},
-        "ended when validation had not risen for 2 epochs": {"patience": 2},
+        "ended early where validation does not rise for 2 epochs": {"patience": 2},
     }  # fmt: skip
     (before,) = make_tables([plain])
     for told, settings in changed.items():

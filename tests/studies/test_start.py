@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import re
+import shlex
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,10 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
+import sigma2r
+from sigma2r.cli.parser import build_parser, flags
+from sigma2r.cli.verbs import described
+from sigma2r.cli.words import underscored
 from sigma2r.data import load_images
 from sigma2r.data.fashion_mnist import DEBIAN_FOLDER
 from sigma2r.samplers import BalancedBatchSampler
@@ -82,7 +89,9 @@ def test_the_size_of_the_weights_is_that_of_images_in_a_folder(tiny, file):
 
 
 def test_images_that_have_a_size_are_used_as_they_are_and_that_is_said(run):
-    named = dataclasses.replace(run, dataset="fuzzy-rgb", image_size=None, images_per_class=12, batch_size=12)
+    named = dataclasses.replace(
+        run, dataset="fuzzy-rgb", image_size=None, resize=None, images_per_class=12, batch_size=12
+    )
     told = r"weights of timm:test_efficientnet were trained on images of 160 pixels a side; those of fuzzy-rgb have 32"
     with pytest.warns(UserWarning, match=told):
         assert fit(named, QUIET).record.run.image_size is None
@@ -98,7 +107,7 @@ def test_images_of_two_channels_are_refused(run, tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match=r"for images of 3 channels, or of one that stands for all; those of .* have 2"
     ):
-        fit(dataclasses.replace(run, dataset="two.py:data", image_size=None, batch_size=4), QUIET)
+        fit(dataclasses.replace(run, dataset="two.py:data", image_size=None, resize=None, batch_size=4), QUIET)
 
 
 def test_a_backbone_that_nobody_trained_is_not_frozen_in_silence(run):
@@ -312,8 +321,65 @@ def test_the_command_of_the_page_trains_on_a_folder_of_real_images(photographs, 
     folders = sorted(Path("runs").iterdir())
     code, out, err = call(capsys, "train", *words, "--pretrained")  # the hub's cache is empty, and there is no internet
     assert (code, err.count("\n")) == (1, 1)
-    assert err.startswith("sigma2r: timm:resnet18: the weights of --pretrained must be on timm's hub or in its cache")
+    assert err.startswith(
+        "sigma2r: timm:resnet18: the weights of --pretrained must be on timm's hub, as timm/resnet18.a1_in1k"
+    )
     assert sorted(Path("runs").iterdir()) == folders
+
+
+OWN = """
+import torch
+from torch import nn
+from sigma2r.data import ImageData
+
+def data(split):
+    labels = torch.arange(24 if split == "train" else 12) % 3
+    noise = torch.randint(0, 60, (len(labels), 1, 32, 32), generator=torch.Generator().manual_seed(len(labels)))
+    return ImageData((noise + 60 * labels.view(-1, 1, 1, 1)).to(torch.uint8), labels, ("a", "b", "c"))
+
+class Loss(nn.Module):
+    def __init__(self, num_classes, feature_dim, margin=1.0):
+        super().__init__()
+        self.centers, self.margin = nn.Parameter(torch.zeros(num_classes, feature_dim)), margin
+    def forward(self, features, labels):
+        return self.margin * (features - self.centers[labels]).square().sum(1).mean()
+"""
+
+
+def test_data_and_a_loss_of_ones_own_train_with_a_network_of_timm_on_the_command_line(
+    file, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN)
+    words = ["--dataset", "own.py:data", "--model", "timm:test_efficientnet", "--weights", file.name, "--freeze", "1",
+             "--loss", "own.py:Loss@0.01[margin=0.5]", "--epochs", "2", "--batch-size", "12", "--ema", "0.5", "--out",
+             "run", "--accumulate", "2", "--feature-dim", "4", "--progress", "false", "--device", "cpu"]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, out, err = call(capsys, "train", *words)
+    assert code == 0, err
+    assert "own.py:Loss@0.01[margin=0.5]" in out
+    assert "trained on images of 160 pixels a side; those of own.py:data have 32, and are used as they are" in err
+    assert "accumulate 2 is not the same as batches of 24: own.py:Loss may compare the samples of a batch" in err
+    record = Record.read(tmp_path / "run/record.json")
+    assert record.code.keys() == {"own.py:data", "own.py:Loss"}
+    assert record.started_from["classifier"] is False
+    assert [entry["frozen"] for entry in record.history] == [True, False]
+    file.unlink()
+    trained = sigma2r.load(tmp_path / "run", device="cpu")  # imports nothing of one's own
+    assert trained.centers.shape == (3, 4)
+    noise = torch.full((2, 1, 32, 32), 90, dtype=torch.uint8)
+    assert trained.embed(noise).shape == (2, 4)
+
+
+@pytest.mark.parametrize("page", ["your-own-network.md", "your-own-images.md"])
+def test_the_commands_of_the_pages_are_understood(page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ sigma2r (.*)$", text, flags=re.MULTILINE)
+    assert len(commands) >= 2
+    for words in map(shlex.split, commands):
+        chosen = build_parser().parse_args(flags([underscored(word) for word in words]))
+        assert described(chosen[chosen.verb]).dataset.startswith(("folder:", "csv:"))
 
 
 def test_timm_that_is_missing_is_one_sentence_on_the_command_line(tiny, tmp_path, monkeypatch, capsys):

@@ -29,8 +29,8 @@ def file(tmp_path) -> Path:
 def run(tiny, file, tmp_path) -> Run:
     shutil.copytree(tiny.removeprefix("folder:"), tmp_path / "photos")
     return Run(
-        dataset=f"folder:{tmp_path / 'photos'}", model="timm:test_efficientnet", weights=str(file), image_size=32, feature_dim=3, epochs=2,
-        batch_size=36, loss="center@0.1", lr=0.01, measure_every=1,
+        dataset=f"folder:{tmp_path / 'photos'}", model="timm:test_efficientnet", weights=str(file), image_size=32,
+        feature_dim=3, epochs=2, batch_size=36, loss="center@0.1", lr=0.01, measure_every=1,
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 PARTS = "tests/studies/test_parts.py"
+FINE_TUNED = "tests/trained/test_fine_tuned.py"
 LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
 USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
@@ -77,7 +78,7 @@ TESTS = {
     "cli/__init__.py": ("tests/studies/test_cli_words.py", WRITTEN, USING),
     "cli/using.py": (USING,),
     "trained": (PREDICTING, WRITING),
-    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING)),
+    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
     **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING)),
     **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING,)),

@@ -42,6 +42,7 @@ MUTATIONS = [
         ("whatever layers there are", "if odd := _differences(rest, own):", "if odd := list[str]():"),
         ("layers that are missing", '(("it lacks", missing), ', "("),
         ("layers of another shape", "found[name].shape != own[name].shape", "False"),
+        ("counts before layers", "key=lambda name: _COUNTED in name)", "key=lambda name: False)"),
         ("a classifier is never taken", "taken = bool(top) and _take(", "taken = False and _take("),
         ("a classifier is left out in silence", "if top and not taken:", "if False:"),
         ("what batch norm has counted is wanted", "if name not in found and _COUNTED not in name]", "if name not in found]"),

@@ -16,7 +16,7 @@ MUTATIONS = [
         ("a run that diverged", "    if record.diverged is not None:", "    if False:"),
         ("the best by nothing", 'if name == "best" and "validation" not in record.counts:', "if False:"),
         ("the last for the best", 'f"{name}.ckpt"\n    if', '"last.ckpt"\n    if'),
-        ("a checkpoint of another run", "if of != run.run_id:", "if False:"),
+        ("a checkpoint of another run", "if of != record.run_id:", "if False:"),
         ("a checkpoint from the middle", 'if name == "last" and epoch != last:', "if False:"),
         ("epochs from 0", '"epoch", int)) + 1', '"epoch", int))'),
         ("always scaled", "run.image_size is not None if resize is None else resize", "True"),
@@ -24,6 +24,9 @@ MUTATIONS = [
         ("no range of values", "else resize, run.pixel_range)", "else resize, None)"),
         ("no rejector", "rejector=stored_rejector(root)", "rejector=None"),
         ("channels of another network", "if shape[0] != channels and not", "if False and not"),
+        ("gray images have no colours", " and not (run.starts_from_weights and shape[0] == 1)", ""),
+        ("networks of timm are code of ones own", "if not is_own(model):", 'if ":" not in model:'),
+        ("no training ends early", "last = len(record.history)", "last = record.run.epochs"),
     ),
     *of(
         "trained/shape.py",

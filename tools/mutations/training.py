@@ -88,7 +88,6 @@ MUTATIONS = [
         ("an epoch more is waited for", "waited >= self.patience and", "waited > self.patience and"),
         ("the figures are those of the trained weights", "nullcontext() if self.average is None else", "nullcontext() if True else"),
         ("what had stopped goes on", "trainer.should_stop = self.stopped is not None", "trainer.should_stop = False"),
-        ("no tail where it stops", "            splits = self.measure(pl_module, True)  # with", "            pass  # with"),
         ("waits at the last epoch too", "waited >= self.patience and epoch < self.epochs", "waited >= self.patience"),
         ("sums for means", "float(total) / self._batches", "float(total)"),
         ("the last epoch is not measured", "due = epoch == self.epochs or (", "due = ("),
@@ -105,7 +104,7 @@ MUTATIONS = [
         ("the best in a folder", "(self.last, self.best, self.logs", "(self.last, self.logs"),
         ("logs where no folder is", 'self.best, self.logs / TENSORBOARD / "hparams.yaml"', "self.best"),
         ("a checkpoint of another training", "if of != history.of:", "if False:"),
-        ("a checkpoint of other weights", "    refuse_other_weights(part_of(checkpoint, \"state_dict\", dict), module.state_dict())\n", ""),
+        ("a checkpoint of other weights", "        refuse_other_weights(part_of(checkpoint, part, dict), module.state_dict())\n", "        pass\n"),
     ),
     *of(
         "training/measure.py",

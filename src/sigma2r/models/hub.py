@@ -132,10 +132,11 @@ def build_timm(
     except Exception as error:  # of timm, of its hub, or of the network between
         if not pretrained:
             raise broken(f"{name}: building it for {told}", error) from error
-        said = " ".join(str(error).split()).rstrip(".")
+        said = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
         raise ValueError(
-            f"{name}: the weights of --pretrained must be on timm's hub or in its cache on this machine; they cannot "
-            f"be had ({type(error).__name__}: {said}). Without internet, --weights FILE takes them from a file."
+            f"{name}: the weights of --pretrained must be on timm's hub, as {cfg.hf_hub_id or cfg.url}, or in its "
+            f"cache on this machine; they cannot be had ({type(error).__name__}: {said}). Without internet, --weights "
+            "FILE takes them from a file."
         ) from error
     width = _width(name, backbone, torch.zeros(2, in_channels, image_size, image_size), told)
     model = Backbone(backbone, width, num_classes, feature_dim)

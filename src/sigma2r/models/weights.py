@@ -119,7 +119,7 @@ def _take(head: nn.Linear, top: Mapping[str, Tensor], classifiers: tuple[str, ..
 def _differences(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
     """Which layers differ, in half sentences; nothing if none does."""
     missing = [name for name in own if name not in found and _COUNTED not in name]
-    foreign = [name for name in found if name not in own]
+    foreign = sorted((name for name in found if name not in own), key=lambda name: _COUNTED in name)  # counts last
     other = [name for name in own if name in found and found[name].shape != own[name].shape]
     shapes = [f"{name} {tuple(found[name].shape)} and not {tuple(own[name].shape)}" for name in other]
     said = (("it lacks", missing), ("it has", foreign), ("it has in another shape", shapes))

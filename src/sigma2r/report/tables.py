@@ -204,7 +204,7 @@ def _unusual(run: Run) -> Iterator[str]:
     if run.ema is not None:
         yield f"weights averaged with decay {run.ema:g}"
     if run.patience is not None:
-        yield f"ended when validation had not risen for {run.patience} epochs"
+        yield f"ended early where validation does not rise for {run.patience} epoch{'' if run.patience == 1 else 's'}"
 
 
 def _network(run: Run) -> str:

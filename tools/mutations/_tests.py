@@ -32,11 +32,14 @@ SETTINGS = (
 )
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+FINE = "tests/studies/test_fine_tuning.py"
+START = "tests/studies/test_start.py"
 OWN_TRAINING = "tests/studies/test_own_training.py"
 BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 PARTS = "tests/studies/test_parts.py"
+FINE_TUNED = "tests/trained/test_fine_tuned.py"
 LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
 USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
@@ -75,7 +78,7 @@ TESTS = {
     "cli/__init__.py": ("tests/studies/test_cli_words.py", WRITTEN, USING),
     "cli/using.py": (USING,),
     "trained": (PREDICTING, WRITING),
-    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING)),
+    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
     **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING)),
     **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING,)),
@@ -143,14 +146,14 @@ TESTS = {
     "studies": FITTING,
     "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py", SOURCES),
     "studies/apart.py": (APART,),
-    "studies/build.py": (*FITTING[:2], OWN_TRAINING, AUGMENTATION),
+    "studies/build.py": (START, *FITTING[:2], OWN_TRAINING, AUGMENTATION, FINE),
     "studies/trial.py": (OWN_TRAINING, STRANGERS),
-    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES)),
-    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES),
+    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING, START, FINE),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES, FINE)),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES, START),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py", "studies/_json.py"),
-        ("tests/studies/test_record.py", SOURCES),
+        ("tests/studies/test_record.py", SOURCES, START),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
     "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE, "tests/studies/test_where.py"),
@@ -160,10 +163,12 @@ TESTS = {
     "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
     "studies/launch": ("tests/studies/test_launch.py",),
     "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
-    "training": ("tests/training", *FITTING[:2]),
-    "training/history.py": ("tests/training", *FITTING[1:]),
-    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),
-    "training/checkpoints.py": (*FITTING[2:], PLACES),
+    "training": ("tests/training", *FITTING[:2], FINE),
+    "training/averaging.py": (FINE,),
+    "training/fine_tuning.py": (FINE,),
+    "training/history.py": ("tests/training", *FITTING[1:], FINE),
+    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES, FINE),
+    "training/checkpoints.py": (*FITTING[2:], PLACES, FINE),
     "training/stops.py": ("tests/studies/test_stops.py",),
 }  # fmt: skip
 

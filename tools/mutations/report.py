@@ -21,6 +21,7 @@ MUTATIONS = [
     ),
     *of(
         "report/tables.py",
+        ("what is not as usual is not told", "for told in _unusual(run))", "for told in ())"),
         ("intra/inter of test images for training", '("train", "intra_inter")', '("test", "intra_inter")'),
         ("the tail of training images as its maximum", '("train", "tail_99")', '("train", "tail_max")'),
         ("accuracy of training images", 'Column("accuracy", ("test", "accuracy"), 4)', 'Column("accuracy", ("train", "accuracy"), 4)'),

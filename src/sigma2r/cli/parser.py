@@ -1,6 +1,8 @@
 """The words that the command line understands."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -139,3 +141,20 @@ def _add_launcher(parser: ArgumentParser) -> None:
     parser.add_argument("--jobs", type=jobs, default=1, help="Runs at a time on this machine (launcher local).")
     parser.add_argument("--ray_address", type=str | None, help="A Ray cluster; local starts one; default RAY_ADDRESS.")
     parser.add_argument("--gpus_per_run", type=gpus, default=0.0, help="GPUs that Ray keeps for each run.")
+
+
+def flags(words: Sequence[str]) -> list[str]:
+    """Let a user write --download for --download true.
+
+    Example:
+        >>> flags(["train", "--pretrained", "--data_dir", "my-data", "--gray=no", "--download"])
+        ['train', '--pretrained=true', '--data_dir', 'my-data', '--gray=no', '--download=true']
+    """
+    behind = [*words[1:], "--"]
+    return [
+        f"{word}=true" if word in _SWITCHES and after.startswith("--") else word
+        for word, after in zip(words, behind, strict=True)
+    ]
+
+
+_SWITCHES = {f"--{each.name}" for of in (Run, Where) for each in fields(of) if each.type in (bool, bool | None)}

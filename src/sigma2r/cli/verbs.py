@@ -95,12 +95,15 @@ def _say_what_becomes_of_images(run: Run) -> None:
         describe_resize,
         is_listed,
     )
+    from sigma2r.models.hub import describe_expected, expected_images
 
     if run.resize is not None and run.image_size is not None:
         print(describe_resize(run.image_size, run.resize))
     print(describe_augmentation(run.augmentation or Augmentation()))
     if is_listed(run.dataset) and run.augmentation == default_augmentation(run.dataset):
         print("For photographs, whose class neither side nor color tells, there is --augmentation.policy photographs.")
+    if run.starts_from_weights:
+        print(describe_expected(expected_images(run.model)))
 
 
 def compare(chosen: Namespace) -> None:

@@ -161,6 +161,29 @@ def may_be_raised(name: str) -> bool:
     return bool(getattr(loss, "may_be_raised", False))
 
 
+def compares_samples(name: str, options: Mapping[str, Any]) -> str | None:
+    """Why a loss of several batches is not the mean of the losses of each; None where it is.
+
+    Args:
+        name: The loss.
+        options: Its options.
+
+    Example:
+        >>> compares_samples("sigma2r", {}), compares_samples("center", {})
+        ('compares the samples of a batch', None)
+    """
+    if _is_ones_own(name):
+        return "may compare the samples of a batch"
+    if name not in _OF_EACH_SAMPLE:
+        return "compares the samples of a batch"
+    if options.get("center_update") == "average":
+        return "moves its centers with each batch"
+    return "sums over a batch" if options.get("reduction") == "sum" else None
+
+
+_OF_EACH_SAMPLE = (*ON_LOGITS, "center", "contrastive-center", "triplet-center", "arcface")
+
+
 def _is_ones_own(name: str) -> bool:
     return not is_known(name) and is_path(name)
 

@@ -115,10 +115,10 @@ def test_a_data_set_of_ones_own_is_found_by_its_path(tmp_path, monkeypatch):
     Path("2.png").write_bytes(b"no image")
     source = find("pets.py:held")
     assert source.labels == ["dog", "cat"]
-    assert source.read(range(2), Frame((3, 8, 8), rescale=False)).pixels.shape == (2, 3, 8, 8)
+    assert source.read(range(2), Frame((3, 8, 8), None)).pixels.shape == (2, 3, 8, 8)
     source = find("pets.py:kept")
     assert source.names == ["1.png", "2.png"]
-    read = source.read(range(2), Frame((3, 8, 8), rescale=False))
+    read = source.read(range(2), Frame((3, 8, 8), None))
     assert read.pixels.shape == (1, 3, 8, 8)
     assert list(read.problems) == [1]
     assert source.on_disk
@@ -130,13 +130,13 @@ def test_images_in_memory_are_numbered():
     several = find([Image.new("RGB", (8, 8)), np.zeros((8, 8, 3), np.uint8)])
     assert isinstance(several, Several)
     assert several.names == ["images[0]", "images[1]"]
-    read = find([np.zeros((2, 8, 8, 3), np.uint8), torch.full((3, 8, 8), 2.0)]).read(range(2), Frame((3, 8, 8), False))
+    read = find([np.zeros((2, 8, 8, 3), np.uint8), torch.full((3, 8, 8), 2.0)]).read(range(2), Frame((3, 8, 8), None))
     assert read.problems == {
         0: "images[0] must be one image, as each in a list; it holds 2.",
         1: "images[1] must have values in [0, 1], 0 black and 1 white, if it is floating-point; some are NaN or lie "
         "outside.",
     }
-    whole = find(torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 2.0)])).read([1, 0], Frame((3, 8, 8), False))
+    whole = find(torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 2.0)])).read([1, 0], Frame((3, 8, 8), None))
     assert list(whole.problems) == [0]
     assert whole.pixels.shape == (1, 3, 8, 8)
 

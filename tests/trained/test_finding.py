@@ -86,9 +86,10 @@ def test_a_data_set_has_names_labels_and_the_size_of_the_run():
     assert len(find("fuzzy-rgb", "train")) == 9000
 
 
-def test_a_split_of_a_folder_is_what_training_would_have_and_the_other_need_not_be_there(tmp_path):
+def test_a_split_of_a_folder_is_what_training_would_have(tmp_path):
     root = tmp_path / "photos"
     draw(*(root / place for place in ("test/cat/1.png", "test/cat/2.png", "test/dog/3.png", "test/bird/4.png")))
+    draw(*(root / "train" / place for place in ("cat/5.png", "dog/6.png", "bird/7.png")))
     (root / "test/cat/3.png").symlink_to(root / "test/cat/1.png")
     with pytest.warns(UserWarning, match="links to images that are there already"):
         source = find(f"folder:{root}")
@@ -98,8 +99,13 @@ def test_a_split_of_a_folder_is_what_training_would_have_and_the_other_need_not_
     (root / "test").rename(root / "val")
     with pytest.warns(UserWarning, match="has no test/; val/ is taken for it"):
         assert len(find(f"folder:{root}")) == 4
+    assert len(find(f"folder:{root}", "train")) == 3
+    with pytest.raises(ValueError, match=r"images: .* must have images of val; it has none\.$"):
+        find(f"folder:{root}", "val")
+    (root / "train").rename(tmp_path / "away")
     with pytest.raises(ValueError, match="train/ is missing, it holds val/"):
-        find(f"folder:{root}", "train")
+        find(f"folder:{root}")
+    assert find(root / "val", class_names=("cat", "dog", "bird")).labels == ["bird", "cat", "cat", "dog"]
 
 
 def test_a_data_set_of_ones_own_is_found_by_its_path(tmp_path, monkeypatch):
@@ -156,12 +162,12 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         (b"x.png", r"got b'x.png'"),
         ("empty", r"^images: empty must hold images; it holds none. They end in .jpg"),
         ("data", r"^images: data has the splits of a data set, train/ and test/. Name the data set, folder:data, or"),
-        ("folder:empty", r"test/ is missing"),
+        ("folder:empty", r"train/ is missing"),
         ("folder:", r"unknown data set 'folder:'"),
     ):
         with pytest.raises(ValueError, match=message):
             find(images)
-    with pytest.raises(ValueError, match=r"split must be train or test; got 'tset'. Did you mean test\?"):
+    with pytest.raises(ValueError, match=r"split must be train, test or val; got 'tset'. Did you mean test\?"):
         find("fuzzy-rgb", "tset")
     assert len(find("data", class_names=("train", "test"))) == 2  # here they are classes
     with pytest.warns(UserWarning, match="data_dir is ignored"):
@@ -173,5 +179,6 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
 
 def test_a_split_without_images_is_refused(tmp_path):
     (tmp_path / "photos/test/cat").mkdir(parents=True)
+    draw(tmp_path / "photos/train/cat/1.png")
     with pytest.raises(ValueError, match="must hold images in its class folders; it holds none"):
         find(f"folder:{tmp_path / 'photos'}")

@@ -159,7 +159,7 @@ def test_a_file_and_an_image_that_was_opened_are_seen_as_in_training(tmp_path, n
     path.write_bytes(FILES[name].getvalue())
     wide = name.startswith("turned")
     frame = Frame((channels, 12, 16) if wide else (channels, 16, 12), resize=None)
-    expected = read_pixels(path, name, frame.image_shape, resize=None)
+    expected = read_pixels(path, name, frame.image_shape, rescale=False)
     from_file, lost = frame.of_file(str(path))
     assert torch.equal(from_file, expected)
     with Image.open(path) as image:

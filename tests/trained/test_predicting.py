@@ -341,30 +341,3 @@ def test_a_network_is_looked_at_in_evaluation_mode_and_stays_in_its_own(on_cloth
     assert torch.equal(on_clothes.embed(torch.zeros(2, 1, 28, 28)), before)
     assert on_clothes.model.training
     on_clothes.model.eval()
-
-
-class Picky:
-    """Accepts what has a first feature above its middle."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-
-    def accepts(self, features, logits):
-        assert len(features) == len(logits)
-        return features[:, 0] > self.limit
-
-
-def test_a_rejector_that_is_stored_with_a_run_says_which_images_are_accepted(worn, clothes, tmp_path, monkeypatch):
-    plain = sigma2r.load(worn, device="cpu")
-    assert plain.predict(clothes / "test").accepted is None
-    features = plain.embed(clothes / "test")
-    rejector = Picky(float(features[:, 0].median()))
-    monkeypatch.setattr("sigma2r.trained.loading.stored_rejector", lambda folder: rejector)
-    trained = sigma2r.load(worn, device="cpu")
-    (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match="1 of 121"):
-        got = trained.predict([tmp_path / "bad.png", *sorted((clothes / "test").glob("*/*.png"))], batch_size=50)
-    assert got.accepted.dtype == torch.bool
-    assert not got.accepted[0]
-    assert torch.equal(got.accepted[1:], features[:, 0] > rejector.limit)
-    assert 0 < int(got.accepted.sum()) < 120

@@ -179,7 +179,7 @@ def stored_rejector(root: Path, checkpoint: str, trained: "Trained") -> Rejector
             )
         rejector = Rejector.from_state(part_of(held, "tensors", dict), part_of(held, "description", dict))
         _refuse_misfit(rejector, trained)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # tensors of kinds that nothing here writes
         raise ValueError(
             f"load: {shown(path)} must be a rejector for these weights; {str(error).rstrip('.')}. Set it anew: sigma2r "
             f"rejector {shown(root)} --checkpoint {checkpoint}."

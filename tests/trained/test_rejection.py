@@ -82,15 +82,16 @@ def test_a_loss_without_centers_has_the_means_of_the_training_images(tiny, tmp_p
     torch.testing.assert_close(trained.rejector.score.centers, means, rtol=1e-5, atol=1e-6)
 
 
-def test_data_may_lie_elsewhere_and_must_be_those_of_the_training(tmp_path):
-    place = photos(tmp_path / "photos", {**DIVIDED, "val/cat": 15, "val/dog": 10})
-    run = Run(dataset=f"folder:{place}", image_size=16, epochs=1, batch_size=16, loss="center@0.1")
+def test_data_may_lie_elsewhere_and_must_be_those_of_the_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = photos(Path("photos"), {**DIVIDED, "val/cat": 15, "val/dog": 10})
+    run = Run(dataset="folder:photos", image_size=16, epochs=1, batch_size=16, loss="center@0.1")
     train(run, tmp_path / "run", QUIET)
     expected = fit_rejector(tmp_path / "run", device="cpu").rejector.threshold
     place.rename(tmp_path / "moved")
     with pytest.raises(ValueError, match="and so is the folder itself"):
         fit_rejector(tmp_path / "run", device="cpu")
-    moved = fit_rejector(tmp_path / "run", device="cpu", dataset=f"folder:{tmp_path / 'moved'}")
+    moved = fit_rejector(tmp_path / "run", device="cpu", dataset="folder:moved")
     assert torch.equal(moved.rejector.threshold, expected)
     shutil.copy(tmp_path / "moved/train/cat/0.png", tmp_path / "moved/val/cat/0.png")
     with pytest.raises(
@@ -106,7 +107,7 @@ def test_what_cannot_set_a_threshold_is_told_in_one_sentence(own, worn, tmp_path
         (own, {"score": "energie"}, r"^unknown score 'energie'; known: .* Did you mean energy\?$"),
         (own, {"false_rejects": 1.5}, r"false_rejects must .*lie in \(0, 1\); got 1.5"),
         (own, {"false_rejects": 1e-4}, r"must be at least 9999 validation images; got 900\. Give more, or"),
-        (own, {"thresholds": "each"}, r"thresholds must be common or per-class; got 'each'"),
+        (own, {"thresholds": "each"}, r"thresholds must be .common. or .per-class.; got 'each'"),
         (own, {"score": "nearest-neighbors", "k": 5000}, r"k must be at most the number of known samples, 360; got"),
         (own, {"k": 0}, r"rejector: k must be a whole number of at least 1"),
         (own, {"dataset": "fuzzy-rbg"}, r"unknown data set 'fuzzy-rbg'"),
@@ -229,3 +230,21 @@ def test_the_command_line_sets_it_and_predict_says_none_of_these(own, tmp_path, 
     code, _, err = call(capsys, "rejector", own, "--score", "x")
     assert code == 1
     assert err.count("\n") == 1
+
+
+@pytest.mark.message
+def test_a_data_set_of_ones_own_is_imported_only_if_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pets.py").write_text(
+        "import torch\nfrom sigma2r.data import ImageData\nopen('proof', 'a').close()\n"
+        "def held(split):\n    generator = torch.Generator().manual_seed(len(split))\n"
+        "    images = torch.randint(256, (80, 1, 16, 16), generator=generator).to(torch.uint8)\n"
+        "    return ImageData(images, torch.arange(80) % 2, ('cat', 'dog'))\n"
+    )
+    run = Run(dataset="pets.py:held", epochs=1, batch_size=16, loss="center@0.1", validation_fraction=0.3)
+    train(run, tmp_path / "run", QUIET)
+    Path("proof").unlink()
+    with pytest.raises(ValueError, match=r"the data set of this run is code of one's own, pets\.py:held"):
+        fit_rejector(tmp_path / "run", device="cpu")
+    assert not Path("proof").exists()
+    assert fit_rejector(tmp_path / "run", device="cpu", own_code=True).rejector.images.tolist() == [12, 12]

@@ -115,9 +115,8 @@ def list_images(
         ValueError: If the folder or the file cannot be used.
     """
     lists = list_folder if name.startswith(FOLDER) else list_csv
-    return lists(
-        listed_place(name), split, missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed
-    )
+    place = listed_place(name)
+    return lists(place, split, missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed)
 
 
 def usual_image_size(name: str, **choice: Any) -> int | None:

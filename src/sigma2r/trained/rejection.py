@@ -14,6 +14,7 @@ from sigma2r._places import is_file
 from sigma2r._resolve import is_path
 from sigma2r._suggest import unknown
 from sigma2r.data.names import shown
+from sigma2r.data.registry import is_listed
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import SCORES, CenterDistance, NeighborDistance, Rejector, Score
 from sigma2r.studies.data import describe_data
@@ -117,7 +118,7 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
         ValueError: If they cannot be used, are others than then, or are given by code that nobody trusts.
     """
     run = replace(trained.record.run, dataset=dataset or trained.record.run.dataset)
-    if is_path(run.dataset) and not own_code:
+    if is_path(run.dataset) and not is_listed(run.dataset) and not own_code:
         raise ValueError(
             f"rejector: the data set of this run is code of one's own, {shown(run.dataset)}, and a record alone "
             "imports nothing. If you trust that code, say own_code=True (--own_code true)."

@@ -180,5 +180,5 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
 def test_a_split_without_images_is_refused(tmp_path):
     (tmp_path / "photos/test/cat").mkdir(parents=True)
     draw(tmp_path / "photos/train/cat/1.png")
-    with pytest.raises(ValueError, match="must hold images in its class folders; it holds none"):
+    with pytest.raises(ValueError, match=r"each class must have images; .*test/cat has none"):
         find(f"folder:{tmp_path / 'photos'}")

@@ -89,7 +89,9 @@ def test_data_may_lie_elsewhere_and_must_be_those_of_the_training(tmp_path, monk
     train(run, tmp_path / "run", QUIET)
     expected = fit_rejector(tmp_path / "run", device="cpu").rejector.threshold
     place.rename(tmp_path / "moved")
-    with pytest.raises(ValueError, match="and so is the folder itself"):
+    with pytest.raises(
+        ValueError, match="The rejector needs the images of the training: --dataset says where"
+    ):
         fit_rejector(tmp_path / "run", device="cpu")
     moved = fit_rejector(tmp_path / "run", device="cpu", dataset="folder:moved")
     assert torch.equal(moved.rejector.threshold, expected)

@@ -1,5 +1,6 @@
 """A rejector of a trained run: its thresholds set by the run's validation images, kept beside the weights."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from sigma2r._absent import AbsentError
 from sigma2r._checkpoint import UnusableCheckpointError, part_of, read_checkpoint
 from sigma2r._files import write_whole
 from sigma2r._places import is_file
@@ -87,11 +89,11 @@ def rejector_of(
         fitted = CenterDistance(trained.centers.cpu(), normalize=trained.has_unit_features)
     elif SCORES[score].learns:
         known = _outputs(trained, splits["train"], "train", batch_size, workers)
-        settings: dict[str, Any] = {
+        of: dict[str, dict[str, Any]] = {
             CenterDistance.name: {"normalize": trained.has_unit_features},
             NeighborDistance.name: {"k": k},
-        }.get(score, {})
-        fitted = SCORES[score].fit(known.features, known.labels, **settings)
+        }
+        fitted = SCORES[score].fit(known.features, known.labels, **of.get(score, {}))
     return Rejector.fit(
         validation.features,
         validation.labels,
@@ -123,7 +125,14 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
             f"rejector: the data set of this run is code of one's own, {shown(run.dataset)}, and a record alone "
             "imports nothing. If you trust that code, say own_code=True (--own_code true)."
         )
-    splits = load_data(run, where)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say of these images was said when they trained
+        try:
+            splits = load_data(run, where)
+        except AbsentError as error:
+            raise AbsentError(
+                f"{error} The rejector needs the images of the training: --dataset says where."
+            ) from error
     before, now = trained.record.data or {}, describe_data(splits)
     for split in before:
         if now.get(split, {}).get("fingerprint") != before[split].get("fingerprint"):

@@ -89,9 +89,7 @@ def test_data_may_lie_elsewhere_and_must_be_those_of_the_training(tmp_path, monk
     train(run, tmp_path / "run", QUIET)
     expected = fit_rejector(tmp_path / "run", device="cpu").rejector.threshold
     place.rename(tmp_path / "moved")
-    with pytest.raises(
-        ValueError, match="The rejector needs the images of the training: --dataset says where"
-    ):
+    with pytest.raises(ValueError, match="The rejector needs the images of the training: --dataset says where"):
         fit_rejector(tmp_path / "run", device="cpu")
     moved = fit_rejector(tmp_path / "run", device="cpu", dataset="folder:moved")
     assert torch.equal(moved.rejector.threshold, expected)
@@ -219,6 +217,7 @@ def test_the_command_line_sets_it_and_predict_says_none_of_these(own, tmp_path, 
     assert (code, err) == (0, "")
     assert said.startswith("Accepted is what has a score (center-distance, higher is more known) of at least -")
     assert said.endswith(f"Rejector: {kept(own)}\n")
+    assert call(capsys, *words)[1] == said.rstrip() + ", in place of an older one\n"
     out = tmp_path / "p.csv"
     code, said, err = call(capsys, "predict", own, "fuzzy-rgb", "--out", out, "--device", "cpu")
     rows = list(csv.DictReader(io.StringIO(out.read_text())))

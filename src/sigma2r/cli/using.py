@@ -58,9 +58,11 @@ def use(verb: str, chosen: Namespace) -> int:
 def _set_rejector(chosen: Namespace) -> int:
     """Set the threshold of a run and tell what it promises."""
     settings = {key: value for key, value in vars(chosen).items() if key != "run"}
+    path = rejector_file(chosen.run, chosen.checkpoint)
+    replaces = ", in place of an older one" if path.exists() else ""
     trained = fit_rejector(chosen.run, **settings)
     _say_rejection(trained, to_file=True)
-    print(f"Rejector: {rejector_file(chosen.run, chosen.checkpoint)}")
+    print(f"Rejector: {path}{replaces}")
     return 0
 
 

@@ -43,6 +43,8 @@ FINE_TUNED = "tests/trained/test_fine_tuned.py"
 LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
 USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
+RUNS_DATA, REJECTION = "tests/trained/test_data_sets.py", "tests/trained/test_rejection.py"
+ADDED = "tests/trained/test_classes.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 AUGMENTATION = "tests/studies/test_augmentation.py"
@@ -78,12 +80,15 @@ TESTS = {
     "cli/__init__.py": ("tests/studies/test_cli_words.py", WRITTEN, USING),
     "cli/using.py": (USING,),
     "trained": (PREDICTING, WRITING),
-    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED)),
+    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED, REJECTION)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
-    **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING)),
-    **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING,)),
-    **dict.fromkeys(("trained/reading.py", "trained/forward.py", "trained/trained.py"), (PREDICTING, LOADING)),
-    "trained/predictions.py": (PREDICTING,),
+    "trained/data_sets.py": (RUNS_DATA, FINDING),
+    "trained/classes.py": (ADDED,),
+    **dict.fromkeys(("trained/rejection.py", "trained/rejecting.py"), (REJECTION,)),
+    **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING, RUNS_DATA)),
+    **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING, REJECTION)),
+    **dict.fromkeys(("trained/reading.py", "trained/forward.py", "trained/trained.py"), (PREDICTING, LOADING, ADDED, REJECTION)),
+    "trained/predictions.py": (PREDICTING, ADDED, REJECTION),
     "cli": ("tests/studies/test_cli_words.py", WRITTEN, AUGMENTATION, SOURCES),
     "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART, SOURCES),
     "cli/registry.py": ("tests/studies/test_cli_words.py", APART),

@@ -152,11 +152,11 @@ MUTATIONS = [
         "data/registry.py",
         ("arrows are flipped", 'FOLDER: POLICIES["crop"]', 'FOLDER: POLICIES["photographs"]'),
         ("a setting that nothing heeds", "if value is not None):", "if value is False):"),
-        ("classes may always be missing", "return lists(_path(name), split, missing_classes=missing_classes,", "return lists(_path(name), split, missing_classes=True,"),
+        ("classes may always be missing", "return lists(place, split, missing_classes=missing_classes,", "return lists(place, split, missing_classes=True,"),
         ("a size for images that have one", "return None if survey.is_of_one_size else survey.usual_side", "return survey.usual_side"),
         ("a csv file is a module", "return name.startswith((FOLDER, CSV))", "return name.startswith(FOLDER)"),
         ("a seed that nobody heeds", "test_fraction=test_fraction, test_seed=test_seed)\n\n\ndef usual", "test_fraction=test_fraction, test_seed=0)\n\n\ndef usual"),
-        ("a folder that nobody lists", "        return _path(name)\n    return cifar_tree", "        return None\n    return cifar_tree"),
+        ("a folder that nobody lists", "        return listed_place(name)\n    return cifar_tree", "        return None\n    return cifar_tree"),
     ),
     *of(
         "data/names.py",

@@ -1,4 +1,4 @@
-"""The command line: ``sigma2r list``, ``train``, ``compare``, ``reproduce``, ``report``, ``embed``, ``predict``.
+"""The command line: verbs that train, compare and report, and verbs that use a trained run.
 
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """

@@ -3,7 +3,7 @@
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -18,11 +18,14 @@ from sigma2r.models import is_own
 from sigma2r.studies.record import RECORD_FILE, Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import find_device
-from sigma2r.trained._rejection import stored_rejector
 from sigma2r.trained.frame import Frame
+from sigma2r.trained.rejection import stored_rejector
 from sigma2r.trained.shape import image_shape_of
 from sigma2r.trained.trained import Trained
 from sigma2r.trained.weights import centers_of, model_of, preprocess_of
+
+Scaling = Literal["crop", "stretch", "refuse"]
+"""What becomes of images of another size than the network's: see :func:`load`."""
 
 CHECKPOINTS = ("last", "best")
 _DESCRIPTION = "run.json"
@@ -33,8 +36,9 @@ def load(
     checkpoint: str = "last",
     device: str | torch.device | None = None,
     *,
-    resize: Resize | None = None,
+    resize: Scaling | None = None,
     own_code: bool = False,
+    rejector: bool = True,
 ) -> Trained:
     """A trained run, ready for images; the data that it was trained on need not be there.
 
@@ -46,14 +50,16 @@ def load(
         checkpoint: ``"last"``, of the last epoch, or ``"best"``, of the epoch with the highest accuracy on the images
             for validation.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; default: the fastest that is there.
-        resize: How an image of another size is scaled, ``"crop"`` or ``"stretch"``; default: as in the training, which
-            refused it unless an ``image_size`` was given.
+        resize: What becomes of an image of another size: ``"crop"`` scales it until the shorter side fits and takes the
+            middle, ``"stretch"`` scales each side by itself, ``"refuse"`` makes it one that cannot be read. Default: as
+            in the training, which refused it unless an ``image_size`` was given.
         own_code: Import the network of one's own that the record names. It runs: trust whoever gave you the folder.
+        rejector: Read the rejector that :func:`~sigma2r.trained.fit_rejector` has stored for these weights, if it has.
 
     Raises:
         ValueError: In one sentence, if there is no such folder, or it holds no run, one that has not finished or has
             diverged, no such checkpoint, one that is damaged or hostile, or weights that do not fit or are not finite;
-            or the device is not there.
+            if a rejector is there that is damaged, hostile, or of other weights; or the device is not there.
         ImportError: In one sentence, if what the network is built from is not installed.
 
     Example:
@@ -66,7 +72,8 @@ def load(
     run = record.run
     path = _checkpoint(root, record, checkpoint)
     where = find_device("auto" if device is None else str(device), "load")
-    resize = converted("load", "resize", Resize | None, resize)
+    scaling = converted("load", "resize", Scaling | None, resize)
+    wants_rejector = converted("load", "rejector", bool, rejector)
     _ask_for_own_code(record, converted("load", "own_code", bool, own_code))
     try:
         held = read_checkpoint(path)
@@ -81,22 +88,24 @@ def load(
         centers = centers_of(state, run, len(record.class_names), model.feature_dim)
     except UnusableCheckpointError as error:
         raise ValueError(f"load: {shown(path)} must be a checkpoint of {shown(root)}; {error}.") from error
-    return Trained(
+    trained = Trained(
         record=record,
         model=model.to(where),
         preprocess=preprocess.to(where),
-        frame=Frame(shape, resize or _resize_of(run), run.pixel_range),
+        frame=Frame(shape, _resize(run, scaling), run.pixel_range),
         centers=None if centers is None else centers.to(where),
         epoch=epoch,
-        rejector=stored_rejector(root),
     )
+    if wants_rejector:
+        trained.rejector = stored_rejector(root, checkpoint, trained)
+    return trained
 
 
-def _resize_of(run: Run) -> Resize | None:
-    """How the training scaled images of another size; None where it refused them."""
-    if run.image_size is None:
-        return None
-    return run.resize or "stretch"
+def _resize(run: Run, scaling: Scaling | None) -> Resize | None:
+    """How an image of another size is scaled: as is asked for, or as in the training; None where it is refused."""
+    if scaling is not None:
+        return None if scaling == "refuse" else scaling
+    return None if run.image_size is None else run.resize or "stretch"
 
 
 def _record(root: Path) -> Record:

@@ -44,7 +44,13 @@ Seeing = Callable[[dict[str, dict[str, Any]], Mapping[str, Split]], None]
 
 
 def fit(
-    run: Run, where: Where | None = None, files: Files | None = None, begin: Seeing = lambda data, splits: None
+    run: Run,
+    where: Where | None = None,
+    files: Files | None = None,
+    begin: Seeing = lambda data, splits: None,
+    *,
+    splits: Mapping[str, Split] | None = None,
+    of: str | None = None,
 ) -> Fitted:
     """Load, split, build, train, measure and describe a run.
 
@@ -53,6 +59,8 @@ def fit(
         where: Device and data.
         files: Where checkpoints and logs are kept, and from where an unfinished training goes on; None: nowhere.
         begin: Called when all is built and training begins, with what the data are and with the splits; it may refuse.
+        splits: Images in the place of those that the run names: ``train``, ``test`` and perhaps ``validation``.
+        of: What is trained, if that is not the run alone: a checkpoint of something else is refused.
 
     Raises:
         ValueError: If a name leads nowhere, data, model and loss do not fit together, or code of one's own raises.
@@ -72,14 +80,14 @@ def fit(
     if run.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16 without the record saying so
         raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
     with using_threads(run.threads), told(training, own_files):
-        splits = load(run, where)
+        splits = load(run, where) if splits is None else splits
         sampler = BalancedBatchSampler(
             splits["train"].labels, run.batch_size, seed=run.data_seed, sampling=run.sampling
         )
         module = build(run, splits["train"], sampler)
         plan = Plan(
             epochs=run.epochs,
-            of=run.run_id,
+            of=run.run_id if of is None else of,
             precision=run.precision,
             measure_every=run.measure_every,
             centers_at_means=run.center_init == "class-means",

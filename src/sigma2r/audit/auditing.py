@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 
-from sigma2r._absent import AbsentError
 from sigma2r._values import Count, Positive, converted
 from sigma2r.audit.beside import NEEDS_CLEANLAB, is_installed
 from sigma2r.audit.findings import NEIGHBORS, Findings, find
 from sigma2r.audit.folds import NEVER, assign_folds
 from sigma2r.audit.held_out import HeldOut, Network, held_out_by_folds, judged_by, known_by
-from sigma2r.audit.images import Images, images_of_source, images_of_splits, joined
+from sigma2r.audit.images import images_of_source, images_of_splits, joined
 from sigma2r.audit.near import NEAR
 from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
@@ -88,9 +87,7 @@ def audit(
     return _of_its_own(trained, folds, kept / "folds", where, how, say)
 
 
-def _of_its_own(
-    trained: Trained, folds: int, folder: Path, where: Where, how: dict[str, Any], say: Say
-) -> Findings:
+def _of_its_own(trained: Trained, folds: int, folder: Path, where: Where, how: dict[str, Any], say: Say) -> Findings:
     run = trained.record.run
     splits = load_data(run, where)
     _refuse_others(trained, splits)
@@ -167,6 +164,6 @@ def _refuse_others(trained: Trained, splits: dict[str, Split]) -> None:
         if (before or {}).get(name, {}).get("fingerprint") != now[name]["fingerprint"]:
             raise ValueError(
                 f"audit: the images must be those that the run was trained on; the {name} images of "
-                f"{shown(trained.record.run.dataset)} are others now. Train on them as they are, and audit that run; or "
+                f"{shown(trained.record.run.dataset)} are others now. Train on them as they are and audit that run, or "
                 "audit them by this one, with --data."
             )

@@ -32,7 +32,7 @@ def is_installed() -> bool:
 
 
 def cleanlab_beside(probabilities: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> Beside:
-    """cleanlab's quality of each label, and the labels that it takes for errors, both by its defaults.
+    """Cleanlab's quality of each label, and the labels that it takes for errors, both by its defaults.
 
     Args:
         probabilities: Of each class, of networks that were not trained on the image, shape ``(N, C)``.

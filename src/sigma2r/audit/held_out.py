@@ -186,7 +186,7 @@ def _kept(path: Path, of: str) -> HeldOut | None:
     if not is_file(path):
         return None
     try:
-        values: dict[str, Any] = read_checkpoint(path)
+        values: Mapping[str, Any] = read_checkpoint(path)
         names = {each.name for each in fields(HeldOut)}
         if values.keys() != {*names, "of"} or values["of"] != of:
             raise UnusableCheckpointError("it holds something else")
@@ -197,4 +197,3 @@ def _kept(path: Path, of: str) -> HeldOut | None:
             f"audit: {path} cannot be read: {error}. Set aside as {aside.name}; the fold is judged again.", stacklevel=3
         )
         return None
-

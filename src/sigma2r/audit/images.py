@@ -12,7 +12,6 @@ from torch import Tensor
 
 from sigma2r._text import visible
 from sigma2r.data.images import ImageData
-from sigma2r.data.loaders import in_order
 from sigma2r.data.splits import Split
 from sigma2r.trained.frame import Frame
 from sigma2r.trained.predictions import NO_CLASS
@@ -77,7 +76,7 @@ def images_of_splits(dataset: str, splits: Mapping[str, Split]) -> Images:
         which = torch.bucketize(wanted, starts, right=True) - 1
         places = wanted - starts[which]
         return torch.cat([
-            _pixels(parts[part][1], places[which == part]) for part in which.unique_consecutive().tolist()
+            _pixels(parts[part][1], places[which == part]) for part in dict.fromkeys(which.tolist())
         ])  # fmt: skip
 
     first = parts[0][1].data

@@ -95,15 +95,17 @@ def refuse_not_finite(name: str, rows: Tensor) -> None:
         ValueError: With their number.
     """
     if bad := int((~rows.isfinite().all(1)).sum()):
-        raise ValueError(f"audit: {name} must be finite; {bad:,} of {rows.shape[0]:,} rows hold NaN or infinite values.")
+        raise ValueError(f"audit: {name} must be finite; {bad:,} of {rows.shape[0]:,} rows hold NaN or infinity.")
 
 
 def label_errors(log_probabilities: Sequence[Tensor], labels: Sequence[Tensor]) -> LabelErrors:
     r"""Which given labels are likely errors, over all networks together.
 
     The score is :math:`\log r_{i\hat k} - \log r_{iy}`, with y the given and :math:`\hat k` the most probable other
-    class. An image is a likely error if that is positive and :math:`r_{i\hat k}` is at least the mean of :math:`r_{jk}`
-    over the images j whose given class is :math:`\hat k`: it looks as much like that class as what bears its name.
+    class. How many errors there are is counted as confident learning does: images with a positive score whose
+    :math:`r_{i\hat k}` is at least the mean of :math:`r_{j\hat k}` over the images j whose given class is
+    :math:`\hat k`, which look as much like that class as what bears its name. So many images, those of the largest
+    scores, are the likely errors.
 
     Args:
         log_probabilities: Of each network's images, shape ``(M, C)`` each.
@@ -112,7 +114,8 @@ def label_errors(log_probabilities: Sequence[Tensor], labels: Sequence[Tensor]) 
     Returns:
         For all images, in the order of the networks.
 
-    Source: the threshold is that of "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021, eq. (2).
+    Source: the threshold is that of "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021, eq. (2);
+    there it is taken of p alone, and which images are errors is decided class by class.
     """
     logs, given = torch.cat(list(log_probabilities)), torch.cat(list(labels))
     own = logs.gather(1, given.unsqueeze(1)).squeeze(1)
@@ -122,7 +125,9 @@ def label_errors(log_probabilities: Sequence[Tensor], labels: Sequence[Tensor]) 
     classes = logs.shape[1]
     sums = torch.zeros(classes, dtype=torch.float64).index_add_(0, given, own.exp())
     usual = sums / torch.bincount(given, minlength=classes)  # NaN, and so never reached, of a class without images
-    likely = (score > 0) & (best.exp() >= usual[suggested])
+    count = int(((score > 0) & (best.exp() >= usual[suggested])).sum())
+    likely = torch.zeros_like(given, dtype=torch.bool)
+    likely[score.argsort(descending=True, stable=True)[:count]] = True
     return LabelErrors(probabilities=logs.exp(), given=own.exp(), score=score, suggested=suggested, likely=likely)
 
 

@@ -42,7 +42,8 @@ def signatures(images: UInt8[Tensor, "N ch H W"]) -> Float[Tensor, "N F"]:
     small = small - small.mean(1, keepdim=True)
     length = torch.linalg.vector_norm(small, dim=1, keepdim=True)
     flat = length < _FLAT * small.shape[1] ** 0.5
-    return (small / length.clamp_min(1e-12)).masked_fill(flat, 0.0)
+    scaled: Tensor = small / length.clamp_min(1e-12)
+    return scaled.masked_fill(flat, 0.0)
 
 
 @checked

@@ -23,8 +23,8 @@ _SCORE = (
 _GIVEN = ("given p", "Probability of the given class by the same two together.")
 _LIKELY = (
     "likely error",
-    "The suggested class is more probable than the given one, and at least as probable as it is for the average image "
-    "that bears its name.",
+    "Of the images of the largest scores, as many as look more like another class than like their own, and as much "
+    "like it as the average image that bears its name.",
 )
 _BESIDE = ("cleanlab", "cleanlab's quality of the label, from 0 (worst) to 1, and ! where it takes it for an error.")
 _ISOLATION = (
@@ -95,7 +95,7 @@ def _labels(found: Findings) -> Section:
         rows,
         [[row] for row in shown],
     )
-    told = "A suspicious label is not a wrong one: look before you change it. Hard images stand here beside wrong labels."
+    told = "A suspicious label is not a wrong one: look before you change it. Hard images stand beside wrong labels."
     return Section(title="Likely label errors", paragraphs=(told,), grids=grid, terms=terms if grid else ())
 
 

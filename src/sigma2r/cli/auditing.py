@@ -55,9 +55,7 @@ def audit_run(chosen: Any) -> None:
     of = "" if chosen.data is None else f"-{file_name(Path(chosen.data).name)}"
     out = chosen.out or chosen.run / f"audit{of}"
     refuse_foreign(out)
-    where = Where(
-        **{name: getattr(chosen, name) for name in ("device", "data_dir", "download", "workers", "progress")}
-    )
+    where = Where(**{name: getattr(chosen, name) for name in ("device", "data_dir", "download", "workers", "progress")})
     asked = {name: getattr(chosen, name) for name in ("folds", "checkpoint", "split", "near", "neighbors", "cleanlab")}
     found = audit(chosen.run, chosen.data, out=out, own_code=chosen.own_code, where=where, say=print, **asked)
     page = write_audit(found, f"Audit of {visible(chosen.data or str(chosen.run))}", out)

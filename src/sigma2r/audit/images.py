@@ -32,7 +32,7 @@ class Images:
         splits: The split of each.
         labels: The given class of each, shape ``(N,)``; -1 where none is known.
         class_names: C names.
-        read: Reads some of them.
+        read: Reads some of them, in increasing order of their positions.
     """
 
     names: Sequence[str]

@@ -67,7 +67,17 @@ PAPER = (
     "tests/paper/test_judges.py",
     "tests/paper/test_report.py",
 )
+AUDIT, AUDIT_PAGE = "tests/audit/test_audit.py", "tests/audit/test_page.py"
 TESTS = {
+    "audit": (AUDIT_PAGE, AUDIT),
+    "audit/labels.py": ("tests/audit/test_labels.py",),
+    "audit/outliers.py": ("tests/audit/test_outliers.py",),
+    **dict.fromkeys(("audit/near.py", "audit/exact.py", "audit/groups.py"), ("tests/audit/test_duplicates.py",)),
+    **dict.fromkeys(("audit/classes.py", "audit/folds.py"), ("tests/audit/test_classes.py",)),
+    "audit/images.py": ("tests/audit/test_images.py",),
+    "audit/held_out.py": (AUDIT,),
+    **dict.fromkeys(("audit/page.py", "audit/summary.py", "audit/thumbnails.py", "audit/beside.py"), (AUDIT_PAGE,)),
+    "cli/auditing.py": (AUDIT_PAGE,),
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
     "_hooks.py": (*TAPS, *DIAGNOSIS),

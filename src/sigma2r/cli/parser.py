@@ -8,6 +8,7 @@ from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
+from sigma2r.cli.auditing import WHAT, add_words
 from sigma2r.cli.words import USES, WrongCallError, add_arguments, underscored, wrong_call
 from sigma2r.cli.written import MODE, OURS, description, stands_twice, value
 from sigma2r.studies.run import Run
@@ -128,6 +129,9 @@ def build_parser() -> ArgumentParser:
     told.add_argument("--out", type=Path | None, help="Where to write the report; default the same folder.")
     told.add_argument("--study", type=str, nargs="+", default=[], help="Studies of one's own that it holds.")
     verbs.add_subcommand("report", told, help="Build table, figures and report.html from records alone.")
+    looked = Parser()
+    add_words(looked)
+    verbs.add_subcommand("audit", looked, help=WHAT)
     for verb, what in USES.items():  # which are done without this parser, and are here to be listed
         using = Parser()
         add_arguments(verb, using)

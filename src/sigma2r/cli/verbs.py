@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from sigma2r._suggest import unknown
 from sigma2r._text import visible
 from sigma2r.cli import registry
+from sigma2r.cli.auditing import audit_run
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
@@ -205,6 +206,7 @@ VERBS: dict[str, Callable[[Namespace], None]] = {
     "compare": compare,
     "reproduce": reproduce_studies,
     "report": report,
+    "audit": audit_run,
 }
 
 

@@ -49,6 +49,9 @@ def fit(
     where: Where | None = None,
     files: Files | None = None,
     begin: Beginning = lambda data, splits, started_from: None,
+    *,
+    splits: Mapping[str, Split] | None = None,
+    of: str | None = None,
 ) -> Fitted:
     """Load, split, build, train, measure and describe a run.
 
@@ -58,6 +61,8 @@ def fit(
         files: Where checkpoints and logs are kept, and from where an unfinished training goes on; None: nowhere.
         begin: Called when all is built and training begins, with what the data are, the splits, and the weights that
             the model starts from; it may refuse.
+        splits: Images in the place of those that the run names: ``train``, ``test`` and perhaps ``validation``.
+        of: What is trained, if that is not the run alone: a checkpoint of something else is refused.
 
     Raises:
         ImportError: In one sentence, if the model is of timm and that is missing.
@@ -78,7 +83,7 @@ def fit(
     if run.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16 without the record saying so
         raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
     with using_threads(run.threads), told(training, own_files):
-        splits = load(run, where)
+        splits = load(run, where) if splits is None else splits
         if run.patience is not None and "validation" not in splits:
             raise ValueError(
                 "train: patience looks at validation images, and there are none. --validation_fraction 0.1 sets a "
@@ -90,7 +95,7 @@ def fit(
         module = build(run, splits["train"], sampler)
         plan = Plan(
             epochs=run.epochs,
-            of=run.run_id,
+            of=run.run_id if of is None else of,
             precision=run.precision,
             measure_every=run.measure_every,
             accumulate=run.accumulate,

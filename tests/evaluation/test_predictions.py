@@ -198,14 +198,14 @@ def test_half_logits_are_calibrated_in_float64():
         (lambda z, y: measure_calibration(z, y, temperature=0), r"measure_calibration: temperature must be positive"),
         (
             lambda z, y: measure_calibration(z * math.nan, y),
-            r"measure_calibration: logits must be finite; .* 3 of 3",
+            r"measure_calibration: logits must be finite; 3 of 3",
         ),
         (lambda z, y: measure_calibration(z[:, :2], y), r"measure_calibration: labels must lie in \[0, 2\)"),
         (
             lambda z, y: measure_calibration(z[:0], y[:0]),
             r"measure_calibration: logits must hold one row per image",
         ),
-        (lambda z, y: fit_temperature(y, z), r"fit_temperature \(logits\): features must be a matrix"),
+        (lambda z, y: fit_temperature(y, z), r"fit_temperature: logits must be a floating-point matrix"),
         (
             lambda z, y: measure_calibration(z, y).merge(measure_calibration(z, y, num_bins=2)),
             r"Calibration.merge: .* number of bins; got 15 and 2",

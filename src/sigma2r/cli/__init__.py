@@ -1,4 +1,4 @@
-"""The command line: ``sigma2r list``, ``train``, ``compare``, ``reproduce``, ``report``, ``embed``, ``predict``.
+"""The command line: what trains (``sigma2r train``), what reports, and what uses a trained run; ``sigma2r --help``.
 
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """
@@ -68,6 +68,10 @@ def _do(words: Sequence[str]) -> int:
 def _use(words: Sequence[str]) -> int:
     """What uses a trained run, which loads nothing of training."""
     chosen = read_words(words)
+    if words[0] == "evaluate":
+        from sigma2r.cli.evaluating import evaluate
+
+        return evaluate(chosen)
     from sigma2r.cli.using import use
 
     return use(words[0], chosen)

@@ -1,10 +1,10 @@
-"""Words that are understood without the parser of training: those of ``embed`` and ``predict``, which start at once."""
+"""Words that are understood without the parser of training: those of verbs that use a trained run."""
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from sigma2r._values import Count, Natural, converted
 
@@ -46,6 +46,7 @@ class _Parser(argparse.ArgumentParser):
 USES = {
     "embed": "Write the features of images, by a trained run.",
     "predict": "Tell the class of images, by a trained run.",
+    "evaluate": "Tell what the features of a trained run are good for: one page and one JSON file.",
 }
 """The verbs that use a trained run, and what they do."""
 
@@ -57,20 +58,19 @@ def add_arguments(verb: str, parser: Any) -> None:
         verb: One of :data:`USES`.
         parser: Of argparse, or like it.
     """
-    endings = ".npz or .parquet" if verb == "embed" else ".csv"
-    default = "" if verb == "embed" else "; default: a table, or CSV where no terminal shows it"
 
     def add(flag: str, kind: Any, default: Any, told: str) -> None:
         reads = kind if kind in (str, Path) else _reads(verb, flag.removeprefix("--"), kind)
         parser.add_argument(flag, type=reads, default=default, help=told)
 
     parser.add_argument("run", type=Path, help="The folder of a trained run.")
-    parser.add_argument("sources", type=str, nargs="+", help="Image files, folders, or a data set by its name.")
-    told = f"The file to write, ending in {endings}{default}."
-    parser.add_argument("--out", type=Path, required=verb == "embed", help=told)
+    if verb == "evaluate":
+        _add_evaluation(add, parser)
+    else:
+        _add_sources(verb, parser)
     add("--checkpoint", str, "last", "last, or best by validation images.")
     add("--split", str, "test", "Of a data set: train or test.")
-    add("--resize", bool | None, None, "Scale images of another size, or refuse them (false); default: as in training.")
+    add("--resize", Literal["crop", "stretch"] | None, None, "How images of another size are scaled, crop or stretch; default: as in training.")
     add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
     add("--batch_size", Count, 256, "Images at a time.")
     add("--device", str, "auto", "auto, cpu, cuda, cuda:1 or mps.")
@@ -78,6 +78,24 @@ def add_arguments(verb: str, parser: Any) -> None:
     add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")
     add("--workers", Natural, 2, "Processes that decode images on disk.")
     add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
+
+
+def _add_sources(verb: str, parser: Any) -> None:
+    endings = ".npz or .parquet" if verb == "embed" else ".csv"
+    default = "" if verb == "embed" else "; default: a table, or CSV where no terminal shows it"
+    parser.add_argument("sources", type=str, nargs="+", help="Image files, folders, or a data set by its name.")
+    told = f"The file to write, ending in {endings}{default}."
+    parser.add_argument("--out", type=Path, required=verb == "embed", help=told)
+
+
+def _add_evaluation(add: Callable[[str, Any, Any, str], None], parser: Any) -> None:
+    told = "Images of unknown classes: folders or data sets by name; each is looked at by itself."
+    parser.add_argument("--ood", type=str, nargs="+", default=[], help=told)
+    add("--data", str, None, "Labelled images, a folder or a data set by its name; default: the run's own test images.")
+    add("--out", Path, None, "Folder of evaluation.html and evaluation.json; default: the run's.")
+    add("--distance", Literal["euclidean", "cosine"], "euclidean", "For silhouette, retrieval and verification.")
+    add("--resample", Literal["images", "classes"], "images", "What is drawn for intervals.")
+    add("--resamples", Natural, 1000, "How often; 0: no intervals.")
 
 
 def _reads(who: str, name: str, kind: Any) -> Callable[[str], Any]:

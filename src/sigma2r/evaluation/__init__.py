@@ -1,4 +1,4 @@
-"""What compact features are good for: every figure of them, prototypes of classes, and the rejection of what is none."""
+"""What compact features are good for: figures of them, prototypes of classes, and the rejection of what is none."""
 
 from sigma2r.evaluation.bootstrap import Bootstrap
 from sigma2r.evaluation.calibration import Calibration, measure_calibration

@@ -11,15 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sigma2r._arrays import as_tensor
 from sigma2r._shown import listed, shown
 from sigma2r.evaluation._influence import ClassMeans
+from sigma2r.evaluation._inputs import check_finite, labelled, matrix, prepared
 from sigma2r.evaluation.bootstrap import Bootstrap
 from sigma2r.evaluation.figure import Figure, finite
 from sigma2r.evaluation.temperature import check_logits
 from sigma2r.evaluation.unknowns import Unknowns, tell_unknown
-from sigma2r.losses._batch import unit_length
-from sigma2r.losses._checks import check_centers, check_labels, check_measured
+from sigma2r.losses._checks import check_labels
 from sigma2r.metrics import ClassStatistics, class_statistics
 
 WHO = "evaluate_features"
@@ -49,6 +48,8 @@ class Given:
     ood: Mapping[str, Mapping[str, Unknowns]]
     bootstrap: Bootstrap
     cosine: bool
+    normalize: bool
+    """Whether centers are those of features of unit length."""
     ks: tuple[int, ...]
     max_pairs: int
     silhouette_images: int
@@ -90,7 +91,7 @@ class Given:
     @cached_property
     def compared(self) -> Tensor:
         """Features between which distances are taken."""
-        return unit_length(self.features) if self.cosine else self.features
+        return prepared(self.features, self.cosine)
 
     @cached_property
     def references_compared(self) -> Pair | None:
@@ -98,13 +99,7 @@ class Given:
         if self.references is None:
             return None
         rows, labels = self.references
-        return unit_length(rows) if self.cosine else rows, labels
-
-    @cached_property
-    def reference_means(self) -> ClassStatistics:
-        """Of the references, which there are."""
-        assert self.references is not None, "there are references"
-        return class_statistics(*self.references, self.num_classes)
+        return prepared(rows, self.cosine), labels
 
     @property
     def num_present(self) -> int:
@@ -137,22 +132,12 @@ def checked_features(features: Any, labels: Any, who: str = WHO, feature_dim: in
     Raises:
         ValueError: If shapes, dtypes or labels do not fit, or a feature is not finite.
     """
-    rows, indices = check_measured(who, features, labels, feature_dim=feature_dim)
+    rows, indices = labelled(who, features, labels, width=feature_dim)
     if not rows.shape[0] or not rows.shape[1]:
         raise ValueError(f"{who}: features must hold one image and one dimension at least; got {tuple(rows.shape)}.")
-    bad = ~rows.isfinite().all(1)
-    if bad.any():
-        raise ValueError(
-            f"{who}: features must be finite; got NaN or infinite values in {int(bad.sum())} of {rows.shape[0]} rows, "
-            f"first in row {int(bad.nonzero()[0])}. Leave those out, or train again with a lower rate."
-        )
-    if int(indices.min()) < 0:
-        raise ValueError(
-            f"{who}: labels must be class indices of at least 0; got {int(indices.min())}. Rows that have no class are "
-            "left out beforehand."
-        )
+    check_finite(who, "features", rows)
     device = torch.device("cpu") if rows.device.type == "mps" else rows.device  # which lacks float64
-    rows = rows.detach().to(device)
+    rows = rows.to(device)
     return rows.to(torch.promote_types(rows.dtype, torch.float32)).contiguous(), indices.to(device)
 
 
@@ -174,22 +159,6 @@ def number_of_classes(labels: Tensor, logits: Any, names: tuple[str, ...] | None
     return next(iter(told.values()), int(labels.max()) + 1)
 
 
-def checked_names(names: Any, num_classes: int) -> tuple[str, ...]:
-    """A name for each class; its number where none is given.
-
-    Raises:
-        ValueError: If two classes have one name, or their number is another.
-    """
-    if names is None:
-        return tuple(str(number) for number in range(num_classes))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f"{WHO}: class_names must differ; got {shown(name)} twice.")
-        seen.add(name)
-    return tuple(names)
-
-
 def checked_table(name: str, table: Any, num_classes: int, features: Tensor) -> Tensor | None:
     """Centers or weights of a classifier, ``(C, D)``.
 
@@ -198,13 +167,11 @@ def checked_table(name: str, table: Any, num_classes: int, features: Tensor) -> 
     """
     if table is None:
         return None
-    rows = as_tensor(WHO, name, table)
-    check_centers(f"{WHO} ({name})", rows)
+    rows = matrix(WHO, name, table)
     wanted = (num_classes, features.shape[1])
     if rows.shape != wanted:
         raise ValueError(f"{WHO}: {name} must have one row per class, shape {wanted}; got {tuple(rows.shape)}.")
-    if not rows.isfinite().all():
-        raise ValueError(f"{WHO}: {name} must be finite; got NaN or infinite values.")
+    check_finite(WHO, name, rows)
     return rows.detach().to(features.device)
 
 

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from sigma2r.evaluation._given import Given
+from sigma2r.evaluation._inputs import prepared
 from sigma2r.evaluation.bootstrap import Grouped, mean_over_classes
 from sigma2r.evaluation.calibration import Calibration, measure_calibration
 from sigma2r.evaluation.confusion import Confusion
 from sigma2r.evaluation.figure import Figure, PerClass, Section, finite
-from sigma2r.evaluation.nearest import nearest_center, nearest_of_statistics
+from sigma2r.evaluation.nearest import nearest_center, nearest_class_mean
 from sigma2r.evaluation.temperature import fit_temperature
+from sigma2r.metrics import class_statistics
 
 NO_LOGITS = "no logits were given."
 DEFINITIONS = {
@@ -70,24 +72,27 @@ def _redrawn(given: Given, counts: Confusion) -> tuple[Tensor, Tensor]:
 
 def nearest_center_accuracy(given: Given) -> Figure | str:
     """By the centers that were given, the class means of references, or of the images themselves; or why not."""
+    features = prepared(given.features, given.normalize)
     if given.centers is not None:
-        found = nearest_center(given.features, given.centers)
+        found = nearest_center(features, given.centers)
         what = "the nearest of the given centers"
     elif given.references is not None:
-        means = given.reference_means
+        rows, labels = given.references
+        means = class_statistics(prepared(rows, given.normalize), labels, given.num_classes)
         present = means.count.nonzero().squeeze(1)
-        found = present[nearest_center(given.features, means.mean[present])]
+        found = present[nearest_center(features, means.mean[present])]
         what = "the nearest class mean of the references"
     else:
         if given.num_present < 2:
             return "all images are of one class."
-        found = nearest_of_statistics(given.features, given.labels, given.statistics, leave_one_out=True)
+        found = nearest_class_mean(features, given.labels, given.num_classes)
         what = "the nearest class mean, of the mean of its own class left out; images alone in their class do not count"
     values = (found == given.labels).double().masked_fill(found < 0, torch.nan)
     known = int((found >= 0).sum())
     if not known:
         return "each image is alone in its class."
-    definition = f"Share of images whose class is that of {what}, by Euclidean distance."
+    length = ", features divided by their length" if given.normalize else ""
+    definition = f"Share of images whose class is that of {what}, by Euclidean distance{length}."
     return given.figure(values.nanmean(), given.bootstrap.of_mean(values), definition, known)
 
 

@@ -18,11 +18,11 @@ from sigma2r.evaluation._given import (
     Given,
     checked_features,
     checked_logits,
-    checked_names,
     checked_ood,
     checked_table,
     number_of_classes,
 )
+from sigma2r.evaluation._inputs import names_of
 from sigma2r.evaluation._of_scores import told_apart
 from sigma2r.evaluation._points import full_precision
 from sigma2r.evaluation.bootstrap import Bootstrap
@@ -57,6 +57,7 @@ def evaluate_features(
     ood: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]] | None = None,
     ks: Sequence[int] = (1, 5, 10),
     distance: Distance = "euclidean",
+    normalize: bool = False,
     resample: Resample = "images",
     resamples: int = 1000,
     confidence: float = 0.95,
@@ -82,6 +83,7 @@ def evaluate_features(
         ood: By data set and by score: scores of known and of unknown images, higher for what looks more known.
         ks: Of recall@k.
         distance: Between features, for silhouette, retrieval and verification; cosine is that of unit-length features.
+        normalize: Divide features by their length for the nearest center, as a loss with ``normalize=True`` does.
         resample: What is drawn for intervals: images, or whole classes where these are a sample of many (identities).
         resamples: How often; 0: no intervals.
         confidence: Of each interval.
@@ -109,7 +111,7 @@ def evaluate_features(
     seed = int(torch.randint(2**31, (1,), generator=generator))
     with torch.no_grad(), full_precision():
         rows, indices = checked_features(features, labels)
-        names = None if class_names is None else tuple(class_names)
+        names = None if class_names is None or isinstance(class_names, str) else tuple(class_names)
         num_classes = number_of_classes(indices, logits, names, centers=centers, classifier=classifier)
         check_labels(WHO, rows, indices, num_classes)
         searched = None
@@ -120,7 +122,7 @@ def evaluate_features(
             features=rows,
             labels=indices,
             num_classes=num_classes,
-            class_names=checked_names(names, num_classes),
+            class_names=names_of(WHO, names if names is not None else class_names, num_classes),
             logits=None if logits is None else checked_logits(WHO, (logits, indices), num_classes)[0].to(rows.device),
             centers=checked_table("centers", centers, num_classes, rows),
             classifier=checked_table("classifier", classifier, num_classes, rows),
@@ -135,6 +137,7 @@ def evaluate_features(
                 seed,
             ),
             cosine=distance == "cosine",
+            normalize=converted(WHO, "normalize", bool, normalize),
             ks=tuple(converted(WHO, "ks", Count, k) for k in ks),
             max_pairs=converted(WHO, "max_pairs", Count, max_pairs),
             silhouette_images=converted(WHO, "silhouette_images", Count, silhouette_images),

@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sigma2r._arrays import as_tensor
-from sigma2r.losses._checks import check_features, check_labels
+from sigma2r.evaluation._inputs import check_finite, matrix
+from sigma2r.losses._checks import check_labels
 
 _LEAST, _MOST = 1e-2, 1e2  # temperatures that are tried
 _STEPS = 100
@@ -74,14 +75,11 @@ def check_logits(who: str, logits: object, labels: object) -> tuple[Tensor, Tens
     Raises:
         ValueError: If shapes, dtypes or labels do not fit, or a logit is not finite.
     """
-    rows = as_tensor(who, "logits", logits)
-    check_features(f"{who} (logits)", rows)
+    rows = matrix(who, "logits", logits)
     indices = check_labels(who, rows, as_tensor(who, "labels", labels), rows.shape[1]).to(rows.device)
     if not rows.shape[0]:
         raise ValueError(f"{who}: logits must hold one row per image; got none.")
-    bad = int((~rows.isfinite().all(1)).sum())
-    if bad:
-        raise ValueError(f"{who}: logits must be finite; got NaN or infinite values in {bad} of {rows.shape[0]} rows.")
+    check_finite(who, "logits", rows)
     return rows.detach(), indices
 
 

@@ -11,6 +11,8 @@ from sigma2r.report import or_what_to_install
 from sigma2r.trained import load
 from sigma2r.trained.evaluating import Asked, evaluate_run
 
+_USUAL = {"distance": "euclidean", "resample": "images", "resamples": 1000}
+
 
 def evaluate(chosen: Namespace) -> int:
     """Do what the words of ``evaluate`` say.
@@ -47,7 +49,7 @@ def asked_of(chosen: Any) -> Asked:
     return Asked(
         **{name: getattr(chosen, name) for name in names},
         ood=tuple(chosen.ood),
-        settings={name: getattr(chosen, name) for name in ("distance", "resample", "resamples")},
+        settings={name: value for name, usual in _USUAL.items() if (value := getattr(chosen, name)) != usual},
     )
 
 

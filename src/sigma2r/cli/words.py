@@ -70,7 +70,12 @@ def add_arguments(verb: str, parser: Any) -> None:
         _add_sources(verb, parser)
     add("--checkpoint", str, "last", "last, or best by validation images.")
     add("--split", str, "test", "Of a data set: train or test.")
-    add("--resize", Literal["crop", "stretch"] | None, None, "How images of another size are scaled, crop or stretch; default: as in training.")
+    add(
+        "--resize",
+        Literal["crop", "stretch"] | None,
+        None,
+        "How images of another size are scaled, crop or stretch; default: as in training.",
+    )
     add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
     add("--batch_size", Count, 256, "Images at a time.")
     add("--device", str, "auto", "auto, cpu, cuda, cuda:1 or mps.")

@@ -65,14 +65,10 @@ def evaluation_document(values: Mapping[str, Any]) -> Document:
         sections.append(_section(name, section, beside, float(settings["confidence"])))
     if counts is not None:
         names = found["per_class"]["names"]
-        sections.insert(
-            1,
-            Section(
-                title="Confusion",
-                grids=(confusion_grid(counts, names), _classes(found["per_class"])),
-                pictures=(confusion_picture(counts, names),),
-            ),
-        )
+        sections[1:1] = [
+            Section(title="Confusion", pictures=(confusion_picture(counts, names),)),
+            Section(title="Classes", grids=(confusion_grid(counts, names), _classes(found["per_class"]))),
+        ]
     sections += _unknown(found["ood"], values["scores"])
     return Document(
         title=f"sigma2r: what the features of {values['loss']} are good for",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sigma2r._text import visible
+from sigma2r.report.evaluated import Evaluations, evaluation_grids
 from sigma2r.report.groups import loss_groups, part_records
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, compared_in, differences, family_size, note
 from sigma2r.report.tables import HEADINGS, Table, make_table, make_tables
@@ -27,6 +28,18 @@ def print_table(records: Sequence[Record]) -> None:
     _print_tables((table, table.title, None) for table in make_tables(records))
 
 
+def print_evaluations(records: Sequence[Record], evaluations: Evaluations) -> None:
+    """What the features of runs are good for, a row for each loss, in each table of these records.
+
+    Raises:
+        OSError: If nothing can be written there.
+    """
+    console = _console()
+    for table in make_tables(records):
+        for grid in evaluation_grids(table, evaluations):
+            _print(console, grid.title, grid.headings, grid.rows, grid.caption)
+
+
 def print_study(study: Study, scale: Scale, done: Done) -> None:
     """The table of each part that a report shows, with the differences from the part's own baseline.
 
@@ -42,11 +55,15 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
     _print_tables(shown)
 
 
-def _print_tables(shown: Iterable[tuple[Table, str, str | None]]) -> None:
-    """Tables, each with a title and the loss that the others are compared with."""
+def _console() -> "Console":
     from rich.console import Console
 
-    console = Console(width=None if Console().is_terminal else 132)
+    return Console(width=None if Console().is_terminal else 132)
+
+
+def _print_tables(shown: Iterable[tuple[Table, str, str | None]]) -> None:
+    """Tables, each with a title and the loss that the others are compared with."""
+    console = _console()
     shown = list(shown)
     family = family_size(each for table, _, baseline in shown for each in compared_in(table, baseline))
     for table, title, baseline in shown:

@@ -10,14 +10,13 @@ from sigma2r._text import visible
 from sigma2r.evaluation import ClassPrototypes, Evaluation, evaluate_features
 from sigma2r.evaluation.evaluate import SECTIONS
 from sigma2r.studies.record import plain, versions
+from sigma2r.trained.evaluation_file import KIND, SCHEMA, whose
 from sigma2r.trained.outputs import Outputs, Watch, outputs_of_source, unwatched
 from sigma2r.trained.own_images import own_images
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
 from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores, is_normalized
 
-SCHEMA = 1
-KIND = "evaluation"
 OF_TRAINING = ("classification", "compactness", "collapse")
 """The sections that are computed of training images, too: what they say is meant for these, or is read beside them."""
 
@@ -84,7 +83,7 @@ class RunEvaluation:
         return {
             "schema": SCHEMA,
             "kind": KIND,
-            **whose(self.trained),
+            **whose(record, self.trained.epoch),
             "loss": record.run.loss_name,
             "dataset": record.run.dataset,
             "model": record.run.model,
@@ -97,12 +96,6 @@ class RunEvaluation:
             "training": None if self.training is None else plain(self.training.as_dict()),
             "versions": versions(),
         }
-
-
-def whose(trained: Trained) -> dict[str, Any]:
-    """Which weights an evaluation is of: another training, or another epoch of it, makes it stale."""
-    record = trained.record
-    return {"run_id": record.run_id, "epoch": trained.epoch, "finished": record.finished}
 
 
 def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch = unwatched) -> RunEvaluation:

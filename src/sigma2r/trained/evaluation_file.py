@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from sigma2r._places import is_file
-from sigma2r.studies.record import DamagedFileError, read_json
-from sigma2r.trained.evaluating import KIND, SCHEMA, Asked, whose
-from sigma2r.trained.trained import Trained
+from sigma2r.studies.record import DamagedFileError, Record, read_json
 
+SCHEMA = 1
+KIND = "evaluation"
 EVALUATION_FILE = "evaluation.json"
+
+
+def whose(record: Record, epoch: int) -> dict[str, Any]:
+    """Which weights an evaluation is of: another training, or another epoch of it, makes it stale."""
+    return {"run_id": record.run_id, "epoch": epoch, "finished": record.finished}
 
 
 def read_evaluation(folder: Path) -> Mapping[str, Any] | None:
@@ -22,9 +27,26 @@ def read_evaluation(folder: Path) -> Mapping[str, Any] | None:
     except DamagedFileError:
         return None
     known = isinstance(values, dict) and values.get("schema") == SCHEMA and values.get("kind") == KIND
-    return values if known else None
+    return values if known and isinstance(values.get("evaluation"), dict) else None
 
 
-def is_of(values: Mapping[str, Any], trained: Trained, asked: Asked) -> bool:
-    """Whether an evaluation is of these weights, and of what is asked for."""
-    return all(values.get(key) == wanted for key, wanted in {**whose(trained), "asked": asked.as_dict()}.items())
+def is_of(values: Mapping[str, Any], record: Record, asked: Mapping[str, Any] | None = None) -> bool:
+    """Whether an evaluation is of the weights of a run's last epoch, and of what is asked for, if that is told."""
+    wanted = whose(record, record.run.epochs)
+    return all(values.get(key) == value for key, value in wanted.items()) and asked in (None, values.get("asked"))
+
+
+def evaluations_below(folder: Path, records: Mapping[str, Record]) -> dict[str, Mapping[str, Any]]:
+    """The evaluations of the last epoch that lie in the folders of runs below ``folder``, by the name of the run.
+
+    Args:
+        folder: Of run folders.
+        records: Of the runs, by name.
+    """
+    found = {}
+    for path in sorted(folder.rglob(EVALUATION_FILE)):
+        values = read_evaluation(path.parent)
+        record = None if values is None else records.get(str(values.get("run_id")))
+        if values is not None and record is not None and is_of(values, record):
+            found[record.run_id] = values
+    return found

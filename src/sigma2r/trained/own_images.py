@@ -59,8 +59,8 @@ def _say_if_others(record: Record, splits: Mapping[str, Split]) -> None:
     others = [name for name in before if name in now and before[name].get("fingerprint") != now[name]["fingerprint"]]
     if others:
         warnings.warn(
-            f"evaluate: the {' and '.join(others)} images of {visible(record.run.dataset)} are others now than the run's "
-            "record tells; figures are of the images as they are.",
+            f"evaluate: the {' and '.join(others)} images of {visible(record.run.dataset)} are others now than the "
+            "run's record tells; figures are of the images as they are.",
             stacklevel=3,
         )
 

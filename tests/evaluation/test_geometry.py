@@ -254,3 +254,24 @@ def test_bad_input_is_refused(call, message):
 
 def test_a_ratio_without_scatter_is_infinite():
     assert fisher_ratio(torch.tensor([[0.0], [0.0], [1.0]]), torch.tensor([0, 0, 1]), 2) == math.inf
+
+
+def test_collapse_of_two_halves_about_the_means_of_all_is_that_of_the_whole():
+    generator = torch.Generator().manual_seed(3)
+    labels = torch.arange(50) % 4
+    features = torch.randn(50, 5, generator=generator) + 2 * torch.eye(5)[labels]
+    predictions = torch.where(torch.arange(50) % 6 == 0, (labels + 1) % 4, labels)
+    whole = neural_collapse(features, labels, 4, predictions=predictions)
+    halves = slice(0, 17), slice(17, 50)
+    statistics = [class_statistics(features[some], labels[some], 4) for some in halves]
+    merged = statistics[0].merge(statistics[1])
+    parts = [
+        neural_collapse(features[some], labels[some], 4, predictions=predictions[some], statistics=merged)
+        for some in halves
+    ]
+    together = parts[0].merge(parts[1])
+    for name in ("nc1", "nc4"):
+        torch.testing.assert_close(getattr(together, name), getattr(whole, name))
+        assert getattr(parts[0], name) != getattr(whole, name)
+    torch.testing.assert_close(together.nc2.equinorm, whole.nc2.equinorm)
+    assert together.num_samples == 50

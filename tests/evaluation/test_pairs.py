@@ -206,3 +206,26 @@ def test_weights_count_as_copies():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         call(torch.randn(6, 3), torch.arange(6) % 2)
+
+
+@pytest.mark.parametrize("max_pairs", [1_000_000, 60])
+def test_portions_of_the_pairs_are_the_whole_together(max_pairs):
+    generator = torch.Generator().manual_seed(5)
+    features, labels = torch.randn(40, 3, generator=generator), torch.arange(40) % 7
+
+    def measured(portion):
+        draws = torch.Generator().manual_seed(1)
+        return verify(features, labels, max_pairs=max_pairs, generator=draws, portion=portion)
+
+    whole, parts = measured((0, 1)), [measured((k, 3)) for k in range(3)]
+    assert sum(part.genuine.shape[0] for part in parts) == whole.genuine.shape[0]
+    together = parts[0].merge(parts[1]).merge(parts[2])
+    for name in ("genuine", "impostor", "genuine_pairs", "impostor_pairs"):
+        torch.testing.assert_close(getattr(together, name), getattr(whole, name), rtol=0, atol=0)
+    for name in ("num_images", "total_genuine", "total_impostor"):
+        assert getattr(together, name) == getattr(whole, name)
+    assert together.equal_error_rate() == whole.equal_error_rate()
+    with pytest.raises(ValueError, match=r"^Verification.merge: portions must be of the same pairs; got one of 3"):
+        parts[0].merge(whole)
+    with pytest.raises(ValueError, match=r"^verify: portion must be \(k, n\) with k below n; got \(2, 2\)"):
+        measured((2, 2))

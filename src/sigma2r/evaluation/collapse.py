@@ -3,7 +3,7 @@ r"""Neural collapse: how near features, class means and classifier are to the li
 Axes: N samples, C classes, P of which have samples, D feature dimensions, R <= P - 1 the rank of the class means.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from sigma2r._arrays import as_tensor
 from sigma2r.evaluation._influence import ClassMeans
 from sigma2r.evaluation.nearest import nearest_of_statistics
 from sigma2r.losses._checks import check_centers, check_measured, class_indices
-from sigma2r.metrics import class_statistics
+from sigma2r.metrics import ClassStatistics, class_statistics
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class NeuralCollapse:
         nc3: Distance between classifier and class means; None without a classifier.
         nc4: Share of samples that the network does not put into the class with the nearest mean; None without its
             predictions.
+        num_samples: N, of which NC1 and NC4 are means.
     """
 
     nc1: Tensor
@@ -34,6 +35,18 @@ class NeuralCollapse:
     nc2_classifier: "Simplex | None" = None
     nc3: Tensor | None = None
     nc4: Tensor | None = None
+    num_samples: int = 0
+
+    def merge(self, other: "NeuralCollapse") -> "NeuralCollapse":
+        """Of both sets of samples, each measured about the class means of all (``statistics``)."""
+        share = other.num_samples / (self.num_samples + other.num_samples)
+
+        def mean(mine: Tensor, theirs: Tensor) -> Tensor:
+            return mine + share * (theirs.to(mine.device) - mine)
+
+        nc4 = None if self.nc4 is None or other.nc4 is None else mean(self.nc4, other.nc4)
+        number = self.num_samples + other.num_samples
+        return replace(self, nc1=mean(self.nc1, other.nc1), nc4=nc4, num_samples=number)
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ def neural_collapse(
     *,
     classifier: Float[Tensor, "C D"] | None = None,
     predictions: Int[Tensor, " N"] | None = None,
+    statistics: ClassStatistics | None = None,
 ) -> NeuralCollapse:
     r"""NC1 to NC4 of features, meant for those of the training images.
 
@@ -72,9 +86,8 @@ def neural_collapse(
     - NC3, of both: :math:`\lVert W / \lVert W \rVert_F - M / \lVert M \rVert_F \rVert_F^2`;
     - NC4, of features and predictions: how often the network and the nearest class mean disagree.
 
-    Classes without samples are left out, of the classifier too. NC1 and NC4 of parts of a data set cannot be merged,
-    because the means must be known first: those merge (:class:`~sigma2r.metrics.ClassStatistics`), and NC2 and NC3
-    follow from them alone.
+    Classes without samples are left out, of the classifier too. The class means of parts of a data set merge
+    (:class:`~sigma2r.metrics.ClassStatistics`); with those of all parts, each part has figures that merge.
 
     Args:
         features: Shape ``(N, D)``.
@@ -82,6 +95,7 @@ def neural_collapse(
         num_classes: C.
         classifier: Weights of the last layer, shape ``(C, D)``.
         predictions: Of the network, shape ``(N,)``.
+        statistics: Of all samples, where these are a part of them; default: of these.
 
     Raises:
         ValueError: If shapes, dtypes or labels do not fit, fewer than two classes have samples, or all class means
@@ -99,19 +113,20 @@ def neural_collapse(
     """
     who = "neural_collapse"
     features, labels = check_measured(who, features, labels, num_classes)
-    statistics = class_statistics(features, labels, num_classes)
+    if statistics is None:
+        statistics = class_statistics(features, labels, num_classes)
     means = ClassMeans(features.detach(), labels, statistics)
     within, _ = variability(who, means)
     directions = centered_means(means)
-    found = NeuralCollapse(within.mean(), simplex(directions))
+    found = NeuralCollapse(within.mean(), simplex(directions), num_samples=features.shape[0])
     if classifier is not None:
         rows = classifier_rows(who, classifier, means)
-        found = NeuralCollapse(found.nc1, found.nc2, simplex(rows), duality(directions, rows))
+        found = replace(found, nc2_classifier=simplex(rows), nc3=duality(directions, rows))
     if predictions is None:
         return found
     predicted = class_indices(who, "predictions", predictions, features.shape[0]).to(statistics.mean.device)
     wrong = predicted != nearest_of_statistics(means.features, labels, statistics, leave_one_out=False)
-    return NeuralCollapse(found.nc1, found.nc2, found.nc2_classifier, found.nc3, wrong.double().mean())
+    return replace(found, nc4=wrong.double().mean())
 
 
 def classifier_rows(who: str, classifier: Tensor, means: ClassMeans) -> Tensor:

@@ -506,7 +506,10 @@ def test_unknown_names_are_refused_with_what_is_there(found):
         ({"logits": example()["logits"] / 0}, r"logits must be finite; 90 of 90 rows hold NaN or infinite values"),
         ({"centers": torch.zeros(5, 3)}, r"centers must have one row per class, shape \(5, 4\); got \(5, 3\)"),
         ({"centers": torch.full((5, 4), math.inf)}, r"centers must be finite"),
-        ({"references": (torch.zeros(3, 2), torch.zeros(3).long())}, r"\(references\): features must have shape \(N, 4\)"),
+        (
+            {"references": (torch.zeros(3, 2), torch.zeros(3).long())},
+            r"\(references\): features must have shape \(N, 4\)",
+        ),
         ({"references": (torch.zeros(3, 4), torch.full((3,), 9))}, r"\(references\): labels must lie in \[0, 5\)"),
         ({"validation": (torch.zeros(3, 4), torch.zeros(3).long())}, r"\(validation\): logits must have 5 columns"),
         ({"ood": {"noise": {"norm": torch.zeros(3)}}}, r"ood must hold \{data set: .* for noise, norm"),

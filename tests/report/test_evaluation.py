@@ -102,7 +102,7 @@ def test_names_of_classes_cannot_break_the_page():
 
 def test_a_file_that_no_evaluation_wrote_is_in_the_way(tmp_path):
     (tmp_path / "evaluation.json").write_text("mine")
-    with pytest.raises(ValueError, match="is never overwritten; .*evaluation.json is such a file"):
+    with pytest.raises(ValueError, match=r"is never overwritten; .*evaluation\.json is such a file"):
         write_evaluation(values_of(), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json"]
     (tmp_path / "evaluation.json").unlink()

@@ -206,6 +206,10 @@ def test_images_that_cannot_be_read_are_told_and_left_out(worn, clothes, tmp_pat
     assert "results must lie apart from the images" in err
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def test_compare_evaluates_what_is_not_evaluated_yet(clothes, noise, tmp_path, capsys):
     words = (
         "compare", "--dataset", f"folder:{clothes}", "--losses", "cross-entropy", "center@0.1", "--epochs", "1",
@@ -214,7 +218,7 @@ def test_compare_evaluates_what_is_not_evaluated_yet(clothes, noise, tmp_path, c
     code, said, err = call(capsys, *words)
     assert (code, err) == (0, "")
     assert said.count(": evaluating\n") == 2
-    table = list(csv.DictReader((tmp_path / "out/tables/evaluation.csv").open()))
+    table = rows_of(tmp_path / "out/tables/evaluation.csv")
     assert [row["loss"] for row in table] == ["cross-entropy", "center@0.1"]
     files = sorted((tmp_path / "out").rglob("evaluation.json"))
     assert len(files) == 2
@@ -233,7 +237,7 @@ def test_compare_evaluates_what_is_not_evaluated_yet(clothes, noise, tmp_path, c
     assert said.count(": evaluating\n") == 1
     assert json.loads(files[1].read_text()) == stale
     assert call(capsys, "report", tmp_path / "out")[0] == 0  # and nothing is lost where the report is built again
-    assert list(csv.DictReader((tmp_path / "out/tables/evaluation.csv").open())) == table
+    assert rows_of(tmp_path / "out/tables/evaluation.csv") == table
     code, _, err = call(capsys, *words[:-5], "--ood", noise, "--out", tmp_path / "out")
     assert code == 1
     assert "--ood names unknown images for --evaluate" in err

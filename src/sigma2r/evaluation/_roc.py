@@ -52,7 +52,8 @@ def shares_of(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
 def _running(weights: Tensor | None, below: Tensor) -> Tensor:
     if weights is None:
         return below.unsqueeze(0).double()
-    return torch.nn.functional.pad(weights.cumsum(1), (1, 0)).index_select(1, below)
+    running: Tensor = torch.nn.functional.pad(weights.cumsum(1), (1, 0))
+    return running.index_select(1, below)
 
 
 def _steps(scores: Tensor, *, geometric: bool = False) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import embedding, floors, imports, losses, memory, reports, samplers, studies, training
+from benchmarks import embedding, evaluation, floors, imports, losses, memory, reports, samplers, studies, training
 from sigma2r.studies.record import versions
 from sigma2r.studies.where import device_name
 
@@ -23,6 +23,7 @@ SUITES = {
     "studies": studies.run,
     "embedding": embedding.run,
     "reports": reports.run,
+    "evaluation": evaluation.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

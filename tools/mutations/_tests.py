@@ -42,6 +42,7 @@ PARTS = "tests/studies/test_parts.py"
 FINE_TUNED = "tests/trained/test_fine_tuned.py"
 LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
 USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
+EVALUATING, EVALUATION_PAGES = "tests/trained/test_evaluating.py", "tests/report/test_evaluation.py"
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
 RUNS_DATA, REJECTION = "tests/trained/test_data_sets.py", "tests/trained/test_rejection.py"
 ADDED = "tests/trained/test_classes.py"
@@ -89,6 +90,13 @@ TESTS = {
     "cli/words.py": (USING, "tests/studies/test_cli_words.py"),
     "cli/__init__.py": ("tests/studies/test_cli_words.py", WRITTEN, USING),
     "cli/using.py": (USING,),
+    **dict.fromkeys(
+        ("cli/evaluating.py", "cli/comparing.py", "trained/evaluating.py", "trained/outputs.py",
+         "trained/own_images.py", "trained/unknowns.py"),
+        (EVALUATING,),
+    ),
+    "trained/evaluation_file.py": (EVALUATION_PAGES,),
+    **dict.fromkeys(("report/confusion.py", "report/evaluated.py", "report/evaluation.py"), (EVALUATION_PAGES,)),
     "trained": (PREDICTING, WRITING),
     **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED, REJECTION)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
@@ -127,6 +135,21 @@ TESTS = {
     "data/augment.py": ("tests/data/test_augment.py", "tests/data/test_photographs.py", AUGMENTATION),
     "data/own.py": (*OWN[:1], STRANGERS, SOURCES),
     "diagnosis": DIAGNOSIS,
+    "evaluation": ("tests/evaluation/test_evaluate.py", "tests/evaluation/test_geometry.py", "tests/evaluation/test_predictions.py"),
+    **dict.fromkeys(
+        ("evaluation/retrieval.py", "evaluation/_ranks.py", "evaluation/_sweep.py", "evaluation/_points.py"),
+        ("tests/evaluation/test_retrieval.py",),
+    ),
+    **dict.fromkeys(
+        ("evaluation/_pairs.py", "evaluation/_roc.py", "evaluation/unknowns.py", "evaluation/verification.py"),
+        ("tests/evaluation/test_pairs.py", "tests/evaluation/test_evaluate.py"),
+    ),
+    "evaluation/bootstrap.py": ("tests/evaluation/test_bootstrap.py", "tests/evaluation/test_evaluate.py"),
+    "evaluation/_distances.py": ("tests/evaluation/test_distances.py",),
+    **dict.fromkeys(("evaluation/collapse.py", "evaluation/compactness.py", "evaluation/silhouette.py"),
+                    ("tests/evaluation/test_geometry.py", "tests/evaluation/test_evaluate.py")),
+    **dict.fromkeys(("evaluation/confusion.py", "evaluation/calibration.py", "evaluation/temperature.py", "evaluation/nearest.py"),
+                    ("tests/evaluation/test_predictions.py",)),
     "evaluation/prototypes.py": ("tests/evaluation/test_prototypes.py",),
     "evaluation/rejector.py": ("tests/evaluation/test_rejector.py",),
     "evaluation/thresholds.py": ("tests/evaluation/test_thresholds.py",),

@@ -1,4 +1,4 @@
-"""The command line: verbs that train, compare and report, and verbs that use a trained run.
+"""The command line: what trains (``sigma2r train``), what reports, and what uses a trained run; ``sigma2r --help``.
 
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """
@@ -67,6 +67,10 @@ def _do(words: Sequence[str]) -> int:
 def _use(words: Sequence[str]) -> int:
     """What uses a trained run, which loads nothing of training."""
     chosen = read_words(words)
+    if words[0] == "evaluate":
+        from sigma2r.cli.evaluating import evaluate
+
+        return evaluate(chosen)
     from sigma2r.cli.using import use
 
     return use(words[0], chosen)

@@ -42,7 +42,7 @@ def use(verb: str, chosen: Namespace) -> int:
         refuse_out(chosen.out, trained, source, chosen.data_dir)
     tally = Tally()
     parts = tally.of(trained.stream(source, batch_size=chosen.batch_size, workers=chosen.workers))
-    parts = _with_progress(parts, len(source), chosen.progress)
+    parts = with_progress(parts, len(source), chosen.progress)
     if writer is not None:
         write(chosen.out, writer, parts, trained, source)
         print(f"{_told(tally)}\n{'Features' if verb == 'embed' else 'Predictions'}: {chosen.out}")
@@ -73,7 +73,7 @@ def _say_rejection(trained: Trained, *, to_file: bool) -> None:
         print(_visible(trained.rejector.describe()), file=sys.stdout if plain else sys.stderr)
 
 
-def _with_progress(parts: Iterable[Predictions], count: int, asked: bool | None) -> Iterator[Predictions]:
+def with_progress(parts: Iterable[Predictions], count: int, asked: bool | None) -> Iterator[Predictions]:
     """The same parts; how far they are is shown on standard error: a bar on a terminal, elsewhere a line each tenth."""
     is_terminal = sys.stderr.isatty()
     if not (is_terminal if asked is None else asked):

@@ -109,7 +109,8 @@ def _say_what_becomes_of_images(run: Run) -> None:
 
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
-    from sigma2r.report import print_table, refuse_among_images, refuse_foreign, write_report
+    from sigma2r.cli.comparing import evaluate_missing, refuse_to_evaluate
+    from sigma2r.report import print_evaluations, print_table, refuse_among_images, refuse_foreign, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
@@ -119,10 +120,14 @@ def compare(chosen: Namespace) -> None:
     where, launcher = _where(chosen), _launcher(chosen)
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     refuse_foreign(out)
+    refuse_to_evaluate(chosen.evaluate, chosen.ood, out, study.runs(AS_DESCRIBED, {}))
     _say_what_becomes_of_images(run)
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
-    page = write_report(records, out)  # before anything is printed, which may fail
+    evaluations = evaluate_missing(records, out, where, chosen.ood) if chosen.evaluate else {}
+    page = write_report(records, out, evaluations)  # before anything is printed, which may fail
     print_table(records)
+    if evaluations:
+        print_evaluations(records, evaluations)
     _say_diverged(records)
     print(f"Report: {page}")
 

@@ -1,10 +1,10 @@
-"""Words that are understood without the parser of training: those of what uses a trained run, which start at once."""
+"""Words that are understood without the parser of training: those of verbs that use a trained run."""
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from sigma2r._values import Count, Natural, converted
 
@@ -47,6 +47,7 @@ USES = {
     "embed": "Write the features of images, by a trained run.",
     "predict": "Tell the class of images, by a trained run.",
     "rejector": "Set by a run's validation images which images are none of its classes; predict says so from then on.",
+    "evaluate": "Tell what the features of a trained run are good for: one page and one JSON file.",
 }
 """The verbs that use a trained run, and what they do."""
 
@@ -58,8 +59,6 @@ def add_arguments(verb: str, parser: Any) -> None:
         verb: One of :data:`USES`.
         parser: Of argparse, or like it.
     """
-    endings = ".npz or .parquet" if verb == "embed" else ".csv"
-    default = "" if verb == "embed" else "; default: a table, or CSV where no terminal shows it"
 
     def add(flag: str, kind: Any, default: Any, told: str) -> None:
         reads = kind if kind in (str, Path) else _reads(verb, flag.removeprefix("--"), kind)
@@ -67,15 +66,12 @@ def add_arguments(verb: str, parser: Any) -> None:
 
     parser.add_argument("run", type=Path, help="The folder of a trained run.")
     if verb == "rejector":
-        add("--score", str, "center-distance", "center-distance, mahalanobis, nearest-neighbors, max-softmax, energy.")
-        add("--false_rejects", float, 0.05, "Which share of images of the known classes may be rejected.")
-        add("--thresholds", str, "common", "common to all classes, or per-class.")
-        add("--k", Count, 50, "Of nearest-neighbors: which neighbour.")
-        add("--dataset", str, None, "Where the run's data lie now; default: where they were.")
+        _add_rejector(add)
+    elif verb == "evaluate":
+        _add_evaluation(add, parser)
     else:
-        parser.add_argument("sources", type=str, nargs="+", help="Image files, folders, or a data set by its name.")
-        told = f"The file to write, ending in {endings}{default}."
-        parser.add_argument("--out", type=Path, required=verb == "embed", help=told)
+        _add_sources(verb, parser)
+    if verb != "rejector":
         add("--split", str, "test", "Of a data set: train, test or val.")
         add("--resize", str, None, "Images of another size: crop, stretch or refuse; default: as in the training.")
         add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
@@ -86,6 +82,32 @@ def add_arguments(verb: str, parser: Any) -> None:
     add("--data_dir", Path, None, "Folder of a data set's files.")
     add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")
     add("--workers", Natural, 2, "Processes that decode images on disk.")
+
+
+def _add_sources(verb: str, parser: Any) -> None:
+    endings = ".npz or .parquet" if verb == "embed" else ".csv"
+    default = "" if verb == "embed" else "; default: a table, or CSV where no terminal shows it"
+    parser.add_argument("sources", type=str, nargs="+", help="Image files, folders, or a data set by its name.")
+    told = f"The file to write, ending in {endings}{default}."
+    parser.add_argument("--out", type=Path, required=verb == "embed", help=told)
+
+
+def _add_rejector(add: Callable[[str, Any, Any, str], None]) -> None:
+    add("--score", str, "center-distance", "center-distance, mahalanobis, nearest-neighbors, max-softmax, energy.")
+    add("--false_rejects", float, 0.05, "Which share of images of the known classes may be rejected.")
+    add("--thresholds", str, "common", "common to all classes, or per-class.")
+    add("--k", Count, 50, "Of nearest-neighbors: which neighbour.")
+    add("--dataset", str, None, "Where the run's data lie now; default: where they were.")
+
+
+def _add_evaluation(add: Callable[[str, Any, Any, str], None], parser: Any) -> None:
+    told = "Images of unknown classes: folders or data sets by name; each is looked at by itself."
+    parser.add_argument("--ood", type=str, nargs="+", default=[], help=told)
+    add("--data", str, None, "Labelled images, a folder or a data set by its name; default: the run's own test images.")
+    add("--out", Path, None, "Folder of evaluation.html and evaluation.json; default: the run's.")
+    add("--distance", Literal["euclidean", "cosine"], "euclidean", "For silhouette, retrieval and verification.")
+    add("--resample", Literal["images", "classes"], "images", "What is drawn for intervals.")
+    add("--resamples", Natural, 1000, "How often; 0: no intervals.")
 
 
 def _reads(who: str, name: str, kind: Any) -> Callable[[str], Any]:

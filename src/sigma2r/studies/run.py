@@ -43,9 +43,9 @@ class Run:
         test_seed: Decides which test images are set aside, and nothing else.
         model: lenet, resnet18 or the path of one's own, package.module:Name.
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
-        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
-            own); a weight may follow an @, and options in brackets, as in sigma2r@0.01 or
-            git@0.01[push_weight=0.1,negatives=other-class].
+        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, pml:NAME is one of
+            pytorch-metric-learning, and package.module:Name one's own); a weight may follow an @, and options in
+            brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
         loss_weight: lambda of Eq. 11, the weight of the added loss; of label-smoothing, how much. Below 0 for
             soft-nearest-neighbor, to raise it.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
@@ -161,7 +161,7 @@ class Run:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """What is code of a user's own, by a dotted path; a folder or file of images may be called like one."""
+        """What is code of others, by a dotted path or a library's name; images may lie where one is named."""
         named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
         return {kind: name for kind, name in named.items() if is_path(name) and not is_listed(name)}
 

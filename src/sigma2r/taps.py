@@ -124,7 +124,8 @@ class FeatureTap(Mapping[str, Tensor]):
                 self._hear_passes(layer)
 
     def _hear_passes(self, model: nn.Module) -> None:
-        begin, end = OwnHook(model, self._begin), OwnHook(model, self._end)
+        ends = self._end_of_guess if self._is_guess else self._end  # apart: a compiler keeps what a hook may look at
+        begin, end = OwnHook(model, self._begin), OwnHook(model, ends)
         self._handles.append(model.register_forward_pre_hook(begin, prepend=True))  # before one that may raise
         self._handles.append(model.register_forward_hook(end, always_call=True))
         self._hears_passes = True
@@ -138,6 +139,9 @@ class FeatureTap(Mapping[str, Tensor]):
 
     def _end(self, model: nn.Module, inputs: Any, output: Any) -> None:
         self._depth = max(self._depth - 1, 0)
+
+    def _end_of_guess(self, model: nn.Module, inputs: Any, output: Any) -> None:
+        self._end(model, inputs, output)
         if self._is_guess and not self._depth and is_looked_at() and self._seen:
             self._confirm(output)
 

@@ -16,10 +16,11 @@ with warnings.catch_warnings():
     from fastai.callback.core import Callback
     from fastai.callback.progress import ProgressCallback
     from fastai.callback.schedule import Learner  # with fit_one_cycle
-    from fastai.data.core import DataLoaders
+    from fastai.data.core import DataLoaders, Datasets
     from fastai.data.load import DataLoader as FastaiLoader
+    from fastai.learner import load_learner
     from fastai.metrics import accuracy
-    from fastai.optimizer import OptimWrapper
+    from fastai.optimizer import Adam, OptimWrapper
     from fastai.torch_core import TensorCategory, TensorImage
 
     from sigma2r.adapters.fastai import compact_learner
@@ -125,16 +126,77 @@ def test_one_cycle_takes_a_rate_for_each_group(tmp_path):
     assert [max(rates) for rates in zip(*seen, strict=True)] == pytest.approx([0.01, 0.2, 0.2, 0.2], rel=0.05)
 
 
-def test_one_rate_for_all_groups_and_a_frozen_network_are_told(tmp_path):
-    made = learner(tmp_path)
-    with pytest.warns(UserWarning, match=r"^compact_learner: what the losses learn has the network's rate, 0\.003, "
-                      r"because fit was given one for all groups\. Give a list of 4"), made.no_logging():  # fmt: skip
-        made.fit(1, lr=3e-3)
+def in_two(network):
+    return [list(network.body.parameters()), list(network.head.parameters())]
+
+
+def rates(made):
+    return [hyper["lr"] for hyper in made.opt.hypers]
+
+
+@pytest.mark.parametrize("opt_func", [Adam, partial(OptimWrapper, opt=torch.optim.AdamW)], ids=["fastai", "torch"])
+def test_a_rate_that_is_not_given_for_every_group_is_the_networks(tmp_path, opt_func):
+    for given, expected in [
+        (3e-3, [3e-3, 3e-3]), (slice(1e-3), [1e-4, 1e-3]), (slice(1e-4, 1e-2), [1e-4, 1e-2]), ([0.3], [0.3, 0.3]),
+        ([0.1, 0.2], [0.1, 0.2]), (None, [plain.LR, plain.LR]),
+    ]:  # fmt: skip
+        made = learner(tmp_path, splitter=in_two, opt_func=opt_func)
+        fit(made, 1, lr=given)
+        assert rates(made) == pytest.approx([*expected, *[plain.LOSS_LR] * 3])
+    fit(made, 1, lr=[0.1, 0.2, 0.3, 0.4, 0.5])
+    assert rates(made) == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+@pytest.mark.filterwarnings("ignore:numpy.core is deprecated:DeprecationWarning")
+def test_the_finder_of_rates_looks_for_the_networks(tmp_path):
+    made, seen = learner(tmp_path), []
+    before = plain.state(made.model)
+    made.add_cb(Callback(after_step=lambda _: seen.append(rates(made))))
     with made.no_logging():
-        made.fit(1, lr=3e-3)  # told once
+        made.lr_find(num_it=12, show_plot=False)
+    assert seen[0][0] < 1e-6 < 0.1 < seen[-1][0]
+    assert {tuple(each[1:]) for each in seen} == {(plain.LOSS_LR,) * 3}
+    assert all(torch.equal(value, before[name]) for name, value in plain.state(made.model).items())
+
+
+def test_a_frozen_body_is_fine_tuned_with_losses_that_learn_throughout(tmp_path):
+    model = plain.model()
+    model.criterion.frozen_features = True  # while the body is frozen
+    made, seen = learner(tmp_path, model=model, splitter=in_two), []
+    start = plain.state(model)
     made.freeze()
-    with pytest.warns(UserWarning, match=r"the whole network is frozen.*freeze_to\(0\)"), made.no_logging():
-        made.fit(1)
+    assert {n for n, p in model.named_parameters() if not p.requires_grad} == {
+        n for n in start if n.startswith("network.body")
+    }
+    fit(made, 1)
+    moved = {name for name, value in plain.state(model).items() if not torch.equal(value, start[name])}
+    assert moved == {name for name in start if not name.startswith("network.body")}
+    made.add_cb(Callback(after_step=lambda _: seen.append(rates(made))))
+    with made.no_logging():
+        made.fine_tune(1, base_lr=2e-3)
+    assert all(p.requires_grad for p in model.parameters())
+    assert [max(each) for each in zip(*seen, strict=True)] == pytest.approx([2e-4, 2e-3, *[plain.LOSS_LR] * 3], rel=0.1)
+
+
+def image_of(row):
+    return plain.IMAGES[row]
+
+
+def label_of(row):
+    return plain.LABELS[row]
+
+
+@pytest.mark.filterwarnings("ignore:load_learner` uses Python's insecure pickle:UserWarning")
+@pytest.mark.filterwarnings("ignore:numpy.core is deprecated:DeprecationWarning")
+def test_a_learner_is_exported_and_loaded_for_use(tmp_path):
+    rows = range(plain.SIZE)
+    dls = Datasets(rows, [[image_of], [label_of]], splits=[[*rows], [*rows]]).dataloaders(bs=12)
+    made = compact_learner(dls, plain.model(), path=tmp_path)
+    made.remove_cb(ProgressCallback)
+    fit(made, 1)
+    made.export("whole.pkl")
+    loaded = load_learner(tmp_path / "whole.pkl")
+    assert torch.equal(loaded.model(plain.IMAGES), made.model.eval()(plain.IMAGES))
 
 
 @pytest.mark.message

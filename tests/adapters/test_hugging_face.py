@@ -163,6 +163,45 @@ def test_a_model_of_transformers_trains_with_its_pooled_features(tmp_path):
     assert float((model.criterion.auxiliary.centers.detach() - before).abs().min()) > 1e-3
 
 
+def vit():
+    config = ViTConfig(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8, image_size=8,
+                       patch_size=4, num_channels=1, num_labels=3)  # fmt: skip
+    torch.manual_seed(0)
+    network = ViTForImageClassification(config)
+    return WithLoss(network, JointLoss(CenterLoss(3, 8), 0.1), FeatureTap.before_classifier(network))
+
+
+class Pictures(Rows):
+    def __getitem__(self, row):
+        return {"pixel_values": plain.IMAGES[row].repeat(8).view(1, 8, 8), "labels": int(plain.LABELS[row])}
+
+
+def test_activations_that_are_computed_anew_move_everything_alike(tmp_path):
+    states = []
+    for anew in (False, True):
+        told = arguments(tmp_path, num_train_epochs=1, activation_checkpointing=anew)
+        ours = CompactTrainer(vit(), told, loss_lr=0.1, train_dataset=Pictures(), batch_sampler=plain.sampler())
+        ours.train()
+        layers = [part for part in ours.model.network.modules() if getattr(part, "gradient_checkpointing", False)]
+        assert bool(layers) == anew
+        states.append(plain.state(ours.model))
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value)
+
+
+def test_a_model_is_made_anew_for_each_training(tmp_path):
+    told = arguments(tmp_path, num_train_epochs=1)
+    ours = CompactTrainer(args=told, loss_lr=plain.LOSS_LR, model_init=lambda: plain.model(), train_dataset=Rows(),
+                          batch_sampler=plain.sampler())  # fmt: skip
+    for _ in range(2):
+        ours.train()
+        plain.assert_same(plain.state(ours.model), next(plain.plain_loop(1, biases_decay=False)))
+    with pytest.raises(ValueError, match=r"^CompactTrainer: model must be WithLoss.*got a tests\.Network\.$"):
+        CompactTrainer(args=told, loss_lr=0.1, model_init=plain.Network)
+    with pytest.raises(ValueError, match=r"^CompactTrainer: model must be WithLoss.*got None\.$"):
+        CompactTrainer(args=told, loss_lr=0.1)
+
+
 @pytest.mark.message
 def test_wrong_use_is_one_sentence(tmp_path):
     for told, changes in [

@@ -1,5 +1,7 @@
 """skorch, run for real, and scikit-learn around it."""
 
+import copy
+import pickle
 from functools import partial
 
 import numpy as np
@@ -77,6 +79,38 @@ def test_it_is_cloned_and_searched_over_as_any_classifier():
     assert ours.set_params(loss_lr=0.3).initialize().optimizer_.param_groups[-1]["lr"] == 0.3
 
 
+def test_what_is_set_while_it_trains_is_the_networks_or_the_losses():
+    ours = net().fit(IMAGES, LABELS)
+
+    def told():
+        return [(group["lr"], group["weight_decay"]) for group in ours.optimizer_.param_groups]
+
+    for changes, expected in [
+        ({"lr": 0.5}, [(0.5, plain.DECAY), *[(plain.LOSS_LR, 0.0)] * 3]),
+        ({"optimizer__weight_decay": 0.7}, [(0.5, 0.7), *[(plain.LOSS_LR, 0.0)] * 3]),
+        ({"loss_lr": 0.3, "optimizer__lr": 0.2}, [(0.2, 0.7), *[(0.3, 0.0)] * 3]),
+        ({"max_epochs": 1}, [(0.2, 0.7), *[(0.3, 0.0)] * 3]),
+        ({"optimizer__param_groups__3__lr": 0.9}, [(0.2, 0.7), *[(0.3, 0.0)] * 2, (0.9, 0.0)]),
+    ]:
+        ours.set_params(**changes)
+        assert told() == expected
+    ours.partial_fit(IMAGES, LABELS)
+    assert told()[1] == (0.3, 0.0)
+    with pytest.raises(ValueError, match=r"^CompactNetClassifier: loss_lr must be a finite number of at least 0"):
+        ours.set_params(loss_lr=-1.0)
+
+
+def test_a_pickle_goes_on_as_the_one_that_was_pickled():
+    ours = net(max_epochs=1).fit(IMAGES, LABELS)
+    for other in (pickle.loads(pickle.dumps(ours)), copy.deepcopy(ours)):
+        np.testing.assert_array_equal(other.predict_proba(IMAGES), ours.predict_proba(IMAGES))
+        assert len(other.optimizer_.param_groups) == 4
+    other.partial_fit(IMAGES, LABELS)
+    ours.partial_fit(IMAGES, LABELS)
+    for name, value in plain.state(ours.module_).items():
+        assert torch.equal(value, plain.state(other.module_)[name])
+
+
 @pytest.mark.message
 def test_wrong_use_is_one_sentence():
     with pytest.raises(ValueError, match=r"^CompactNetClassifier: module must be WithLoss\(network, criterion\), or a "
@@ -84,6 +118,12 @@ def test_wrong_use_is_one_sentence():
         net(module=plain.Network).initialize()
     with pytest.raises(ValueError, match=r"^CompactNetClassifier: loss_lr must be a finite number of at least 0"):
         net(loss_lr=-1.0).initialize()
+    for changes, told in [
+        ({"criterion": torch.nn.NLLLoss}, r"got class torch\.NLLLoss|got .*NLLLoss"),
+        ({"criterion__label_smoothing": 0.1}, "got criterion__label_smoothing"),
+    ]:
+        with pytest.raises(ValueError, match=rf"^CompactNetClassifier: criterion must be nn.CrossEntropyLoss.*{told}"):
+            net(**changes).initialize()
     with pytest.raises(ValueError, match=r"^CompactNetClassifier: batches must be of the 48 samples that are trained "
                        r"on; the sampler is of 60\. Give train_split=None, or partial"):  # fmt: skip
         CompactNetClassifier(plain.model, iterator_train__batch_sampler=plain.sampler(), verbose=0).fit(IMAGES, LABELS)

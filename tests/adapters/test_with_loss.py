@@ -285,31 +285,82 @@ def test_centers_without_a_gradient_are_not_told():
             optimizer.step()
 
 
-def test_of_a_large_table_the_rows_of_the_batch_are_compared():
+def large(sparse=False):
+    """A network with a table of centers of which not all are compared."""
     network = plain.Network()
-    criterion = JointLoss(CenterLoss(20_000, plain.DIM, sparse_grad=True), 0.1)
-    rows = 15_000 + LABELS
-    model = WithLoss(network, criterion, FeatureTap.before_classifier(network))
-    head = torch.nn.Linear(plain.DIM, 20_000)
-    network.head = head
-    model.tap = FeatureTap.before_classifier(network)
-    steps = [torch.optim.SGD(network.parameters(), lr=0.01)]
+    network.head = nn.Linear(plain.DIM, 20_000)
+    criterion = JointLoss(CenterLoss(20_000, plain.DIM, sparse_grad=sparse), 0.1)
+    return WithLoss(network, criterion, FeatureTap.before_classifier(network))
+
+
+def told_of_other_classes(model, steps, *, skipped=0, num_steps=12):
+    """Warnings of a training in which no class comes twice; a scaler skips the first steps, or rates start at 0."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        for step in range(14):
-            if step == 7:
-                steps.append(torch.optim.SparseAdam(criterion.parameters(), lr=0.1))
-                model._forget()
-            model(IMAGES, labels=rows)["loss"].backward()
-            assert model._moves._learned == {} or model._moves._learned["auxiliaries.0.centers"].start.shape == (
-                3,
-                plain.DIM,
-            )
+        for step in range(num_steps):
+            model(IMAGES, labels=15_000 + step * plain.SIZE + torch.arange(plain.SIZE))["loss"].backward()
             for each in steps:
-                each.step()
+                if step >= skipped:
+                    each.step()
                 each.zero_grad()
-    assert len(told) == 1  # without the second optimizer
+    return [str(each.message) for each in told]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("skipped", [0, 1, 4])
+def test_of_a_large_table_the_rows_of_each_batch_are_compared(sparse, skipped):
+    model = large(sparse)
+    network = torch.optim.SGD(model.network.parameters(), lr=0.01)
+    own = torch.optim.SGD(model.criterion.parameters(), lr=0.1)
+    assert told_of_other_classes(model, [network, own], skipped=skipped) == []
     assert model._moves._learned == {}
+    model = large(sparse)
+    network = torch.optim.SGD(model.network.parameters(), lr=0.01)
+    assert told_of_other_classes(model, [network], skipped=skipped, num_steps=skipped + 5) == []
+    assert model._moves._learned["auxiliaries.0.centers"].seen.shape == (plain.SIZE, plain.DIM)
+    assert len(told_of_other_classes(model, [network], num_steps=1)) == 1
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_without_class_indices_a_gradient_elsewhere_in_a_large_table_does_not_count(sparse):
+    """Rows beyond those that are compared learn, and only there are gradients."""
+    model = large(sparse)
+    first, moves = torch.optim.SGD(model.network.parameters(), lr=0.01), model._moves
+    labels = 19_000 + LABELS
+    for _ in range(12):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            moves.look(model.network, model.criterion, None)
+        features = model.network.body(IMAGES)
+        model.criterion(features, model.network.head(features), labels).backward()
+        first.step()
+        first.zero_grad()
+
+
+def test_gradients_that_were_let_go_are_no_chance_of_the_next_step():
+    """A scaler that skips every second step: centers never have what the steps that are made have."""
+    network = plain.Network()
+    criterion = JointLoss(CenterLoss(3, plain.DIM), lambda epoch: 0.1 * (epoch % 2 == 0))
+    model = WithLoss(network, criterion, FeatureTap.before_classifier(network))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(24):
+            model.set_epoch(step)
+            optimizer.zero_grad()
+            model(IMAGES, labels=LABELS)["loss"].backward()
+            if step % 2 == 1:
+                optimizer.step()
+
+
+@pytest.mark.message
+def test_checkpointing_of_activations_is_the_networks_own():
+    model, told = plain.model(), []
+    with pytest.raises(ValueError, match=r"^WithLoss: checkpointing of activations .* Network has no activation_check"):
+        model.activation_checkpointing_enable()
+    model.network.activation_checkpointing_enable = lambda **keywords: told.append(keywords)
+    model.activation_checkpointing_enable(every_n_layers=2)
+    assert told == [{"every_n_layers": 2}]
 
 
 def test_nothing_is_looked_at_in_evaluation():

@@ -16,13 +16,14 @@ _PARTS = 8  # parameters of the network that are
 
 @dataclass
 class _Learned:
-    """A parameter of the losses, as it was at the first step."""
+    """A parameter of the losses, as it was at the last look."""
 
     parameter: nn.Parameter
     rows: Tensor | None
-    start: Tensor
+    """Of a large table those of the last batch's classes, which alone are compared."""
+    seen: Tensor
     had_gradient: Tensor | None = None
-    """Whether any since the last look was not 0; None: there was none."""
+    """Whether any since the last look was not 0, where it is compared; None: there was none."""
     chances: int = 0
     handle: RemovableHandle | None = None
 
@@ -31,11 +32,15 @@ class _Learned:
 
         @unserializable_hook  # type: ignore[untyped-decorator]
         def note(gradient: Tensor) -> None:
-            values = gradient.coalesce().values() if gradient.is_sparse else gradient
-            is_any = (values.detach() != 0).any()
+            is_any = (_sample(gradient, self.rows) != 0).any()
             self.had_gradient = is_any if self.had_gradient is None else self.had_gradient | is_any
 
         self.handle = self.parameter.register_hook(note)  # type: ignore[no-untyped-call]
+
+    def begin(self, labels: Any) -> None:
+        """Compare from here on what a batch of these labels reaches."""
+        self.rows = _rows_of(self.parameter, labels)
+        self.seen, self.had_gradient = _sample(self.parameter, self.rows), None
 
     def forget(self) -> None:
         """Take the hook off."""
@@ -47,7 +52,8 @@ class Moves:
     """Looks at each training step whether the step before has moved what it should have, and warns once if not.
 
     It knows no optimizer, so it serves whoever has one: a step was made where the network moved. Gradients that are
-    added up over several batches, and steps that a scaler skips, are therefore no steps.
+    added up over several batches, and steps that a scaler skips, are therefore no steps. Each look is at what the pass
+    before it had a gradient for, so rows that a batch does not hold, and gradients that were let go, count for nothing.
 
     Args:
         who: How the warning begins.
@@ -73,15 +79,17 @@ class Moves:
             return
         if self._learned is None:
             self._begin(network, criterion, labels)
-        if not self._learned or not self._network_moved():
+        if not self._learned:
             return
+        is_a_step = self._network_moved()
         for name, each in list(self._learned.items()):
-            if not torch.equal(each.start, _sample(each.parameter, each.rows)):
+            if not torch.equal(each.seen, _sample(each.parameter, each.rows)):
                 each.forget()
                 del self._learned[name]
-            elif each.had_gradient is not None and bool(each.had_gradient):
+                continue
+            if is_a_step and each.had_gradient is not None and bool(each.had_gradient):
                 each.chances += 1
-            each.had_gradient = None
+            each.begin(labels)
         resting = [name for name, each in self._learned.items() if each.chances >= self.patience]
         if resting:
             self._tell(resting)
@@ -116,10 +124,15 @@ class Moves:
         )
 
 
-def _sample(parameter: Tensor, rows: Tensor | None) -> Tensor:
-    """A copy of some of its numbers."""
-    values = parameter.detach()
-    return (values.flatten()[:_MOST] if rows is None else values.index_select(0, rows)).clone()
+def _sample(values: Tensor, rows: Tensor | None) -> Tensor:
+    """A copy of some of the numbers of a parameter, or of its gradient."""
+    values = values.detach()
+    if rows is None and values.is_sparse:
+        rows = torch.arange(min(max(_MOST * len(values) // values.numel(), 1), len(values)), device=values.device)
+    if rows is None:
+        return values.flatten()[:_MOST].clone()
+    chosen = values.index_select(0, rows)
+    return chosen.to_dense() if chosen.is_sparse else chosen
 
 
 def _rows_of(parameter: Tensor, labels: Any) -> Tensor | None:

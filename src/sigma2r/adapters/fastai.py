@@ -1,7 +1,7 @@
 """fastai: a Learner whose losses learn at their own rate, without weight decay, and follow the epoch."""
 
-import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastai.callback.core import Callback
@@ -9,6 +9,8 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import Adam, OptimWrapper
 from fastai.torch_core import trainable_params
+from fastcore.basics import even_mults
+from fastcore.foundation import L
 from torch import Tensor, nn
 
 from sigma2r._shown import shown
@@ -38,9 +40,9 @@ def compact_learner(
     weight decay is the network's alone, whatever ``fit`` says. Predictions are probabilities, metrics see logits.
     ``learn.save`` and ``learn.load`` hold all.
 
-    A rate that is given to ``fit``, ``fit_one_cycle`` or their like is one for all groups, so give a list: the
-    network's, then those of the losses. ``freeze()`` leaves the last group alone, which is the losses'; say
-    ``freeze_to(n)``.
+    A rate that is given to ``fit``, ``fit_one_cycle``, ``fine_tune``, ``lr_find`` or their like is the network's, be it
+    one number, a slice, or one for each of its groups; the losses keep ``loss_lr``. A list of one for every group sets
+    theirs too. ``freeze()`` and ``freeze_to(-n)`` count the groups of the network alone, so losses always learn.
 
     Args:
         dls: Loaders of fastai, or of torch in a ``DataLoaders``, with a batch sampler too.
@@ -56,10 +58,6 @@ def compact_learner(
     Raises:
         ValueError: If the model is no :class:`~sigma2r.adapters.WithLoss`, a number is negative or not finite, or a
             loss with a negative weight learns something.
-
-    Warns:
-        UserWarning: In training, if the rate of the losses was set to that of the network, or the whole network is
-            frozen.
     """
     if not isinstance(model, WithLoss):
         raise ValueError(f"{_WHO}: model must be WithLoss(network, criterion); got {shown(model)}.")
@@ -71,20 +69,18 @@ def compact_learner(
     numbers = {"lr": lr, "loss_lr": loss_lr, "wd": wd}
     lr, loss_lr, wd = (converted(_WHO, name, NotNegative, value) for name, value in numbers.items())
 
-    def split(of: WithLoss) -> list[list[nn.Parameter]]:
-        return [*_as_groups(splitter(of.network)), *_as_groups(loss_groups(of.criterion, lr=loss_lr))]
-
+    split = _Split(splitter)
     num_groups = len(_as_groups(splitter(model.network)))
     num_own = len(split(model)) - num_groups
     return Learner(
         dls,
         model,
         loss_func=_Loss(model),
-        opt_func=opt_func if isinstance(opt_func, OptimWrapper) else _Rates(opt_func),
+        opt_func=opt_func if isinstance(opt_func, OptimWrapper) else _Rates(opt_func, num_groups, loss_lr),
         splitter=split,
         lr=[lr] * num_groups + [loss_lr] * num_own,
         wd=[wd] * num_groups + [0.0] * num_own,
-        cbs=[*_as_list(cbs), _Follows(model, num_groups, lr, loss_lr)],
+        cbs=[*_as_list(cbs), _Follows(model)],
         **keywords,
     )
 
@@ -99,17 +95,50 @@ def _as_list(callbacks: Any) -> list[Any]:
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
-class _Rates:
-    """Makes an optimizer with a rate for each group: one of torch is made with a single one."""
+class _Split:
+    """Groups of parameters: the network's, then one for each thing that the losses learn."""
 
-    def __init__(self, opt_func: Callable[..., Any]) -> None:
+    def __init__(self, splitter: Callable[[nn.Module], Any]) -> None:
+        self.splitter = splitter
+
+    def __call__(self, of: WithLoss) -> list[list[nn.Parameter]]:
+        """As a Learner calls it."""
+        return [*_as_groups(self.splitter(of.network)), *_as_groups(loss_groups(of.criterion, lr=0.0))]
+
+
+class _Rates:
+    """Makes an optimizer whose rates and frozen groups are the network's, unless all groups are meant."""
+
+    def __init__(self, opt_func: Callable[..., Any], num_groups: int, loss_lr: float) -> None:
         self.opt_func = opt_func
+        self.num_groups = num_groups
+        self.loss_lr = loss_lr
 
     def __call__(self, parameters: Any, lr: Any) -> Any:
-        """As a Learner calls it."""
+        """As a Learner calls it; one of torch is made with a single rate."""
         made = self.opt_func(parameters, lr=lr[0] if isinstance(lr, list) else lr)
+        made.set_hyper = partial(_set_hyper, made, self.num_groups, self.loss_lr)
+        made.freeze_to = partial(_freeze_to, made, self.num_groups)
         made.set_hypers(lr=lr)
         return made
+
+
+def _set_hyper(made: Any, num_groups: int, loss_lr: float, key: str, value: Any) -> None:
+    """As the optimizer does, but that a rate which is not given for every group is that of the network."""
+    num_own = len(made.param_lists) - num_groups
+    if key == "lr" and num_own:
+        if isinstance(value, slice):
+            low, high = value.start, value.stop
+            value = even_mults(low, high, num_groups) if low else [*[high / 10] * (num_groups - 1), high]
+        rates = list(L(value, use_list=None))
+        if len(rates) in (1, num_groups):
+            value = [*(rates * num_groups if len(rates) == 1 else rates), *[loss_lr] * num_own]
+    type(made).set_hyper(made, key, value)
+
+
+def _freeze_to(made: Any, num_groups: int, n: int) -> None:
+    """As the optimizer does, but that it counts back from the last group of the network."""
+    type(made).freeze_to(made, n if n >= 0 else max(num_groups + n, 0))
 
 
 class _Loss:
@@ -141,34 +170,13 @@ class _Follows(Callback):  # type: ignore[misc]
 
     order = 65  # before those that skip epochs
 
-    def __init__(self, model: WithLoss, num_groups: int, lr: float, loss_lr: float) -> None:
+    def __init__(self, model: WithLoss) -> None:
         self.of = model
-        self.num_groups = num_groups
-        self.rates = (lr, loss_lr)
-        self.has_told = False
 
     def before_fit(self) -> None:
-        """Look at what ``fit`` has set."""
-        optimizer = self.learn.opt
+        """Whatever decay ``fit`` has set."""
         for parameter in self.of.criterion.parameters():
-            optimizer.state[parameter]["do_wd"] = False
-        own = optimizer.hypers[self.num_groups :]
-        same = all(each["lr"] == optimizer.hypers[0]["lr"] for each in own)
-        if own and same and self.rates[0] != self.rates[1] and not self.has_told:
-            self.has_told = True
-            given = f"{own[0]['lr']:g}"
-            warnings.warn(
-                f"{_WHO}: what the losses learn has the network's rate, {given}, because fit was given one for all "
-                f"groups. Give a list of {len(optimizer.hypers)}, the network's and then those of the losses: "
-                f"[{given}, ..., {self.rates[1]:g}].",
-                stacklevel=2,
-            )
-        if getattr(optimizer, "frozen_idx", 0) >= self.num_groups:
-            warnings.warn(
-                f"{_WHO}: the whole network is frozen, because freeze() leaves the last group alone, which is the "
-                f"losses'. Say learn.freeze_to({max(self.num_groups - 1, 0)}).",
-                stacklevel=2,
-            )
+            self.learn.opt.state[parameter]["do_wd"] = False
 
     def before_epoch(self) -> None:
         """Counted as the Learner counts."""

@@ -28,7 +28,7 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
     centers included.
 
     Args:
-        model: Network and losses.
+        model: Network and losses; or leave it out and give ``model_init``, which makes one.
         args: The ``TrainingArguments``.
         loss_lr: Rate of what the losses learn.
         batch_sampler: Batches of indices of the training set, such as a
@@ -43,15 +43,15 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: WithLoss,
+        model: WithLoss | None = None,
         args: TrainingArguments | None = None,
         *,
         loss_lr: float,
         batch_sampler: Sampler[list[int]] | None = None,
         **keywords: Any,
     ) -> None:
-        if not isinstance(model, WithLoss):
-            raise ValueError(f"{_WHO}: model must be WithLoss(network, criterion); got {shown(model)}.")
+        if model is not None or keywords.get("model_init") is None:
+            _check_model(model)
         smoothing = 0.0 if args is None else args.label_smoothing_factor
         if smoothing or keywords.get("compute_loss_func") is not None:
             other = f"label_smoothing_factor={smoothing:g}" if smoothing else "compute_loss_func"
@@ -63,6 +63,10 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
         self.batch_sampler = batch_sampler
         super().__init__(model, args, **keywords)
         self.add_callback(_Epochs())
+
+    def call_model_init(self, *args: Any) -> WithLoss:
+        """A model of ``model_init``, anew for each training."""
+        return _check_model(super().call_model_init(*args))
 
     def create_optimizer(self, *args: Any, **keywords: Any) -> torch.optim.Optimizer:
         """That of the arguments, with groups for what the losses learn; one that was given stays as it is."""
@@ -92,6 +96,12 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
         """Keep what the network takes: ``WithLoss`` itself takes whatever comes."""
         taken = inspect.signature(self.model.network.forward).parameters
         self._signature_columns: list[str] = [*taken, "label", "label_ids", *self.label_names]
+
+
+def _check_model(model: Any) -> WithLoss:
+    if not isinstance(model, WithLoss):
+        raise ValueError(f"{_WHO}: model must be WithLoss(network, criterion); got {shown(model)}.")
+    return model
 
 
 class _Epochs(TrainerCallback):  # type: ignore[misc]

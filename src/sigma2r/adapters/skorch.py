@@ -28,15 +28,15 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
             ``module__...`` arguments. From one that is made already, ``fit`` goes on; a function begins anew.
         args: See ``NeuralNetClassifier``.
         loss_lr: Rate of what the losses learn.
-        criterion: Says that the module gives logits; leave it as it is. The losses are the module's.
+        criterion: Says that the module gives logits; leave it as it is, without options. The losses are the module's.
         iterator_train__batch_sampler: Batches of indices, such as a
             :class:`~sigma2r.samplers.BalancedBatchSampler`; or what makes one of the labels that are trained on,
             ``partial(BalancedBatchSampler, batch_size=60)``, where ``train_split`` sets others aside.
         keywords: See ``NeuralNetClassifier``.
 
     Raises:
-        ValueError: When it is initialized, if the module is no :class:`~sigma2r.adapters.WithLoss`, or the rate is
-            negative or not finite.
+        ValueError: When it is initialized, if the module is no :class:`~sigma2r.adapters.WithLoss`, another criterion
+            is asked for, or the rate is negative or not finite.
     """
 
     def __init__(
@@ -60,12 +60,43 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
             )
         return self
 
+    def initialize_criterion(self) -> "CompactNetClassifier":
+        """Refuse a loss that would never be taken."""
+        options = self.get_params_for("criterion")
+        if self.criterion is not nn.CrossEntropyLoss or options:
+            got = f"criterion__{next(iter(options))}" if options else shown(self.criterion)
+            raise ValueError(
+                f"{_WHO}: criterion must be nn.CrossEntropyLoss without options, as the losses are those of the "
+                f"module; got {got}. Leave it out; what belongs to the loss is said in WithLoss(network, criterion)."
+            )
+        super().initialize_criterion()
+        return self
+
     def initialize_optimizer(self, *args: Any, **keywords: Any) -> "CompactNetClassifier":
         """Groups of the network as skorch makes them, and those of what the losses learn."""
         rate = converted(_WHO, "loss_lr", NotNegative, self.loss_lr)
         (network,), options = self.get_params_for_optimizer("optimizer", self.module_.network.named_parameters())
         self.optimizer_ = self.optimizer([*network, *loss_groups(self.module_.criterion, lr=rate)], **options)
         return self
+
+    def set_params(self, **keywords: Any) -> "CompactNetClassifier":
+        """Of an optimizer that is there, ``lr`` and weight decay set the network's, ``loss_lr`` the losses' rate."""
+        own = self._own_groups() if getattr(self, "initialized_", False) else []
+        before = [(group["lr"], group.get("weight_decay")) for group in own]
+        super().set_params(**keywords)
+        rate = keywords.get("loss_lr")
+        for group, (lr, decay) in zip(own, before, strict=True):
+            if rate is not None or {"lr", "optimizer__lr"} & keywords.keys():
+                group["lr"] = lr if rate is None else converted(_WHO, "loss_lr", NotNegative, rate)
+            if "optimizer__weight_decay" in keywords:
+                group["weight_decay"] = decay
+        return self
+
+    def _own_groups(self) -> list[dict[str, Any]]:
+        """Those of what the losses learn."""
+        learned = {id(parameter) for parameter in self.module_.criterion.parameters()}
+        groups: list[dict[str, Any]] = self.optimizer_.param_groups
+        return [group for group in groups if any(id(parameter) in learned for parameter in group["params"])]
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, *args: Any, **keywords: Any) -> Tensor:
         """The joint loss of the pass that gave these logits."""

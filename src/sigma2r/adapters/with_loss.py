@@ -153,6 +153,20 @@ class WithLoss(nn.Module):
         if told is not None:
             told(epoch)
 
+    def activation_checkpointing_enable(self, **keywords: Any) -> None:
+        """That of the network, as the Trainer of Hugging Face asks for it.
+
+        Raises:
+            ValueError: If the network has none.
+        """
+        enable = getattr(self.network, "activation_checkpointing_enable", None)
+        if enable is None:
+            raise ValueError(
+                f"{_WHO}: checkpointing of activations (gradient_checkpointing=True) must be the network's own; "
+                f"{type(self.network).__name__} has no activation_checkpointing_enable(). Leave it out."
+            )
+        enable(**keywords)
+
     def param_groups(
         self, *, lr: float, loss_lr: float, weight_decay: float = 0.0, named: bool = False
     ) -> list[dict[str, object]]:

@@ -1,6 +1,7 @@
 """Every mutation, by the part of the source that it changes; a file of its own each."""
 
 from tools.mutations import (
+    adapters,
     audit,
     cli,
     data,
@@ -25,6 +26,7 @@ from tools.mutations._tests import TESTS, each_once, stages_of, tests_of
 __all__ = ["MUTATIONS", "TESTS", "Mutation", "each_once", "stages_of", "tests_of"]
 
 MUTATIONS = [
+    *adapters.MUTATIONS,
     *audit.MUTATIONS,
     *cli.MUTATIONS,
     *data.MUTATIONS,

@@ -22,7 +22,8 @@ LOSSES = (
     "tests/metrics",
 )
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
-TAPS = ("tests/test_taps.py", "tests/test_layout.py")
+TAPS = ("tests/test_taps.py", "tests/test_layout.py", "tests/test_classifier.py")
+THEIRS = "tests/adapters/test_metric_learning.py"
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
 SETTINGS = (
     "tests/studies/test_run.py",
@@ -81,8 +82,14 @@ TESTS = {
     "cli/auditing.py": (AUDIT_PAGE,),
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
+    "_classifier.py": TAPS[2:],
+    "adapters": ("tests/adapters/test_with_loss.py",),
+    "adapters/epochs.py": ("tests/adapters/test_with_loss.py", "tests/adapters/test_accelerate.py"),
+    "adapters/hugging_face.py": ("tests/adapters/test_hugging_face.py",),
+    "adapters/skorch.py": ("tests/adapters/test_skorch.py",),
+    "adapters/fastai.py": ("tests/adapters/test_fastai.py",),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING),
+    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING, THEIRS),
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
@@ -156,6 +163,8 @@ TESTS = {
     **dict.fromkeys(("evaluation/scores", "evaluation/shrinkage.py"), ("tests/evaluation/test_scores.py",)),
     "losses": LOSSES,
     "losses/_distances.py": ("tests/losses/test_distances.py",),
+    "losses/_tuples.py": (THEIRS,),
+    "losses/_others.py": ("tests/losses/test_joint.py", THEIRS),
     "metrics": LOSSES,
     "metrics/shell.py": ("tests/metrics",),
     "models": ("tests/models",),
@@ -198,7 +207,7 @@ TESTS = {
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),
-    "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
+    "studies/yardsticks.py": ("tests/studies/test_yardsticks.py", THEIRS),
     "studies/launch": ("tests/studies/test_launch.py",),
     "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
     "training": ("tests/training", *FITTING[:2], FINE),

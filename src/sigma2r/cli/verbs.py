@@ -23,7 +23,7 @@ def list_names(_: Namespace) -> None:
     from sigma2r.data import DATASETS
     from sigma2r.models import MODELS
     from sigma2r.studies.losses import CROSS_ENTROPY, LOSSES
-    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, PML, YARDSTICKS
 
     print("data sets")
     _print_names(DATASETS)
@@ -33,7 +33,8 @@ def list_names(_: Namespace) -> None:
     _print_names({name: "alone" if name == CROSS_ENTROPY else _added(name) for name in LOSSES})
     print("yardsticks (losses of others, used alike)")
     smoothing = {LABEL_SMOOTHING: "cross-entropy with targets smoothed by the weight"}
-    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}})
+    theirs = {f"{PML}NAME": "any loss of pytorch-metric-learning with its options, such as pml:CosFaceLoss@0.1"}
+    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}, **theirs})
     print("studies (sigma2r reproduce NAME)")
     _print_names({name: f"{study.title} ({study.source})" for name, study in registry.STUDIES.items()})
     _print_names({name: f"{title} (nothing is trained)" for name, title in registry.COMPUTED.items()})

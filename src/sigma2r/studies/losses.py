@@ -1,4 +1,4 @@
-"""The losses by the names that a user types, or by the path of a loss of their own."""
+"""The losses by the names that a user types, by that of another library, or by the path of a loss of their own."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from sigma2r.losses import (
     SoftNearestNeighborLoss,
     TripletCenterLoss,
 )
-from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+from sigma2r.studies.yardsticks import LABEL_SMOOTHING, PML, YARDSTICKS, theirs
 
 CROSS_ENTROPY = "cross-entropy"
 
@@ -156,7 +156,7 @@ def has_classes(name: str) -> bool:
 
 
 def may_be_raised(name: str) -> bool:
-    """Whether a negative weight of the loss makes sense; one that is named by a path is imported for it."""
+    """Whether a negative weight of the loss makes sense; one that is not ours is imported for it."""
     loss = _constructor(name) if _is_ones_own(name) else _ADDED.get(name)
     return bool(getattr(loss, "may_be_raised", False))
 
@@ -189,6 +189,8 @@ def _is_ones_own(name: str) -> bool:
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
+    if name.startswith(PML):
+        return theirs(name)
     if _is_ones_own(name):
         found = resolve("loss", name)
         if not callable(found):
@@ -216,6 +218,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
         if_itself = " A function that is the loss itself belongs in the forward of a torch.nn.Module."
+        if_itself = "" if name.startswith(PML) else if_itself
         remedy = "" if isinstance(_constructor(name), type) else if_itself
         raise ValueError(
             f"{name}: a loss must be a class or a function that makes one; options without a default must be given; "

@@ -48,9 +48,9 @@ class Run:
         weights: Of timm: start from the weights of this file instead (safetensors, or torch.save of tensors alone).
         feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512, of timm the width
             of its pooled features).
-        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
-            own); a weight may follow an @, and options in brackets, as in sigma2r@0.01 or
-            git@0.01[push_weight=0.1,negatives=other-class].
+        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, pml:NAME is one of
+            pytorch-metric-learning, and package.module:Name one's own); a weight may follow an @, and options in
+            brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
         loss_weight: lambda of Eq. 11, the weight of the added loss; of label-smoothing, how much. Below 0 for
             soft-nearest-neighbor, to raise it.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
@@ -212,7 +212,7 @@ class Run:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """What is code of a user's own, by a dotted path; a folder or file of images may be called like one."""
+        """What is code of others, by a dotted path or a library's name; images may lie where one is named."""
         named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
         named_by_us = (is_listed(self.dataset), is_timm(self.model), False)
         own = zip(named.items(), named_by_us, strict=True)

@@ -249,8 +249,9 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
     common = Rejector.fit(features, labels, score=prototypes, class_names=names)
     assert common.describe() == (
         "Accepted is what has a score (center-distance, higher is more known) of at least -56, the 5th smallest score "
-        "of 100 validation images (false_rejects 0.05). Of new images of the known classes, drawn as these were, at most 4.95 % are "
-        "rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 %. Rejected are "
+        "of 100 validation images (false_rejects 0.05). Of new images of the known classes, drawn as these were, at "
+        "most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 %. "
+        "Rejected are "
         "4 of the 100 validation images; the largest share in class dog\\x1b, 4 of 60."
     )  # 5 / 101; the quantiles 0.05 and 0.95 of Beta(5, 96) are .01991 and .08921 (scipy.stats.beta)
     own = Rejector.fit(
@@ -261,8 +262,9 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
         "that it is taken for, from -58 to -58: of n validation images taken for that class the floor(0.05 (n + 1))-th "
         "smallest score. Of new images of the known classes that are taken for it, drawn as these were, at most 5 % "
         "are rejected in the mean over such sets. Too few for that have 1 of 2 classes (cat), whose threshold is -56, "
-        "the 5th smallest score of 100 validation images (false_rejects 0.05). Of new images of the known classes, drawn as these were, at "
-        "most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 "
+        "the 5th smallest score of 100 validation images (false_rejects 0.05). Of new images of the known classes, "
+        "drawn as these were, at most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share "
+        "between 1.99 and 8.92 "
         "%. Rejected are 2 of the 100 validation images; the largest share in class dog\\x1b, 2 of 60."
     )
     none = Rejector.fit(features, labels, score=prototypes, thresholds="per-class", least_per_class=99)

@@ -263,8 +263,8 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
         "smallest score. Of new images of the known classes that are taken for it, drawn as these were, at most 5 % "
         "are rejected in the mean over such sets. Too few for that have 1 of 2 classes (cat), whose threshold is -56, "
         "the 5th smallest score of 100 validation images (false_rejects 0.05). Of new images of the known classes, "
-        "drawn as these were, at most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share "
-        "between 1.99 and 8.92 "
+        "drawn as these were, at most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a "
+        "share between 1.99 and 8.92 "
         "%. Rejected are 2 of the 100 validation images; the largest share in class dog\\x1b, 2 of 60."
     )
     none = Rejector.fit(features, labels, score=prototypes, thresholds="per-class", least_per_class=99)

@@ -263,7 +263,8 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
         "are rejected in the mean over such sets. Too few for that have 1 of 2 classes (cat), whose threshold is -56, "
         "the 5th smallest score of 100 validation images (false_rejects 0.05). Of new images of the known classes, "
         "drawn as these were, at most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a "
-        "share between 1.99 and 8.92 %. Rejected are 2 of the 100 validation images; the largest share in class dog\\x1b, 2 of 60."
+        "share between 1.99 and 8.92 %. Rejected are 2 of the 100 validation images; the largest share in class "
+        "dog\\x1b, 2 of 60."
     )
     none = Rejector.fit(features, labels, score=prototypes, thresholds="per-class", least_per_class=99)
     assert " No class has images enough for a threshold of its own. Rejected are 4 of" in none.describe()

@@ -249,9 +249,9 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
     common = Rejector.fit(features, labels, score=prototypes, class_names=names)
     assert common.describe() == (
         "Accepted is what has a score (center-distance, higher is more known) of at least -56, the 5th smallest score "
-        "of 100 validation images. Of new images of the known classes, drawn as these were, at most 4.95 % are "
-        "rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 %. Rejected are "
-        "4 of the 100 validation images; the largest share in class dog\\x1b, 4 of 60."
+        "of 100 validation images (false_rejects 0.05). Of new images of the known classes, drawn as these were, at "
+        "most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 "
+        "%. Rejected are 4 of the 100 validation images; the largest share in class dog\\x1b, 4 of 60."
     )  # 5 / 101; the quantiles 0.05 and 0.95 of Beta(5, 96) are .01991 and .08921 (scipy.stats.beta)
     own = Rejector.fit(
         features, labels, score=prototypes, class_names=names, thresholds="per-class", least_per_class=50
@@ -261,9 +261,10 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
         "that it is taken for, from -58 to -58: of n validation images taken for that class the floor(0.05 (n + 1))-th "
         "smallest score. Of new images of the known classes that are taken for it, drawn as these were, at most 5 % "
         "are rejected in the mean over such sets. Too few for that have 1 of 2 classes (cat), whose threshold is -56, "
-        "the 5th smallest score of 100 validation images. Of new images of the known classes, drawn as these were, at "
-        "most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a share between 1.99 and 8.92 "
-        "%. Rejected are 2 of the 100 validation images; the largest share in class dog\\x1b, 2 of 60."
+        "the 5th smallest score of 100 validation images (false_rejects 0.05). Of new images of the known classes, "
+        "drawn as these were, at most 4.95 % are rejected in the mean over such sets; in nine of ten sets it is a "
+        "share between 1.99 and 8.92 %. Rejected are 2 of the 100 validation images; the largest share in class "
+        "dog\\x1b, 2 of 60."
     )
     none = Rejector.fit(features, labels, score=prototypes, thresholds="per-class", least_per_class=99)
     assert " No class has images enough for a threshold of its own. Rejected are 4 of" in none.describe()
@@ -271,13 +272,22 @@ def test_what_is_accepted_is_told_with_threshold_promise_and_rejects():
 
 @pytest.mark.parametrize(
     ("rank", "word"),
-    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (113, "113th")],
+    [
+        (1, "smallest"),
+        (2, "2nd smallest"),
+        (3, "3rd smallest"),
+        (4, "4th smallest"),
+        (11, "11th smallest"),
+        (12, "12th smallest"),
+        (21, "21st smallest"),
+        (113, "113th smallest"),
+    ],
 )
 def test_ranks_are_spelled(rank, word):
     num_images = 10 * rank - 1
     features, labels = torch.arange(1.0, num_images + 1).unsqueeze(1), torch.zeros(num_images, dtype=torch.int64)
     rejector = Rejector.fit(features, labels, score=CenterDistance(torch.zeros(1, 1)), false_rejects=0.1)
-    assert f"the {word} smallest score of" in rejector.describe()
+    assert f", the {word} score of" in rejector.describe()
 
 
 class Length(Score):

@@ -174,9 +174,9 @@ def test_the_help_of_all_verbs_names_them(capsys):
         (["predict", "nowhere", "x.png"], 1, "load: nowhere must be the folder of a run; there is no such folder."),
         (["predict", "RUN", "x.png"], 1, "images: x.png must be a file, a folder or a data set; nothing lies there."),
         (
-            ["predict", "RUN", "fuzzy-rgb", "--split", "val"],
+            ["predict", "RUN", "fuzzy-rgb", "--split", "dev"],
             1,
-            "fuzzy-rgb has no images for validation alone.",
+            "images: split must be train, test or val; got 'dev'.",
         ),
         (["predict", "RUN", "fuzzy-rgb", "--out", "p.txt"], 1, "predict: --out must end in .csv; got 'p.txt'."),
         (["predict", "RUN", "fuzzy-rgb", "--checkpoint", "first"], 1, "unknown checkpoint 'first'; known: last, best."),

@@ -257,7 +257,7 @@ def test_what_is_asked_for_and_is_not_there_is_told(made, worn, tmp_path):
         load(made, device="cuda:99")
     with pytest.raises(ValueError, match="load: device must be auto, cpu, cuda"):
         load(made, device="gpu")
-    with pytest.raises(ValueError, match="load: resize must be crop, stretch or refuse, or be None; got 'yes'"):
+    with pytest.raises(ValueError, match='load: resize must be None, "crop", "stretch" or "refuse"; got \'yes\''):
         load(made, resize="yes")
     with pytest.raises(ValueError, match=r"holds no record.json. It has 1 below it, such as \S+run\.$"):
         load(made.parent)
@@ -412,6 +412,6 @@ def test_a_loss_without_centers_has_no_distances(tiny, tmp_path):
     assert trained.predict(tiny).distances is None
     assert trained.predict(tiny).distance is None
     with pytest.raises(
-        ValueError, match=r"^distances: .* cross-entropy has none. Take the means of embed\(images\)\.$"
+        ValueError, match=r"^distances: .* cross-entropy has none. take_means\(\) takes means of images\.$"
     ):
         trained.distances(tiny)

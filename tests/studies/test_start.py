@@ -17,7 +17,6 @@ from torch.testing import assert_close
 import sigma2r
 from sigma2r.cli.parser import build_parser, flags
 from sigma2r.cli.verbs import described
-from sigma2r.cli.words import underscored
 from sigma2r.data import load_images
 from sigma2r.data.fashion_mnist import DEBIAN_FOLDER
 from sigma2r.samplers import BalancedBatchSampler
@@ -378,7 +377,7 @@ def test_the_commands_of_the_pages_are_understood(page):
     commands = re.findall(r"^\$ sigma2r (.*)$", text, flags=re.MULTILINE)
     assert len(commands) >= 2
     for words in map(shlex.split, commands):
-        chosen = build_parser().parse_args(flags([underscored(word) for word in words]))
+        chosen = build_parser().parse_args(flags(words))
         assert described(chosen[chosen.verb]).dataset.startswith(("folder:", "csv:"))
 
 

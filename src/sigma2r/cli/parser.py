@@ -154,16 +154,17 @@ def _add_launcher(parser: ArgumentParser) -> None:
 
 
 def flags(words: Sequence[str]) -> list[str]:
-    """Let a user write --download for --download true.
+    """Let a user write --data-dir for --data_dir, and --download for --download true.
 
     Example:
-        >>> flags(["train", "--pretrained", "--data_dir", "my-data", "--gray=no", "--download"])
+        >>> flags(["train", "--pretrained", "--data-dir", "my-data", "--gray=no", "--download"])
         ['train', '--pretrained=true', '--data_dir', 'my-data', '--gray=no', '--download=true']
     """
-    behind = [*words[1:], "--"]
+    taken = [underscored(word) for word in words]
+    behind = [*taken[1:], "--"]
     return [
         f"{word}=true" if word in _SWITCHES and after.startswith("--") else word
-        for word, after in zip(words, behind, strict=True)
+        for word, after in zip(taken, behind, strict=True)
     ]
 
 

@@ -79,7 +79,8 @@ def results(folder: Path, data_dir: Path) -> Iterator[dict[str, Any]]:
 def table(result: dict[str, Any]) -> str:
     """Means over seeds, with the deviation of one seed behind ±."""
     lines = [
-        "| images | flipped to | features | by | precision at the number flipped | AUROC | flagged: how many, precision, recall |",
+        "| images | flipped to | features | by | precision at the number flipped | AUROC | "
+        "flagged: how many, precision, recall |",
         "| --- | --- | --- | --- | ---: | ---: | ---: |",
     ]
     for name in RUNS:
@@ -90,10 +91,13 @@ def table(result: dict[str, Any]) -> str:
                     cells = [name, "any other" if way == WAYS[0] else way, loss, who]
                     cells += [_over_seeds([e[who][key] for e in entries]) for key in ("precision", "auroc")]
                     flagged = mean(e[who]["flagged"] for e in entries)
-                    rates = [f"{mean(e[who][f'flagged_{key}'] for e in entries):.2f}" for key in ("precision", "recall")]
+                    rates = [
+                        f"{mean(e[who][f'flagged_{what}'] for e in entries):.2f}" for what in ("precision", "recall")
+                    ]
                     lines.append("| " + " | ".join([*cells, ", ".join([f"{flagged:,.0f}", *rates])]) + " |")
     known = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    return "\n".join([*lines, "", f"n = {len(result['seeds'])} seeds, ± the deviation of one; {known}. `{RESULT.name}`"])
+    below = f"n = {len(result['seeds'])} seeds, ± the deviation of one; {known}. `{RESULT.name}`"
+    return "\n".join([*lines, "", below])
 
 
 def _over_seeds(values: Sequence[float]) -> str:

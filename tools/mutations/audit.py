@@ -89,7 +89,7 @@ MUTATIONS = [
         ("the first split's pixels", "torch.bucketize(wanted, starts, right=True) - 1", "torch.zeros_like(wanted)"),
         ("rows from the beginning", "places = wanted - starts[which]", "places = wanted"),
         ("all images of a data set", "    rows = part.indices[places]\n", "    rows = places\n"),
-        ("read from the first alone", "second.read([r - count for r in rows if r >= count])", "second.read([r for r in rows if r >= count])"),
+        ("read from the first alone", "[row - count for row in rows if row >= count]", "[row for row in rows if row >= count]"),
     ),
     *of(
         "audit/findings.py",

@@ -116,8 +116,8 @@ def joined(first: Images, second: Images) -> Images:
     count = len(first)
 
     def read(rows: Sequence[int]) -> Tensor:
-        parts = (first.read([row for row in rows if row < count]), second.read([r - count for r in rows if r >= count]))
-        return torch.cat([part for part in parts if len(part)])
+        own, others = [row for row in rows if row < count], [row - count for row in rows if row >= count]
+        return torch.cat([images.read(its) for images, its in ((first, own), (second, others)) if its])
 
     return Images(
         names=[*first.names, *second.names],

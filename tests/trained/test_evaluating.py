@@ -201,9 +201,10 @@ def test_images_that_cannot_be_read_are_told_and_left_out(worn, clothes, tmp_pat
     assert "119 images" in said
     text = (tmp_path / "out/evaluation.html").read_text()
     assert "1 images could not be read" in text
-    code, _, err = call(capsys, *words, "--out", clothes / "test")
-    assert code == 1
-    assert "results must lie apart from the images" in err
+    for folder in (clothes / "test", tmp_path / "photos"):  # of the run's own images, and of those that are looked at
+        code, _, err = call(capsys, *words, "--out", folder)
+        assert code == 1
+        assert "results must lie apart from the images" in err
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from sigma2r._text import visible
 from sigma2r.evaluation import ClassPrototypes, Evaluation, evaluate_features
 from sigma2r.evaluation.evaluate import SECTIONS
+from sigma2r.studies.apart import refuse_within_folders
 from sigma2r.studies.record import plain, versions
 from sigma2r.trained.evaluation_file import KIND, SCHEMA, whose
 from sigma2r.trained.outputs import Outputs, Watch, outputs_of_source, unwatched
@@ -34,6 +35,7 @@ class Asked:
         own_code: Import the data set of one's own that the run names.
         batch_size: Images at a time.
         workers: Processes that decode images on disk.
+        out: Where files will be written, which lies apart from all images.
         settings: What :func:`~sigma2r.evaluation.evaluate_features` takes: ``distance``, ``resample``, ``resamples``...
     """
 
@@ -45,6 +47,7 @@ class Asked:
     own_code: bool = False
     batch_size: int = 256
     workers: int = 0
+    out: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -121,6 +124,8 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
     where: dict[str, Any] = {"split": asked.split, "data_dir": asked.data_dir, "download": asked.download}
     source = own["test"] if asked.data is None else trained.source(asked.data, **where)
     others = [trained.source(each, **where) for each in asked.ood]  # all are found before any is read
+    for found in (source, *others) if asked.out is not None else ():
+        refuse_within_folders(found.title, found.listed, [asked.out], flag="--out")
 
     def seen(which: Source) -> Outputs:
         return outputs_of_source(trained, which, batch_size=asked.batch_size, workers=asked.workers, watch=watch)

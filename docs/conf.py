@@ -28,7 +28,7 @@ autodoc_default_options = {"members": True}
 # Other projects' names are not linked: that would need their inventories, and so a network.
 _LIBRARIES = (
     "torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib"
-    "|argparse|os"
+    "|argparse|os|transformers|skorch|fastai"
 )
 _OURS = r"sigma2r\.samplers\._labels\.HasArray|sigma2r\.trained\._rejection\.AcceptsFeatures"
 nitpick_ignore_regex = [

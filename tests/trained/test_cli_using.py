@@ -58,8 +58,8 @@ def test_options_reach_the_run_and_its_images(made, clothes, tmp_path, capsys):
     assert call(capsys, "predict", made, "fuzzy-rgb", "--checkpoint", "best", "--out", tmp_path / "a.csv")[0] == 0
     image = clothes / "test/Bag/0.png"  # 28 x 28 and gray, for a network of 32 x 32 and RGB
     assert call(capsys, "predict", made, image, "--out", tmp_path / "b.csv")[0] == 3
-    assert call(capsys, "predict", made, image, "--resize", "yes", "--out", tmp_path / "b.csv")[0] == 0
-    assert call(capsys, "predict", made, image, "--resize", "no", "--out", tmp_path / "b.csv")[0] == 3
+    assert call(capsys, "predict", made, image, "--resize", "crop", "--out", tmp_path / "b.csv")[0] == 0
+    assert call(capsys, "predict", made, image, "--resize", "refuse", "--out", tmp_path / "b.csv")[0] == 3
 
 
 def test_into_a_pipe_it_writes_rows_and_tells_how_many_could_not_be_read(worn, clothes, tmp_path):
@@ -145,8 +145,9 @@ def test_the_help_of_all_verbs_names_them(capsys):
         assert what in " ".join(said.split())
         code, said_of_verb, _ = call(capsys, verb, "--help")
         assert code == 0
-        for flag in ("--out", "--checkpoint", "--split", "--resize", "--own_code", "--batch_size", "--device",
-                     "--data_dir", "--download", "--workers", "--progress"):  # fmt: skip
+        for flag in ("--checkpoint", "--own_code", "--batch_size", "--device", "--data_dir", "--download", "--workers",
+                     *(["--score", "--false_rejects", "--thresholds", "--k", "--dataset"] if verb == "rejector" else
+                       ["--out", "--split", "--resize", "--progress"])):  # fmt: skip
             assert flag in said_of_verb
     chosen = build_parser().parse_args(["predict", "runs/a", "a.png", "b.png", "--workers", "3"])
     assert (chosen.predict.sources, chosen.predict.workers) == (["a.png", "b.png"], 3)
@@ -172,7 +173,11 @@ def test_the_help_of_all_verbs_names_them(capsys):
         (["predict", "RUN", "x.png", "--work", "1"], 2, "unrecognized arguments: --work 1. Did you mean --workers"),
         (["predict", "nowhere", "x.png"], 1, "load: nowhere must be the folder of a run; there is no such folder."),
         (["predict", "RUN", "x.png"], 1, "images: x.png must be a file, a folder or a data set; nothing lies there."),
-        (["predict", "RUN", "fuzzy-rgb", "--split", "val"], 1, "images: split must be train or test; got 'val'."),
+        (
+            ["predict", "RUN", "fuzzy-rgb", "--split", "val"],
+            1,
+            "fuzzy-rgb has no images for validation alone.",
+        ),
         (["predict", "RUN", "fuzzy-rgb", "--out", "p.txt"], 1, "predict: --out must end in .csv; got 'p.txt'."),
         (["predict", "RUN", "fuzzy-rgb", "--checkpoint", "first"], 1, "unknown checkpoint 'first'; known: last, best."),
         (["predict", "RUN", "fuzzy-rgb", "--device", "cuda:99"], 1, "load: device cuda:99 is not there"),

@@ -86,9 +86,10 @@ def test_a_data_set_has_names_labels_and_the_size_of_the_run():
     assert len(find("fuzzy-rgb", "train")) == 9000
 
 
-def test_a_split_of_a_folder_is_what_training_would_have_and_the_other_need_not_be_there(tmp_path):
+def test_a_split_of_a_folder_is_what_training_would_have(tmp_path):
     root = tmp_path / "photos"
     draw(*(root / place for place in ("test/cat/1.png", "test/cat/2.png", "test/dog/3.png", "test/bird/4.png")))
+    draw(*(root / "train" / place for place in ("cat/5.png", "dog/6.png", "bird/7.png")))
     (root / "test/cat/3.png").symlink_to(root / "test/cat/1.png")
     with pytest.warns(UserWarning, match="links to images that are there already"):
         source = find(f"folder:{root}")
@@ -98,8 +99,13 @@ def test_a_split_of_a_folder_is_what_training_would_have_and_the_other_need_not_
     (root / "test").rename(root / "val")
     with pytest.warns(UserWarning, match="has no test/; val/ is taken for it"):
         assert len(find(f"folder:{root}")) == 4
+    assert len(find(f"folder:{root}", "train")) == 3
+    with pytest.raises(ValueError, match=r"images: .* must have images of val; it has none\.$"):
+        find(f"folder:{root}", "val")
+    (root / "train").rename(tmp_path / "away")
     with pytest.raises(ValueError, match="train/ is missing, it holds val/"):
-        find(f"folder:{root}", "train")
+        find(f"folder:{root}")
+    assert find(root / "val", class_names=("cat", "dog", "bird")).labels == ["bird", "cat", "cat", "dog"]
 
 
 def test_a_data_set_of_ones_own_is_found_by_its_path(tmp_path, monkeypatch):
@@ -115,10 +121,10 @@ def test_a_data_set_of_ones_own_is_found_by_its_path(tmp_path, monkeypatch):
     Path("2.png").write_bytes(b"no image")
     source = find("pets.py:held")
     assert source.labels == ["dog", "cat"]
-    assert source.read(range(2), Frame((3, 8, 8), rescale=False)).pixels.shape == (2, 3, 8, 8)
+    assert source.read(range(2), Frame((3, 8, 8), None)).pixels.shape == (2, 3, 8, 8)
     source = find("pets.py:kept")
     assert source.names == ["1.png", "2.png"]
-    read = source.read(range(2), Frame((3, 8, 8), rescale=False))
+    read = source.read(range(2), Frame((3, 8, 8), None))
     assert read.pixels.shape == (1, 3, 8, 8)
     assert list(read.problems) == [1]
     assert source.on_disk
@@ -130,13 +136,13 @@ def test_images_in_memory_are_numbered():
     several = find([Image.new("RGB", (8, 8)), np.zeros((8, 8, 3), np.uint8)])
     assert isinstance(several, Several)
     assert several.names == ["images[0]", "images[1]"]
-    read = find([np.zeros((2, 8, 8, 3), np.uint8), torch.full((3, 8, 8), 2.0)]).read(range(2), Frame((3, 8, 8), False))
+    read = find([np.zeros((2, 8, 8, 3), np.uint8), torch.full((3, 8, 8), 2.0)]).read(range(2), Frame((3, 8, 8), None))
     assert read.problems == {
         0: "images[0] must be one image, as each in a list; it holds 2.",
         1: "images[1] must have values in [0, 1], 0 black and 1 white, if it is floating-point; some are NaN or lie "
         "outside.",
     }
-    whole = find(torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 2.0)])).read([1, 0], Frame((3, 8, 8), False))
+    whole = find(torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 2.0)])).read([1, 0], Frame((3, 8, 8), None))
     assert list(whole.problems) == [0]
     assert whole.pixels.shape == (1, 3, 8, 8)
 
@@ -156,12 +162,12 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         (b"x.png", r"got b'x.png'"),
         ("empty", r"^images: empty must hold images; it holds none. They end in .jpg"),
         ("data", r"^images: data has the splits of a data set, train/ and test/. Name the data set, folder:data, or"),
-        ("folder:empty", r"test/ is missing"),
+        ("folder:empty", r"train/ is missing"),
         ("folder:", r"unknown data set 'folder:'"),
     ):
         with pytest.raises(ValueError, match=message):
             find(images)
-    with pytest.raises(ValueError, match=r"split must be train or test; got 'tset'. Did you mean test\?"):
+    with pytest.raises(ValueError, match=r"split must be train, test or val; got 'tset'. Did you mean test\?"):
         find("fuzzy-rgb", "tset")
     assert len(find("data", class_names=("train", "test"))) == 2  # here they are classes
     with pytest.warns(UserWarning, match="data_dir is ignored"):
@@ -173,5 +179,6 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
 
 def test_a_split_without_images_is_refused(tmp_path):
     (tmp_path / "photos/test/cat").mkdir(parents=True)
-    with pytest.raises(ValueError, match="must hold images in its class folders; it holds none"):
+    draw(tmp_path / "photos/train/cat/1.png")
+    with pytest.raises(ValueError, match=r"each class must have images; .*test/cat has none"):
         find(f"folder:{tmp_path / 'photos'}")

@@ -158,7 +158,7 @@ def test_a_file_and_an_image_that_was_opened_are_seen_as_in_training(tmp_path, n
     path = tmp_path / name
     path.write_bytes(FILES[name].getvalue())
     wide = name.startswith("turned")
-    frame = Frame((channels, 12, 16) if wide else (channels, 16, 12), rescale=False)
+    frame = Frame((channels, 12, 16) if wide else (channels, 16, 12), resize=None)
     expected = read_pixels(path, name, frame.image_shape, rescale=False)
     from_file, lost = frame.of_file(str(path))
     assert torch.equal(from_file, expected)
@@ -182,7 +182,7 @@ def test_16_bits_in_colours_are_told():
     header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)  # 2 x 2 pixels, 16 bits, RGB
     deep = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     with Image.open(io.BytesIO(deep)) as image:
-        assert Frame((3, 2, 2), rescale=False).of_image(image, "x")[1] == [CUT]
+        assert Frame((3, 2, 2), resize=None).of_image(image, "x")[1] == [CUT]
 
 
 def test_pixels_become_what_a_file_of_them_would(tmp_path):
@@ -192,14 +192,14 @@ def test_pixels_become_what_a_file_of_them_would(tmp_path):
         Image.fromarray(array).save(path)
         pixels = as_images(array, "x", 3)[0]
         for shape in ((1, 16, 12), (3, 16, 12), (3, 8, 8)):
-            frame = Frame(shape, rescale=True)
+            frame = Frame(shape, resize="stretch")
             assert torch.equal(frame.of_pixels(pixels, "x")[0], frame.of_file(str(path))[0]), (name, shape)
 
 
 @pytest.mark.message
 def test_channels_that_no_image_file_has_are_told(tmp_path):
     Image.fromarray(GRAY).save(tmp_path / "x.png")
-    two = Frame((2, 16, 12), rescale=False)
+    two = Frame((2, 16, 12), resize=None)
     with pytest.raises(
         ValueError, match="must have 2 channels, as the images of the training; image files have 1 or 3"
     ):
@@ -209,13 +209,13 @@ def test_channels_that_no_image_file_has_are_told(tmp_path):
     with pytest.raises(ValueError, match="x must have 2 channels, as the images of the training; it has 3"):
         two.of_pixels(torch.zeros(3, 16, 12, dtype=torch.uint8), "x")
     with pytest.raises(ValueError, match="x must have 3 channels, as the images of the training; it has 2"):
-        Frame((3, 16, 12), rescale=True).of_pixels(pixels, "x")
+        Frame((3, 16, 12), resize="stretch").of_pixels(pixels, "x")
 
 
 def test_whatever_pillow_finds_wrong_with_an_image_is_one_sentence(tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(FILES["rgb.png"].getvalue()[:200])
-    frame = Frame((3, 16, 12), rescale=False)
+    frame = Frame((3, 16, 12), resize=None)
     with pytest.raises(ValueError, match="must be a readable image: ") as refused:
         frame.of_file(str(path))
     with Image.open(path) as image, pytest.raises(ValueError, match="must be a readable image: ") as again:
@@ -229,13 +229,13 @@ def unread(frame: Frame, value: object) -> Tensor:
 
 def test_a_frame_names_what_it_wants_of_another_size():
     with pytest.raises(
-        ValueError, match=r"x must have the size of the other images, 12 x 16; it has 8 x 8. resize=True"
+        ValueError, match=r"x must have the size of the other images, 12 x 16; it has 8 x 8. resize='crop'"
     ):
-        unread(Frame((3, 16, 12), rescale=False), np.zeros((8, 8, 3), np.uint8))
-    assert unread(Frame((3, 16, 12), rescale=True), np.zeros((8, 8, 3), np.uint8)).shape == (3, 16, 12)
+        unread(Frame((3, 16, 12), resize=None), np.zeros((8, 8, 3), np.uint8))
+    assert unread(Frame((3, 16, 12), resize="stretch"), np.zeros((8, 8, 3), np.uint8)).shape == (3, 16, 12)
 
 
 def test_paths_of_any_letters_are_read(tmp_path):
     path = tmp_path / "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{RIGHT-TO-LEFT OVERRIDE}.png"
     path.write_bytes(FILES["rgb.png"].getvalue())
-    assert Frame((3, 16, 12), rescale=False).of_file(str(Path(path)))[0].shape == (3, 16, 12)
+    assert Frame((3, 16, 12), resize=None).of_file(str(Path(path)))[0].shape == (3, 16, 12)

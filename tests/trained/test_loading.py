@@ -251,15 +251,13 @@ def test_what_is_asked_for_and_is_not_there_is_told(made, worn, tmp_path):
         load("nowhere")
     with pytest.raises(ValueError, match=r"unknown checkpoint 'lats'; known: last, best. Did you mean last\?"):
         load(made, "lats")
-    with pytest.raises(
-        ValueError, match=r"set none aside. Take checkpoint \"last\", or train with --validation_fraction"
-    ):
+    with pytest.raises(ValueError, match=r"had none. Take checkpoint \"last\", or train with --validation_fraction"):
         load(worn, "best")
     with pytest.raises(ValueError, match="load: device cuda:99 is not there"):
         load(made, device="cuda:99")
     with pytest.raises(ValueError, match="load: device must be auto, cpu, cuda"):
         load(made, device="gpu")
-    with pytest.raises(ValueError, match="load: resize must be True or False, or be None; got 'yes'"):
+    with pytest.raises(ValueError, match="load: resize must be crop, stretch or refuse, or be None; got 'yes'"):
         load(made, resize="yes")
     with pytest.raises(ValueError, match=r"holds no record.json. It has 1 below it, such as \S+run\.$"):
         load(made.parent)

@@ -223,8 +223,8 @@ def test_an_image_that_cannot_be_read_is_a_row_of_nan_and_is_told_once(clothes, 
     assert list(got.problems) == [1, 3]
     assert got.problems[1].startswith(f"{bad} must be a readable image: ")
     assert got.problems[3] == (
-        f"{wide} must have the size of the other images, 28 x 28; it has 30 x 28. resize=True (--resize true) scales "
-        "it to 28 x 28, whatever its proportions."
+        f"{wide} must have the size of the other images, 28 x 28; it has 30 x 28. resize='crop' (--resize "
+        "crop) scales it until the shorter side fits, and takes the middle."
     )
     alone = on_clothes.predict(good)
     assert_close(got.features[[0, 2, 4]], alone.features, rtol=1e-5, atol=1e-6)
@@ -253,7 +253,7 @@ def test_workers_tell_what_they_cannot_read(clothes, on_clothes, tmp_path):
 
 def test_an_image_of_another_size_is_scaled_if_that_is_asked_for(worn, tmp_path):
     Image.linear_gradient("L").save(tmp_path / "x.png")  # 256 x 256
-    scaled = sigma2r.load(worn, device="cpu", resize=True)
+    scaled = sigma2r.load(worn, device="cpu", resize="stretch")
     by_hand = Image.linear_gradient("L").resize((28, 28), Image.Resampling.BILINEAR)
     assert torch.equal(scaled.embed(tmp_path / "x.png"), scaled.embed(by_hand))
     assert torch.equal(scaled.embed(np.array(Image.linear_gradient("L"))), scaled.embed(by_hand))
@@ -263,7 +263,7 @@ def test_a_run_that_scaled_images_scales_those_to_come_and_may_be_told_not_to(ti
     train(Run(dataset=tiny, image_size=12, epochs=1, batch_size=36, loss="center@0.1"), tmp_path / "run", QUIET)
     trained = sigma2r.load(tmp_path / "run", device="cpu")
     assert rounded(trained.predict(tiny).accuracy) == trained.record.final["test"]["accuracy"]
-    strict = sigma2r.load(tmp_path / "run", device="cpu", resize=False)
+    strict = sigma2r.load(tmp_path / "run", device="cpu", resize="refuse")
     with pytest.raises(ValueError, match=r"none of 27 images can be read: .* must have the size of the other"):
         strict.predict(tiny)
 
@@ -341,30 +341,3 @@ def test_a_network_is_looked_at_in_evaluation_mode_and_stays_in_its_own(on_cloth
     assert torch.equal(on_clothes.embed(torch.zeros(2, 1, 28, 28)), before)
     assert on_clothes.model.training
     on_clothes.model.eval()
-
-
-class Picky:
-    """Accepts what has a first feature above its middle."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-
-    def accepts(self, features, logits):
-        assert len(features) == len(logits)
-        return features[:, 0] > self.limit
-
-
-def test_a_rejector_that_is_stored_with_a_run_says_which_images_are_accepted(worn, clothes, tmp_path, monkeypatch):
-    plain = sigma2r.load(worn, device="cpu")
-    assert plain.predict(clothes / "test").accepted is None
-    features = plain.embed(clothes / "test")
-    rejector = Picky(float(features[:, 0].median()))
-    monkeypatch.setattr("sigma2r.trained.loading.stored_rejector", lambda folder: rejector)
-    trained = sigma2r.load(worn, device="cpu")
-    (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match="1 of 121"):
-        got = trained.predict([tmp_path / "bad.png", *sorted((clothes / "test").glob("*/*.png"))], batch_size=50)
-    assert got.accepted.dtype == torch.bool
-    assert not got.accepted[0]
-    assert torch.equal(got.accepted[1:], features[:, 0] > rejector.limit)
-    assert 0 < int(got.accepted.sum()) < 120

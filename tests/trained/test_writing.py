@@ -13,12 +13,12 @@ from PIL import Image
 from torch.testing import assert_close
 
 import sigma2r
+from sigma2r.evaluation import CenterDistance, Rejector
 from sigma2r.trained import Trained
 from sigma2r.trained.embeddings import write_npz
 from sigma2r.trained.tally import Tally
 from sigma2r.trained.writing import EMBEDDINGS, PREDICTIONS, refuse_out, write, writer_for
 from tests.studies.test_folder import PowerCut
-from tests.trained.test_predicting import Picky
 
 
 @pytest.fixture(scope="module")
@@ -119,17 +119,21 @@ def test_csv_holds_class_probability_and_distance(on_clothes, mixed, tmp_path):
         assert float(line["distance"]) == pytest.approx(float(expected.distance[row]), rel=1e-6)
 
 
-def test_columns_are_those_that_there_are(made, worn, clothes, tmp_path, monkeypatch):
+def test_columns_are_those_that_there_are(made, worn, clothes, tmp_path):
     trained = sigma2r.load(made, device="cpu")
     written(trained, torch.zeros(2, 3, 32, 32), tmp_path / "p.csv", PREDICTIONS)
     assert (tmp_path / "p.csv").read_text().splitlines()[0] == "path,class,probability,distance,problem"
-    monkeypatch.setattr("sigma2r.trained.loading.stored_rejector", lambda folder: Picky(0.0))
     trained = sigma2r.load(worn, device="cpu")
+    features, labels = trained.embed(sorted(clothes.rglob("*.png"))), torch.arange(420) % 10
+    trained.rejector = Rejector.fit(
+        features, labels, score=CenterDistance(trained.centers), false_rejects=0.5, class_names=trained.class_names
+    )
     written(trained, clothes / "test/Dress", tmp_path / "p.csv", PREDICTIONS)
     heads, *rows = (line.split(",") for line in (tmp_path / "p.csv").read_text().splitlines())
     assert heads == ["path", "class", "probability", "distance", "accepted", "problem"]
     accepted = trained.predict(clothes / "test/Dress").accepted.tolist()
-    assert [row[4] for row in rows] == ["yes" if yes else "no" for yes in accepted]
+    assert [row[4] for row in rows] == ["yes" if yes else "none of these" for yes in accepted]
+    assert 0 < sum(accepted) < 12
 
 
 def test_a_path_that_is_no_utf_8_stays_as_it_is_in_csv_and_is_spelled_out_in_parquet(on_clothes, clothes, tmp_path):

@@ -1,6 +1,8 @@
 """Every mutation, by the part of the source that it changes; a file of its own each."""
 
 from tools.mutations import (
+    adapters,
+    audit,
     cli,
     data,
     diagnosis,
@@ -24,6 +26,8 @@ from tools.mutations._tests import TESTS, each_once, stages_of, tests_of
 __all__ = ["MUTATIONS", "TESTS", "Mutation", "each_once", "stages_of", "tests_of"]
 
 MUTATIONS = [
+    *adapters.MUTATIONS,
+    *audit.MUTATIONS,
     *cli.MUTATIONS,
     *data.MUTATIONS,
     *diagnosis.MUTATIONS,

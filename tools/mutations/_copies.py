@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tools.mutations._mutation import Mutation
-
-ROOT = Path(__file__).parent.parent.parent
+from tools.mutations._mutation import ROOT, Mutation
 
 # Half of the time of most trials was the import of these; nothing of ours may be among them.
 _IMPORTED_ONCE = (
@@ -172,6 +170,9 @@ def _tests(copy: Path, words: tuple[str, ...]) -> int:
         os.dup2(descriptor, stream)
     os.chdir(copy)
     os.environ["PYTHONPATH"] = str(copy / "src")
+    kept_apart = copy.parent / f"t{copy.name.rpartition('-')[2]}"  # pytest trips over folders that another one sweeps
+    kept_apart.mkdir(exist_ok=True)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(kept_apart)
     sys.path[:] = [str(copy), str(copy / "src"), *(p for p in sys.path if p not in ("", str(ROOT), str(ROOT / "src")))]
     for name in [name for name in sys.modules if name.split(".")[0] in ("tools", "sigma2r", "tests", "benchmarks")]:
         del sys.modules[name]

@@ -1,6 +1,9 @@
 """A change of the source that some test must notice."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)

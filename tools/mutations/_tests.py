@@ -1,7 +1,9 @@
 """Which tests must notice a change, by the part of the source that it is in: the longest path that begins the file's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+
+from tools.mutations._mutation import ROOT
 
 LOSSES = (
     "tests/losses/test_contract.py",
@@ -20,7 +22,8 @@ LOSSES = (
     "tests/metrics",
 )
 VALUES = ("tests/test_values.py", "tests/test_arrays.py", "tests/losses/test_options.py")
-TAPS = ("tests/test_taps.py", "tests/test_layout.py")
+TAPS = ("tests/test_taps.py", "tests/test_layout.py", "tests/test_classifier.py")
+THEIRS = "tests/adapters/test_metric_learning.py"
 DIAGNOSIS = ("tests/test_diagnosis.py", "tests/test_watch.py")
 SETTINGS = (
     "tests/studies/test_run.py",
@@ -30,15 +33,20 @@ SETTINGS = (
 )
 SPLITS = ("tests/studies/test_seeds.py", "tests/data/test_loaders.py", "tests/studies/test_data.py")
 FITTING = ("tests/studies/test_seeds.py", "tests/studies/test_train.py", "tests/studies/test_folder.py")
+FINE = "tests/studies/test_fine_tuning.py"
+START = "tests/studies/test_start.py"
 OWN_TRAINING = "tests/studies/test_own_training.py"
 BESIDE = "tests/studies/test_beside.py"
 APART = "tests/studies/test_apart.py"
 STRANGERS = "tests/studies/test_strangers.py"
 PARTS = "tests/studies/test_parts.py"
+FINE_TUNED = "tests/trained/test_fine_tuned.py"
 LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
 USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
 EVALUATING, EVALUATION_PAGES = "tests/trained/test_evaluating.py", "tests/report/test_evaluation.py"
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
+RUNS_DATA, REJECTION = "tests/trained/test_data_sets.py", "tests/trained/test_rejection.py"
+ADDED = "tests/trained/test_classes.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 AUGMENTATION = "tests/studies/test_augmentation.py"
@@ -61,11 +69,27 @@ PAPER = (
     "tests/paper/test_judges.py",
     "tests/paper/test_report.py",
 )
+AUDIT, AUDIT_PAGE = "tests/audit/test_audit.py", "tests/audit/test_page.py"
 TESTS = {
+    "audit": (AUDIT_PAGE, AUDIT),
+    "audit/labels.py": ("tests/audit/test_labels.py",),
+    "audit/outliers.py": ("tests/audit/test_outliers.py",),
+    **dict.fromkeys(("audit/near.py", "audit/exact.py", "audit/groups.py"), ("tests/audit/test_duplicates.py",)),
+    **dict.fromkeys(("audit/classes.py", "audit/folds.py"), ("tests/audit/test_classes.py",)),
+    "audit/images.py": ("tests/audit/test_images.py",),
+    "audit/held_out.py": (AUDIT,),
+    **dict.fromkeys(("audit/page.py", "audit/summary.py", "audit/thumbnails.py", "audit/beside.py"), (AUDIT_PAGE,)),
+    "cli/auditing.py": (AUDIT_PAGE,),
     **dict.fromkeys(("_values.py", "_kinds.py", "_arrays.py"), VALUES),
     **dict.fromkeys(("_layout.py", "taps.py"), TAPS),
+    "_classifier.py": TAPS[2:],
+    "adapters": ("tests/adapters/test_with_loss.py",),
+    "adapters/epochs.py": ("tests/adapters/test_with_loss.py", "tests/adapters/test_accelerate.py"),
+    "adapters/hugging_face.py": ("tests/adapters/test_hugging_face.py",),
+    "adapters/skorch.py": ("tests/adapters/test_skorch.py",),
+    "adapters/fastai.py": ("tests/adapters/test_fastai.py",),
     "_hooks.py": (*TAPS, *DIAGNOSIS),
-    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING),
+    "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING, THEIRS),
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_text.py": ("tests/test_text.py",),
@@ -81,12 +105,15 @@ TESTS = {
     "trained/evaluation_file.py": (EVALUATION_PAGES,),
     **dict.fromkeys(("report/confusion.py", "report/evaluated.py", "report/evaluation.py"), (EVALUATION_PAGES,)),
     "trained": (PREDICTING, WRITING),
-    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING)),
+    **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED, REJECTION)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
-    **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING)),
-    **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING,)),
-    **dict.fromkeys(("trained/reading.py", "trained/forward.py", "trained/trained.py"), (PREDICTING, LOADING)),
-    "trained/predictions.py": (PREDICTING,),
+    "trained/data_sets.py": (RUNS_DATA, FINDING),
+    "trained/classes.py": (ADDED,),
+    **dict.fromkeys(("trained/rejection.py", "trained/rejecting.py"), (REJECTION,)),
+    **dict.fromkeys(("trained/finding.py", "trained/sources.py"), (FINDING, PREDICTING, WRITING, RUNS_DATA)),
+    **dict.fromkeys(("trained/embeddings.py", "trained/rows.py", "trained/writing.py", "trained/tally.py"), (WRITING, REJECTION)),
+    **dict.fromkeys(("trained/reading.py", "trained/forward.py", "trained/trained.py"), (PREDICTING, LOADING, ADDED, REJECTION)),
+    "trained/predictions.py": (PREDICTING, ADDED, REJECTION),
     "cli": ("tests/studies/test_cli_words.py", WRITTEN, AUGMENTATION, SOURCES),
     "cli/verbs.py": ("tests/studies/test_cli_words.py", PLACES, APART, SOURCES),
     "cli/registry.py": ("tests/studies/test_cli_words.py", APART),
@@ -136,6 +163,8 @@ TESTS = {
     **dict.fromkeys(("evaluation/scores", "evaluation/shrinkage.py"), ("tests/evaluation/test_scores.py",)),
     "losses": LOSSES,
     "losses/_distances.py": ("tests/losses/test_distances.py",),
+    "losses/_tuples.py": (THEIRS,),
+    "losses/_others.py": ("tests/losses/test_joint.py", THEIRS),
     "metrics": LOSSES,
     "metrics/shell.py": ("tests/metrics",),
     "models": ("tests/models",),
@@ -164,27 +193,29 @@ TESTS = {
     "studies": FITTING,
     "studies/train.py": (*FITTING, KEEPING[0], APART, PLACES, "tests/studies/test_where.py", SOURCES),
     "studies/apart.py": (APART,),
-    "studies/build.py": (*FITTING[:2], OWN_TRAINING, AUGMENTATION),
+    "studies/build.py": (START, *FITTING[:2], OWN_TRAINING, AUGMENTATION, FINE),
     "studies/trial.py": (OWN_TRAINING, STRANGERS),
-    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING),
-    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES)),
-    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES),
+    "studies/fit.py": ("tests/studies/test_fit.py", OWN_TRAINING, START, FINE),
+    **dict.fromkeys(("studies/run.py", "studies/losses.py", "studies/comparison.py"), (*SETTINGS, *OWN[:1], OWN_TRAINING, WRITTEN, AUGMENTATION, SOURCES, FINE)),
+    "studies/data.py": (*SPLITS, "tests/studies/test_train.py", STRANGERS, SOURCES, START),
     **dict.fromkeys(
         ("studies/record.py", "studies/figures.py", "studies/agreement.py", "studies/_laws.py", "studies/_json.py"),
-        ("tests/studies/test_record.py", SOURCES),
+        ("tests/studies/test_record.py", SOURCES, START),
     ),
     **dict.fromkeys(("studies/study.py", "studies/catalog.py"), ("tests/studies/test_study.py", PARTS, STRANGERS, PLACES)),
     "studies/reproduce.py": ("tests/studies/test_study.py", "tests/studies/test_same_name.py", PLACES, APART, BESIDE, "tests/studies/test_where.py"),
     "studies/estimate.py": ("tests/studies/test_estimate.py",),
     "studies/tuning.py": ("tests/studies/test_tuning.py",),
     "studies/where.py": ("tests/studies/test_where.py",),
-    "studies/yardsticks.py": ("tests/studies/test_yardsticks.py",),
+    "studies/yardsticks.py": ("tests/studies/test_yardsticks.py", THEIRS),
     "studies/launch": ("tests/studies/test_launch.py",),
     "studies/launch/task.py": ("tests/studies/test_launch.py", BESIDE),
-    "training": ("tests/training", *FITTING[:2]),
-    "training/history.py": ("tests/training", *FITTING[1:]),
-    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES),
-    "training/checkpoints.py": (*FITTING[2:], PLACES),
+    "training": ("tests/training", *FITTING[:2], FINE),
+    "training/averaging.py": (FINE,),
+    "training/fine_tuning.py": (FINE,),
+    "training/history.py": ("tests/training", *FITTING[1:], FINE),
+    "training/trainer.py": ("tests/training", *FITTING[:2], PLACES, FINE),
+    "training/checkpoints.py": (*FITTING[2:], PLACES, FINE),
     "training/stops.py": ("tests/studies/test_stops.py",),
 }  # fmt: skip
 
@@ -203,12 +234,27 @@ _NAMES = {
 
 
 def stages_of(file: str) -> tuple[tuple[str, ...], ...]:
-    """Words for pytest, stage after stage; of a loss first those in the contract, which mostly are enough."""
+    """Words for pytest, stage after stage; first those that mostly are enough.
+
+    Of a loss these are its own in the contract, of any other file those of the file of tests that is called like it.
+    """
     all_of_them = ("-k", "not compiled", *tests_of(file))
-    if not file.startswith("losses/"):
-        return (all_of_them,)
-    loss = file.removeprefix("losses/").removesuffix(".py")
-    return (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition"), all_of_them
+    name = PurePosixPath(file).stem.strip("_")
+    if file.startswith("losses/"):
+        loss = file.removeprefix("losses/").removesuffix(".py")
+        first = (LOSSES[0], "-k", f"{_NAMES.get(loss, loss)} and not compiled and not composition")
+    else:
+        namesake = [path for path in _files(tests_of(file)) if PurePosixPath(path).name == f"test_{name}.py"]
+        first = ("-k", "not compiled", *namesake) if namesake else all_of_them
+    return tuple(dict.fromkeys((first, all_of_them)))
+
+
+def _files(paths: Iterable[str]) -> Iterator[str]:
+    """Files of tests, those within folders too."""
+    for path in paths:
+        yield from (
+            (path,) if path.endswith(".py") else (f"{path}/{each.name}" for each in (ROOT / path).glob("test_*.py"))
+        )
 
 
 def each_once(stages: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WrongCallError as error:
         return _fail(str(error), 2)
     except ImportError as error:
-        needs = "" if "pip install" in str(error) else f". The command line needs more than the core: {INSTALL}"
-        return _fail(f"{error}{needs}")
+        return _fail(_lacking(error))
     except BrokenPipeError:  # who reads what is printed has gone, as head does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
         return 128 + signal.SIGPIPE
@@ -57,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _do(words: Sequence[str]) -> int:
     """What trains, compares and reports, with the parser that fills a description."""
-    from sigma2r.cli.parser import build_parser
+    from sigma2r.cli.parser import build_parser, flags
     from sigma2r.cli.verbs import VERBS
 
-    chosen = build_parser().parse_args(list(words))
+    chosen = build_parser().parse_args(flags(words))
     VERBS[chosen.verb](chosen[chosen.verb])
     return 0
 
@@ -96,6 +95,12 @@ def _stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _lacking(error: ImportError) -> str:
+    """What is missing, and how to install it, unless that is said."""
+    said = str(error)
+    return said if "pip install" in said else f"{said}. The command line needs more than the core: {INSTALL}"
 
 
 def _warn_in_one_line(message: Any, category: Any, *_: Any, **__: Any) -> None:

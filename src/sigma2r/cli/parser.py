@@ -1,11 +1,14 @@
 """The words that the command line understands."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
+from sigma2r.cli.auditing import WHAT, add_words
 from sigma2r.cli.words import USES, WrongCallError, add_arguments, underscored, wrong_call
 from sigma2r.cli.written import MODE, OURS, description, stands_twice, value
 from sigma2r.studies.run import Run
@@ -141,6 +144,9 @@ def build_parser() -> ArgumentParser:
     told.add_argument("--out", type=Path | None, help="Where to write the report; default the same folder.")
     told.add_argument("--study", type=str, nargs="+", default=[], help="Studies of one's own that it holds.")
     verbs.add_subcommand("report", told, help="Build table, figures and report.html from records alone.")
+    looked = Parser()
+    add_words(looked)
+    verbs.add_subcommand("audit", looked, help=WHAT)
     for verb, what in USES.items():  # which are done without this parser, and are here to be listed
         using = Parser()
         add_arguments(verb, using)
@@ -154,3 +160,20 @@ def _add_launcher(parser: ArgumentParser) -> None:
     parser.add_argument("--jobs", type=jobs, default=1, help="Runs at a time on this machine (launcher local).")
     parser.add_argument("--ray_address", type=str | None, help="A Ray cluster; local starts one; default RAY_ADDRESS.")
     parser.add_argument("--gpus_per_run", type=gpus, default=0.0, help="GPUs that Ray keeps for each run.")
+
+
+def flags(words: Sequence[str]) -> list[str]:
+    """Let a user write --download for --download true.
+
+    Example:
+        >>> flags(["train", "--pretrained", "--data_dir", "my-data", "--gray=no", "--download"])
+        ['train', '--pretrained=true', '--data_dir', 'my-data', '--gray=no', '--download=true']
+    """
+    behind = [*words[1:], "--"]
+    return [
+        f"{word}=true" if word in _SWITCHES and after.startswith("--") else word
+        for word, after in zip(words, behind, strict=True)
+    ]
+
+
+_SWITCHES = {f"--{each.name}" for of in (Run, Where) for each in fields(of) if each.type in (bool, bool | None)}

@@ -1,4 +1,4 @@
-"""The verbs ``embed`` and ``predict``: what a trained run says of images, as a file or on the screen."""
+"""The verbs ``embed``, ``predict`` and ``rejector``: what a trained run says of images, as a file or on the screen."""
 
 import sys
 from argparse import Namespace
@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sigma2r.trained import load
+from sigma2r.trained import Trained, fit_rejector, load
 from sigma2r.trained.predictions import Predictions
+from sigma2r.trained.rejection import rejector_file
 from sigma2r.trained.rows import prediction_rows, write_rows
 from sigma2r.trained.tally import Tally
 from sigma2r.trained.writing import EMBEDDINGS, PREDICTIONS, refuse_out, write, writer_for
@@ -19,7 +20,7 @@ _SHOWN = 200  # rows of a table on a terminal
 
 
 def use(verb: str, chosen: Namespace) -> int:
-    """Do what the words of ``embed`` or ``predict`` say.
+    """Do what the words of ``embed``, ``predict`` or ``rejector`` say.
 
     Returns:
         0, or :data:`UNREAD`.
@@ -29,6 +30,8 @@ def use(verb: str, chosen: Namespace) -> int:
         ImportError: In one sentence, if a library for the file is missing.
         OSError: If it cannot be written.
     """
+    if verb == "rejector":
+        return _set_rejector(chosen)
     writers = EMBEDDINGS if verb == "embed" else PREDICTIONS
     writer = None if chosen.out is None else writer_for(verb, chosen.out, writers)
     trained = load(chosen.run, chosen.checkpoint, chosen.device, resize=chosen.resize, own_code=chosen.own_code)
@@ -47,7 +50,27 @@ def use(verb: str, chosen: Namespace) -> int:
         _print_table(prediction_rows(parts, trained, source), tally)
     else:
         write_rows(sys.stdout, prediction_rows(parts, trained, source))
+    if verb == "predict":
+        _say_rejection(trained, to_file=chosen.out is not None)
     return _say_unread(tally)
+
+
+def _set_rejector(chosen: Namespace) -> int:
+    """Set the threshold of a run and tell what it promises."""
+    settings = {key: value for key, value in vars(chosen).items() if key != "run"}
+    path = rejector_file(chosen.run, chosen.checkpoint)
+    replaces = ", in place of an older one" if path.exists() else ""
+    trained = fit_rejector(chosen.run, **settings)
+    _say_rejection(trained, to_file=True)
+    print(f"Rejector: {path}{replaces}")
+    return 0
+
+
+def _say_rejection(trained: Trained, *, to_file: bool) -> None:
+    """By what images were accepted: beside rows that are printed, where no program reads them."""
+    if trained.rejector is not None:
+        plain = to_file or sys.stdout.isatty()
+        print(_visible(trained.rejector.describe()), file=sys.stdout if plain else sys.stderr)
 
 
 def with_progress(parts: Iterable[Predictions], count: int, asked: bool | None) -> Iterator[Predictions]:
@@ -80,6 +103,8 @@ def _with_bar(parts: Iterable[Predictions], count: int) -> Iterator[Predictions]
 def _told(tally: Tally) -> str:
     """How many images there were, and how many with a label were right."""
     images = f"{tally.images:,} image{'s' * (tally.images != 1)}"
+    if tally.accepted is not None:
+        images += f", {tally.accepted:,} accepted"
     if not tally.judged:
         return f"{images}."
     right = f"{tally.right / tally.judged:.4f}"

@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from sigma2r._suggest import unknown
 from sigma2r._text import visible
 from sigma2r.cli import registry
+from sigma2r.cli.auditing import audit_run
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
@@ -22,7 +23,7 @@ def list_names(_: Namespace) -> None:
     from sigma2r.data import DATASETS
     from sigma2r.models import MODELS
     from sigma2r.studies.losses import CROSS_ENTROPY, LOSSES
-    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, PML, YARDSTICKS
 
     print("data sets")
     _print_names(DATASETS)
@@ -32,7 +33,8 @@ def list_names(_: Namespace) -> None:
     _print_names({name: "alone" if name == CROSS_ENTROPY else _added(name) for name in LOSSES})
     print("yardsticks (losses of others, used alike)")
     smoothing = {LABEL_SMOOTHING: "cross-entropy with targets smoothed by the weight"}
-    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}})
+    theirs = {f"{PML}NAME": "any loss of pytorch-metric-learning with its options, such as pml:CosFaceLoss@0.1"}
+    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}, **theirs})
     print("studies (sigma2r reproduce NAME)")
     _print_names({name: f"{study.title} ({study.source})" for name, study in registry.STUDIES.items()})
     _print_names({name: f"{title} (nothing is trained)" for name, title in registry.COMPUTED.items()})
@@ -95,12 +97,15 @@ def _say_what_becomes_of_images(run: Run) -> None:
         describe_resize,
         is_listed,
     )
+    from sigma2r.models.hub import describe_expected, expected_images
 
     if run.resize is not None and run.image_size is not None:
         print(describe_resize(run.image_size, run.resize))
     print(describe_augmentation(run.augmentation or Augmentation()))
     if is_listed(run.dataset) and run.augmentation == default_augmentation(run.dataset):
         print("For photographs, whose class neither side nor color tells, there is --augmentation.policy photographs.")
+    if run.starts_from_weights:
+        print(describe_expected(expected_images(run.model)))
 
 
 def compare(chosen: Namespace) -> None:
@@ -207,6 +212,7 @@ VERBS: dict[str, Callable[[Namespace], None]] = {
     "compare": compare,
     "reproduce": reproduce_studies,
     "report": report,
+    "audit": audit_run,
 }
 
 

@@ -46,6 +46,7 @@ class _Parser(argparse.ArgumentParser):
 USES = {
     "embed": "Write the features of images, by a trained run.",
     "predict": "Tell the class of images, by a trained run.",
+    "rejector": "Set by a run's validation images which images are none of its classes; predict says so from then on.",
     "evaluate": "Tell what the features of a trained run are good for: one page and one JSON file.",
 }
 """The verbs that use a trained run, and what they do."""
@@ -64,25 +65,23 @@ def add_arguments(verb: str, parser: Any) -> None:
         parser.add_argument(flag, type=reads, default=default, help=told)
 
     parser.add_argument("run", type=Path, help="The folder of a trained run.")
-    if verb == "evaluate":
+    if verb == "rejector":
+        _add_rejector(add)
+    elif verb == "evaluate":
         _add_evaluation(add, parser)
     else:
         _add_sources(verb, parser)
+    if verb != "rejector":
+        add("--split", str, "test", "Of a data set: train, test or val.")
+        add("--resize", str, None, "Images of another size: crop, stretch or refuse; default: as in the training.")
+        add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
     add("--checkpoint", str, "last", "last, or best by validation images.")
-    add("--split", str, "test", "Of a data set: train or test.")
-    add(
-        "--resize",
-        Literal["crop", "stretch"] | None,
-        None,
-        "How images of another size are scaled, crop or stretch; default: as in training.",
-    )
     add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
     add("--batch_size", Count, 256, "Images at a time.")
     add("--device", str, "auto", "auto, cpu, cuda, cuda:1 or mps.")
     add("--data_dir", Path, None, "Folder of a data set's files.")
     add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")
     add("--workers", Natural, 2, "Processes that decode images on disk.")
-    add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
 
 
 def _add_sources(verb: str, parser: Any) -> None:
@@ -91,6 +90,14 @@ def _add_sources(verb: str, parser: Any) -> None:
     parser.add_argument("sources", type=str, nargs="+", help="Image files, folders, or a data set by its name.")
     told = f"The file to write, ending in {endings}{default}."
     parser.add_argument("--out", type=Path, required=verb == "embed", help=told)
+
+
+def _add_rejector(add: Callable[[str, Any, Any, str], None]) -> None:
+    add("--score", str, "center-distance", "center-distance, mahalanobis, nearest-neighbors, max-softmax, energy.")
+    add("--false_rejects", float, 0.05, "Which share of images of the known classes may be rejected.")
+    add("--thresholds", str, "common", "common to all classes, or per-class.")
+    add("--k", Count, 50, "Of nearest-neighbors: which neighbour.")
+    add("--dataset", str, None, "Where the run's data lie now; default: where they were.")
 
 
 def _add_evaluation(add: Callable[[str, Any, Any, str], None], parser: Any) -> None:

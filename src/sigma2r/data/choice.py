@@ -74,8 +74,10 @@ def name_below(path: Path, folder: Path) -> str:
     """What a path is called from a folder on, wherever that lies.
 
     Example:
-        >>> name_below(Path("photos/cat/1.jpg"), Path("photos")), name_below(Path("photos/cat/1.jpg"), Path("other"))
-        ('cat/1.jpg', '../photos/cat/1.jpg')
+        >>> name_below(Path("photos/cat/1.jpg"), Path("photos"))
+        'cat/1.jpg'
+        >>> name_below(Path("photos/cat/1.jpg"), Path("other")).split("/")
+        ['..', 'photos', 'cat', '1.jpg']
     """
     text, prefix = str(path), f"{folder}{os.sep}"
     if text.startswith(prefix) and os.pardir not in text:  # of a million paths nearly all

@@ -84,6 +84,15 @@ def read_rows(file: Path) -> list[Row]:
     return [*rows.values()]
 
 
+def says_split(file: Path) -> bool:
+    """Whether the header of a file names a column ``split``.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    return _SPLIT in next((cells for _, cells in _cells(file)), [])
+
+
 def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
     """The line on which each row begins, and its cells."""
     if not is_file(file):

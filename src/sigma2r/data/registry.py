@@ -10,11 +10,13 @@ from sigma2r._suggest import unknown
 from sigma2r.data.augmentation import POLICIES, Augmentation
 from sigma2r.data.cifar import cifar, cifar_tree
 from sigma2r.data.csv_listing import list_csv
+from sigma2r.data.csv_rows import says_split
 from sigma2r.data.fashion_mnist import fashion_mnist
 from sigma2r.data.folder import FolderImages, read_listing
 from sigma2r.data.folder_listing import list_folder
 from sigma2r.data.fuzzy_rgb import fuzzy_rgb
 from sigma2r.data.images import ImageData
+from sigma2r.data.layout import is_undivided
 from sigma2r.data.listing import Listing
 from sigma2r.data.own import own_images
 from sigma2r.data.pixels import PixelRange, as_pixel_range
@@ -66,11 +68,24 @@ def say_what_is_ignored(name: str, data_dir: Path | None, download: bool) -> Non
 def listed_folder(name: str, data_dir: Path | None) -> Path | None:
     """The folder whose listing decides which images and classes a data set has; None where no listing does."""
     if name.startswith(FOLDER):
-        return _path(name)
+        return listed_place(name)
     return cifar_tree(name, data_dir) if name in ("cifar10", "cifar100") else None
 
 
-def _path(name: str) -> Path:
+def is_divided(name: str) -> bool:
+    """Whether a folder or csv file says itself which images are for the test.
+
+    Args:
+        name: As :func:`is_listed` wants it.
+
+    Raises:
+        ValueError: If a csv file cannot be read.
+    """
+    return not is_undivided(listed_place(name)) if name.startswith(FOLDER) else says_split(listed_place(name))
+
+
+def listed_place(name: str) -> Path:
+    """The folder, or the csv file, of a data set that :func:`is_listed`."""
     return Path(os.path.expanduser(name.partition(":")[2]))  # noqa: PTH111 - Path raises for a home that is not there
 
 
@@ -100,7 +115,8 @@ def list_images(
         ValueError: If the folder or the file cannot be used.
     """
     lists = list_folder if name.startswith(FOLDER) else list_csv
-    return lists(_path(name), split, missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed)
+    place = listed_place(name)
+    return lists(place, split, missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed)
 
 
 def usual_image_size(name: str, **choice: Any) -> int | None:

@@ -54,9 +54,10 @@ def _common(facts: Facts) -> str:
     rank = rank_of(num_images, facts.false_rejects)
     low, high = rate_range(rank, num_images)
     return (
-        f"{facts.threshold:.6g}, the {_ordinal(rank)} smallest score of {num_images} validation images. Of new images "
-        f"of the known classes, drawn as these were, at most {_percent(rank / (num_images + 1))} % are rejected in the "
-        f"mean over such sets; in nine of ten sets it is a share between {_percent(low)} and {_percent(high)} %."
+        f"{facts.threshold:.6g}, the {_ordinal(rank)}smallest score of {num_images} validation images (false_rejects "
+        f"{facts.false_rejects:g}). Of new images of the known classes, drawn as these were, at most "
+        f"{_percent(rank / (num_images + 1))} % are rejected in the mean over such sets; in nine of ten sets it is a "
+        f"share between {_percent(low)} and {_percent(high)} %."
     )
 
 
@@ -75,5 +76,7 @@ def _percent(share: float) -> str:
 
 
 def _ordinal(rank: int) -> str:
+    if rank == 1:
+        return ""
     last = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
-    return f"{rank}{last}"
+    return f"{rank}{last} "

@@ -80,6 +80,12 @@ class Rejector(KeepsDtype):
         if [tensor.shape for tensor in given] != [*[images.shape[:1]] * 3, ()]:
             shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in zip(_OWN, given, strict=True))
             raise ValueError(f"Rejector: there must be one threshold, and three numbers for each class; got {shapes}.")
+        kinds = [tensor.is_floating_point() or tensor.dtype for tensor in given]
+        if kinds != [True, torch.int64, torch.int64, True] or int(torch.stack([images, rejected]).amin()) < 0:
+            told_kinds = ", ".join(f"{name} {tensor.dtype}" for name, tensor in zip(_OWN, given, strict=True))
+            raise ValueError(
+                f"Rejector: thresholds must be floating-point, and counts int64 of at least 0; got {told_kinds}."
+            )
         if not threshold.isfinite() or int(images.sum()) < least_images(false_rejects):
             raise ValueError(
                 f"Rejector: the threshold must be a finite score of {least_images(false_rejects)} images at least; got "

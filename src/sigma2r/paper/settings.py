@@ -16,11 +16,13 @@ class Setting:
 
     Args:
         base: A run, its loss still to be set.
-        seeds: First weights of each loss, ten as in the paper.
+        seeds: Runs of each loss.
+        trial_epochs: Length of a run by which a weight is chosen.
     """
 
     base: Run
-    seeds: range = range(10)
+    seeds: range
+    trial_epochs: int
 
 
 # Section 5.1: all are cropped, turned and flipped; without sizes. A flip up and down is named, so it is there.
@@ -41,11 +43,15 @@ _BASES = {
     ),
     ("cifar100", "desk"): Run(dataset="cifar100", epochs=30, measure_every=10, batch_size=1000),
 }
+_TRIAL_EPOCHS = {"fashion-mnist": 5, "cifar10": 10, "cifar100": 15}
 
 
 def setting(dataset: str, scale: Scale) -> Setting:
     """The setting of ``fashion-mnist``, ``cifar10`` or ``cifar100`` at a scale."""
-    return Setting(_BASES[dataset, scale])
+    base = _BASES[dataset, scale]
+    if scale == "paper":
+        return Setting(base, range(10), base.epochs)
+    return Setting(base, range(5), _TRIAL_EPOCHS[dataset])
 
 
 def small_resnet18(dataset: Photographs) -> Run:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_file
 from sigma2r._resolve import source_of
 from sigma2r.data.fingerprint import fingerprint
 from sigma2r.data.splits import Split, load_splits
+from sigma2r.models.weights import sha256_of
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
@@ -124,6 +126,22 @@ def refuse_other_data(run: Run, before: Seen | None, now: Seen, *, goes_on: bool
             )
 
 
+def refuse_other_weights(run: Run, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:
+    """Refuse weights to start from that are not those that a run started from before.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    for key in ("sha256", "fingerprint"):
+        then, there = ((told or {}).get(key) for told in (before, now))
+        if then is not None and there is not None and then != there:
+            raise ValueError(
+                f"train: a run goes on with the weights that it started from, and its record is of these; "
+                f"{run.weights or run.model} holds others now ({key} {there}; then {then}). Choose another --out to "
+                "train from the weights as they are."
+            )
+
+
 def _told(seen: Mapping[str, Any] | None) -> str:
     if seen is None:
         return "none"
@@ -139,12 +157,19 @@ def refuse_records_of_other_data(records: Iterable[Record], where: Where) -> Non
     now: dict[tuple[Any, ...], Seen | None] = {}
     for record in records:
         say_if_other_code(record.run, record.code)
+        refuse_other_weights(record.run, record.started_from, _weights_now(record.run))
         if record.data is None:
             continue  # from before records told
         key = tuple(getattr(record.run, name) for name in DATA_FIELDS)
         if key not in now:
             now[key] = _looked_at(record.run, where)
         refuse_other_data(record.run, record.data, now[key] or {})
+
+
+def _weights_now(run: Run) -> dict[str, str] | None:
+    """The file of weights as it is; nothing if it has gone, for a trained model needs it no more."""
+    path = None if run.weights is None else Path(run.weights).expanduser()
+    return {"sha256": sha256_of(path)} if path is not None and is_file(path) else None
 
 
 def _looked_at(run: Run, where: Where) -> Seen | None:

@@ -1,4 +1,4 @@
-"""The losses by the names that a user types, or by the path of a loss of their own."""
+"""The losses by the names that a user types, by that of another library, or by the path of a loss of their own."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from sigma2r.losses import (
     SoftNearestNeighborLoss,
     TripletCenterLoss,
 )
-from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+from sigma2r.studies.yardsticks import LABEL_SMOOTHING, PML, YARDSTICKS, theirs
 
 CROSS_ENTROPY = "cross-entropy"
 
@@ -156,26 +156,32 @@ def has_classes(name: str) -> bool:
 
 
 def may_be_raised(name: str) -> bool:
-    """Whether a negative weight of the loss makes sense; one that is named by a path is imported for it."""
+    """Whether a negative weight of the loss makes sense; one that is not ours is imported for it."""
     loss = _constructor(name) if _is_ones_own(name) else _ADDED.get(name)
     return bool(getattr(loss, "may_be_raised", False))
 
 
-_USUAL = {"label-smoothing": 0.1, "soft-nearest-neighbor": 0.1, "arcface": 0.1, "supcon": 1.0}
+def compares_samples(name: str, options: Mapping[str, Any]) -> str | None:
+    """Why a loss of several batches is not the mean of the losses of each; None where it is.
 
+    Args:
+        name: The loss.
+        options: Its options.
 
-def usual_weight(name: str, options: Mapping[str, Any]) -> float:
-    """The weight round which that of a loss is searched; of one by a path its ``usual_weight``, if it has one.
-
-    0.01, the paper's, for most; sigma2R, whose gates end near Z / 2, is Z times as strong as the center loss at one
-    weight, so its own is that much lower. Label smoothing as its authors have it ("Rethinking the Inception
-    Architecture", CVPR 2016); supcon is the whole loss at its source; arcface begins some ten times above
-    cross-entropy, as its scale is 64.
+    Example:
+        >>> compares_samples("sigma2r", {}), compares_samples("center", {})
+        ('compares the samples of a batch', None)
     """
-    if name == "sigma2r":
-        return 0.01 / float({**loss_options(name), **options}["ceiling"])
-    own = getattr(_constructor(name), "usual_weight", 0.01) if _is_ones_own(name) else 0.01
-    return _USUAL.get(name, own)
+    if _is_ones_own(name):
+        return "may compare the samples of a batch"
+    if name not in _OF_EACH_SAMPLE:
+        return "compares the samples of a batch"
+    if options.get("center_update") == "average":
+        return "moves its centers with each batch"
+    return "sums over a batch" if options.get("reduction") == "sum" else None
+
+
+_OF_EACH_SAMPLE = (*ON_LOGITS, "center", "contrastive-center", "triplet-center", "arcface")
 
 
 def _is_ones_own(name: str) -> bool:
@@ -183,6 +189,8 @@ def _is_ones_own(name: str) -> bool:
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
+    if name.startswith(PML):
+        return theirs(name)
     if _is_ones_own(name):
         found = resolve("loss", name)
         if not callable(found):
@@ -210,6 +218,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
         if_itself = " A function that is the loss itself belongs in the forward of a torch.nn.Module."
+        if_itself = "" if name.startswith(PML) else if_itself
         remedy = "" if isinstance(_constructor(name), type) else if_itself
         raise ValueError(
             f"{name}: a loss must be a class or a function that makes one; options without a default must be given; "

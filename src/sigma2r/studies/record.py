@@ -29,6 +29,7 @@ class DamagedFileError(ValueError):
 
 SCHEMA = 1
 RECORD_FILE = "record.json"
+_LATER = ("image_shape", "started_from", "stopped")  # parts that came later, and are left out where None
 STUDY_FILE = "study.json"
 
 
@@ -59,6 +60,10 @@ class Record:
     """What the code of one's own was, by its path."""
     image_shape: tuple[int, int, int] | None = None
     """Channels, height and width of the images that the network sees; None in records from before it was told."""
+    started_from: dict[str, Any] | None = None
+    """The weights that a model of timm started from, and what they expect of images; None if it started anew."""
+    stopped: dict[str, Any] | None = None
+    """After which epoch the training ended before its time, the best epoch until then, and why; None: it did not."""
 
     @property
     def run_id(self) -> str:
@@ -67,7 +72,8 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, for JSON."""
-        values = {key: value for key, value in asdict(self).items() if key != "run"}
+        left_out = {"run", *(name for name in _LATER if getattr(self, name) is None)}
+        values = {key: value for key, value in asdict(self).items() if key not in left_out}
         return {"schema": SCHEMA, "run_id": self.run_id, "run": self.run.as_written(), **values}
 
     def write(self, path: Path) -> None:
@@ -121,8 +127,10 @@ def _check_content(run: Run, values: Mapping[str, Any]) -> None:
     """
     names = values.get("class_names")
     num_classes = len(names) if isinstance(names, list) else 0
-    law = record_law(run, num_classes, diverged=values.get("diverged") is not None, data=values.get("data"))
-    obey(law, values)
+    stopped = values.get("stopped")
+    epochs = stopped.get("epoch") if isinstance(stopped, Mapping) and type(stopped.get("epoch")) is int else None
+    diverged, data = values.get("diverged") is not None, values.get("data")
+    obey(record_law(run, num_classes, diverged=diverged, data=data, epochs=epochs), values)
     check_agreement(run, values)
 
 

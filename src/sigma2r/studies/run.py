@@ -15,7 +15,8 @@ from sigma2r.data import Augmentation, check_dataset, default_augmentation, is_l
 from sigma2r.data import augmentation as augmentations
 from sigma2r.data.pixels import as_pixel_range
 from sigma2r.data.resize import Resize
-from sigma2r.models import check_model, default_feature_dim
+from sigma2r.models import check_model, default_feature_dim, is_own
+from sigma2r.models.hub import check_timm, expected_images, is_timm
 from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_own_loss, has_classes, may_be_raised, own_options
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
 
@@ -33,7 +34,8 @@ class Run:
         dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/, perhaps val/, of class
             folders; or class folders alone), csv:FILE (columns path, label, perhaps split) or the path of one's own,
             package.module:function.
-        image_size: Pixels a side that images are scaled to; default: the data set's own.
+        image_size: Pixels a side that images are scaled to; default: the data set's own, and of a
+            folder or a csv file for a model with weights the size that these were trained on.
         resize: Of a folder or a csv file: how images come to that size: crop (the middle, in its proportions; the
             default) or stretch (all of it, pulled).
         gray: Of these: images to one channel (true) or to RGB (false); default: gray if all are.
@@ -41,11 +43,14 @@ class Run:
         missing_classes: Of these: allow classes without test or validation images.
         test_fraction: Of these, where they have no test images: share of each class that is set aside; default 0.2.
         test_seed: Decides which test images are set aside, and nothing else.
-        model: lenet, resnet18 or the path of one's own, package.module:Name.
-        feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
-        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
-            own); a weight may follow an @, and options in brackets, as in sigma2r@0.01 or
-            git@0.01[push_weight=0.1,negatives=other-class].
+        model: lenet, resnet18, timm:NAME or the path of one's own, package.module:Name.
+        pretrained: Of timm: start from the weights of its hub; their mean and deviation then normalise the images.
+        weights: Of timm: start from the weights of this file instead (safetensors, or torch.save of tensors alone).
+        feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512, of timm the width
+            of its pooled features).
+        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, pml:NAME is one of
+            pytorch-metric-learning, and package.module:Name one's own); a weight may follow an @, and options in
+            brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
         loss_weight: lambda of Eq. 11, the weight of the added loss; of label-smoothing, how much. Below 0 for
             soft-nearest-neighbor, to raise it.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
@@ -64,12 +69,22 @@ class Run:
         lr: Learning rate of the network; decays to 0 along a cosine, a step an epoch.
         loss_lr: Learning rate of the loss's own parameters (centers, growth); decays alike.
         weight_decay: Of the network only; centers and growth have none.
+        freeze: Epochs, or all, in which the backbone of the model is not trained: neither its weights nor the
+            statistics of its batch norms move, and its dropout is off.
+        backbone_lr: Learning rate of the backbone; decays alike. Default: that of the network, which otherwise is that
+            of the head and of what lies between.
+        accumulate: Batches whose gradients are averaged for one step. Losses that compare the samples of a batch see
+            one batch at a time all the same.
+        ema: Average the weights over the steps, each time by this much of what they were, as 0.999; all figures, the
+            checkpoints and the model are then of the averaged weights. Default: no average.
         precision: Lightning's name of the arithmetic; losses compute in float32 all the same.
         augmentation: Random changes of training images; default, of each that is not given: that of the policy (none,
             crop or photographs) or, without one, the data set's own.
         validation_fraction: Share of each class's training images set aside, where none are for validation; the best
             checkpoint is chosen on validation images, and there is none without them.
         measure_every: Accuracy and spread on train and test every so many epochs; 0: after the last alone.
+        patience: End the training once the accuracy on validation images has not risen for so many epochs. Default:
+            train for all epochs.
         init_seed: Decides the first weights.
         data_seed: Decides order and augmentation of the images, and the validation split.
         threads: CPU threads.
@@ -87,6 +102,8 @@ class Run:
     test_fraction: float | None = None
     test_seed: int = 0
     model: str = "lenet"
+    pretrained: bool = False
+    weights: str | None = None
     feature_dim: int | None = None
     loss: str = "sigma2r"
     loss_weight: float = 0.01
@@ -102,10 +119,15 @@ class Run:
     lr: float = 1e-3
     loss_lr: float = 0.1
     weight_decay: float = 0.0
+    freeze: int | Literal["all"] = 0
+    backbone_lr: float | None = None
+    accumulate: int = 1
+    ema: float | None = None
     precision: Precision = "32-true"
     augmentation: Augmentation | None = None
     validation_fraction: float = 0.0
     measure_every: int = 1
+    patience: int | None = None
     init_seed: int = 0
     data_seed: int = 0
     threads: int = 1
@@ -125,6 +147,11 @@ class Run:
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
         self._set(pixel_range=as_pixel_range(self.pixel_range))
+        self._refuse_what_no_model_takes()
+        if isinstance(self.freeze, int) and self.freeze >= self.epochs:
+            self._set(freeze="all")
+        if self.starts_from_weights and self.image_size is None and is_listed(self.dataset):
+            self._set(image_size=expected_images(self.model).image_size)
         if self.layers and not is_path(self.loss) and has_classes(self.loss):
             raise ValueError(
                 f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "
@@ -141,17 +168,41 @@ class Run:
         if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
             raise ValueError(f"Run: label-smoothing must lie in [0, 1); got {self.loss_weight!r}.")
 
+    def _refuse_what_no_model_takes(self) -> None:
+        if self.starts_from_weights and not is_timm(self.model):
+            raise ValueError(f"Run: pretrained and weights are for models of timm, timm:NAME; got {self.model}.")
+        if self.pretrained and self.weights is not None:
+            raise ValueError("Run: a model starts from the weights of a hub or of a file; got pretrained and weights.")
+        frozen, own_rate = self.freeze != 0, self.backbone_lr is not None
+        if (frozen or own_rate) and not (is_timm(self.model) or is_own(self.model)):
+            raise ValueError(
+                "Run: freeze and backbone_lr are for models with a backbone, timm:NAME or one's own with a part of "
+                f"that name; {self.model} starts anew as a whole."
+            )
+        if own_rate and (self.freeze == "all" or (frozen and self.freeze >= self.epochs)):
+            raise ValueError("Run: backbone_lr is for a backbone that is trained; it is frozen in all epochs.")
+        if self.patience is not None and self.measure_every == 0:
+            raise ValueError("Run: patience wants measures within the training; measure_every 0 takes one at its end.")
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the model starts from weights that were trained before."""
+        return self.pretrained or self.weights is not None
+
     def check_own_code(self) -> None:
-        """Import what paths name, so that a wrong one is told before anything is trained.
+        """Import what paths name, so that a wrong one is told before anything is trained; look up a name of timm.
 
         Reading a description does not: a record from elsewhere runs no code.
 
         Raises:
+            ImportError: In one sentence, if timm is wanted and missing.
             ValueError: If there is no such thing, or the loss does not take its options or its weight.
         """
         for kind, path in self.own_code.items():
             if kind != "loss":
                 resolve(kind, path)
+        if is_timm(self.model):
+            check_timm(self.model)
         check_own_loss(self.loss, self.loss_options)
         self._refuse_weight_below_0()
 
@@ -161,9 +212,11 @@ class Run:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """What is code of a user's own, by a dotted path; a folder or file of images may be called like one."""
+        """What is code of others, by a dotted path or a library's name; images may lie where one is named."""
         named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
-        return {kind: name for kind, name in named.items() if is_path(name) and not is_listed(name)}
+        named_by_us = (is_listed(self.dataset), is_timm(self.model), False)
+        own = zip(named.items(), named_by_us, strict=True)
+        return {kind: name for (kind, name), ours in own if is_path(name) and not ours}
 
     def _set(self, **values: object) -> None:
         for key, value in values.items():
@@ -248,7 +301,10 @@ class Run:
 
 
 STARTS = ("layers", "warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
-LATER = ("resize", "test_fraction", "test_seed")
+LATER = (
+    "resize", "test_fraction", "test_seed", "pretrained", "weights", "freeze", "backbone_lr", "accumulate", "ema",
+    "patience",
+)  # fmt: skip
 """Fields that came after records were published; files name them where they are used."""
 _BEFORE = {"resize": "stretch"}  # how a field was before there was a choice, if that is not its default
 _IMAGE_SIDE = Rule("be a whole number from 1 to 16384", lambda value: 1 <= value <= 16384 and value % 1 == 0)
@@ -256,6 +312,7 @@ _SEED = Rule("be a whole number from 0 to 10**12", lambda value: 0 <= value <= 1
 _THREADS = Rule("be a whole number from 1 to 1024", lambda value: 1 <= value <= 1024 and value % 1 == 0)
 _PROPER_SHARE = Rule("lie in [0, 1); 0.1 sets a tenth of each class aside", lambda value: 0 <= value < 1)
 _TEST_SHARE = Rule("lie in (0, 1); 0.2 sets a fifth of each class aside", lambda value: 0 < value < 1)
+_DECAY = Rule("lie in (0, 1); 0.999 averages over some 1000 steps", lambda value: 0 < value < 1)
 _WANTED: dict[str, Any] = {
     "dataset": str,
     "image_size": Annotated[int, _IMAGE_SIDE] | None,
@@ -265,6 +322,8 @@ _WANTED: dict[str, Any] = {
     "test_fraction": Annotated[float, _TEST_SHARE] | None,
     "test_seed": Annotated[int, _SEED],
     "model": str,
+    "pretrained": bool,
+    "weights": str | None,
     "feature_dim": Count | None,
     "loss": str,
     "loss_weight": float,
@@ -280,10 +339,15 @@ _WANTED: dict[str, Any] = {
     "lr": NotNegative,
     "loss_lr": NotNegative,
     "weight_decay": NotNegative,
+    "freeze": Natural | Literal["all"],
+    "backbone_lr": NotNegative | None,
+    "accumulate": Count,
+    "ema": Annotated[float, _DECAY] | None,
     "precision": Precision,
     "augmentation": Augmentation | None,
     "validation_fraction": Annotated[float, _PROPER_SHARE],
     "measure_every": Natural,
+    "patience": Count | None,
     "init_seed": Annotated[int, _SEED],
     "data_seed": Annotated[int, _SEED],
     "threads": Annotated[int, _THREADS],

@@ -2,6 +2,7 @@
 
 from sigma2r.trained.loading import load
 from sigma2r.trained.predictions import Predictions
+from sigma2r.trained.rejecting import fit_rejector
 from sigma2r.trained.trained import Trained
 
-__all__ = ["Predictions", "Trained", "load"]
+__all__ = ["Predictions", "Trained", "fit_rejector", "load"]

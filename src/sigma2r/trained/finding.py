@@ -11,25 +11,16 @@ from sigma2r._places import is_file
 from sigma2r._resolve import is_path
 from sigma2r._shown import shown as told
 from sigma2r._suggest import near
-from sigma2r.data.folder import FolderImages
 from sigma2r.data.formats import image_endings
-from sigma2r.data.layout import VALIDATION_NAMES, listed_folders
+from sigma2r.data.layout import VALIDATION_NAMES
 from sigma2r.data.names import shown
-from sigma2r.data.registry import (
-    DATASETS,
-    FOLDER,
-    check_dataset,
-    is_listed,
-    list_images,
-    listed_folder,
-    load_images,
-    say_what_is_ignored,
-)
+from sigma2r.data.registry import DATASETS, FOLDER, is_listed
 from sigma2r.data.tree import Identity, ImageTree, read_loose
+from sigma2r.studies.record import Record
 from sigma2r.trained.arrays import as_images
-from sigma2r.trained.sources import Decoded, Files, Pixels, Several, Source
+from sigma2r.trained.data_sets import split_of
+from sigma2r.trained.sources import Files, Pixels, Several, Source
 
-_SPLITS = ("train", "test", "val")
 _NAMES = tuple(name for name in DATASETS if not name.startswith(FOLDER))
 
 
@@ -54,6 +45,7 @@ def find_source(
     split: str = "test",
     data_dir: Path | None = None,
     download: bool = False,
+    record: Record | None = None,
 ) -> Source:
     """The images that a user means.
 
@@ -66,12 +58,13 @@ def find_source(
         split: Of a data set.
         data_dir: Folder of a data set's files.
         download: Fetch them if they are nowhere.
+        record: Of the run, which chose the test images of a data set that has none.
 
     Raises:
         ValueError: If nothing lies where a path leads, there is no image, or it is none of these.
     """
     if is_data_set(images):
-        return _data_set(images, split, data_dir, download, image_size)
+        return split_of(images, split, data_dir=data_dir, download=download, image_size=image_size, record=record)
     if isinstance(images, (str, os.PathLike)):
         return _on_disk([images], class_names)
     if hasattr(images, "getbands"):
@@ -146,36 +139,3 @@ def _folder(folder: Path, class_names: Sequence[str]) -> ImageTree:
             f"of the {len(image_endings())} endings that Pillow reads."
         )
     return tree
-
-
-def _data_set(name: str, split: str, data_dir: Path | None, download: bool, image_size: int) -> Source:
-    if split not in _SPLITS:
-        raise ValueError(f"images: split must be train, test or val; got {told(split)}.{near(split, _SPLITS)}")
-    say_what_is_ignored(name, data_dir, download)
-    if is_listed(name):
-        return _listed_split(name, split)
-    size = image_size if name == "fuzzy-rgb" else None
-    data = load_images(name, split, data_dir=data_dir, image_size=size, download=download)
-    labels = [data.class_names[label] for label in data.labels.tolist()]
-    title = f"{shown(name)}, {split}"
-    root = listed_folder(name, data_dir)
-    listed = set() if root is None else listed_folders(root)
-    if isinstance(data, FolderImages):
-        return Decoded(title, [str(path) for path in data.paths], labels, listed, data=data)
-    return Pixels(title, [f"{name}/{split}/{row}" for row in range(len(data))], labels, listed, images=data.images)
-
-
-def _listed_split(name: str, split: str) -> Source:
-    """The images that a training on that folder or csv file would have in that split."""
-    check_dataset(name)
-    listing = list_images(name, split, missing_classes=True)
-    if split not in listing.trees:
-        raise ValueError(f"images: {shown(name)} must have images of {split}; it has none.")
-    listing.say_what_is_passed_over(split)
-    tree = listing.trees[split]
-    pairs = [(str(image), label) for label, images in tree.images.items() for image in images]
-    if not pairs:
-        raise ValueError(f"folder: {shown(tree.folder)} must hold images in its class folders; it holds none.")
-    root = listed_folder(name, None)
-    listed = set(tree.folders) if root is None else listed_folders(root) | tree.folders.keys()
-    return Files(shown(name), [image for image, _ in pairs], [label for _, label in pairs], listed)

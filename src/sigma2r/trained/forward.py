@@ -4,10 +4,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sigma2r.data.preprocess import Preprocess
+from sigma2r.evaluation import Rejector
+from sigma2r.evaluation._inputs import prepared
+from sigma2r.losses._distances import distances_between
 from sigma2r.models.modes import evaluating
 
 
@@ -38,17 +40,21 @@ def outputs_of(
 def distances_to(centers: Tensor, features: Tensor, *, normalize: bool) -> Tensor:
     r"""The distance :math:`\lVert x - c_k \rVert_2` of each feature to each center, shape ``(N, C)``, in feature units.
 
-    Distances are taken by difference: expanding the square would cancel away from the origin.
+    As the distances of a loss: by difference in float64, and of features of unit length where the loss had them so.
 
     Args:
         centers: Shape ``(C, D)``.
         features: Shape ``(N, D)``.
         normalize: Divide features by their length first, as a loss does that puts its centers there.
     """
-    x = features.to(torch.promote_types(features.dtype, torch.float32))
-    if normalize:
-        x = F.normalize(x, dim=1)
-    return torch.cdist(x, centers.to(x), compute_mode="donot_use_mm_for_euclid_dist")
+    x = prepared(features, normalize)
+    return distances_between(x, centers.to(x.device), x.dtype)
+
+
+def accepts(rejector: Rejector, features: Tensor, logits: Tensor) -> Tensor:
+    """Which rows a rejector accepts, shape ``(M,)``, computed where it lies."""
+    where = rejector.threshold.device
+    return rejector.accepts(features.to(where), logits=logits.to(where))
 
 
 def in_their_rows(values: Tensor, rows: Tensor, count: int, other: float | bool) -> Tensor:

@@ -36,7 +36,7 @@ class Frame:
 
     Args:
         image_shape: Channels, height and width.
-        resize: How an image of another size is scaled; None: it is refused.
+        resize: How an image of another size is scaled, ``"crop"`` or ``"stretch"``; None: it is refused.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
     """
 
@@ -98,7 +98,7 @@ class Frame:
             rescale=self.resize is not None,
             resize=self.resize or "stretch",
             pixel_range=self.pixel_range,
-            remedy="resize='crop' (--resize crop) scales it until the shorter side has {0} pixels and takes the middle.",
+            remedy="resize='crop' (--resize crop) scales it until the shorter side fits, and takes the middle.",
         )
 
     def _lost(self, image: "Image.Image", name: str) -> list[str]:

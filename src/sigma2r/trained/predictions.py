@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+NONE_OF_THESE = "none of these"
+"""What is said of an image that a rejector does not accept."""
+
 NO_CLASS = -1
 """The index of no class: of an image that could not be read, or that has no label that the run knows."""
 
@@ -16,15 +19,17 @@ class Predictions:
 
     Args:
         names: Path or name of each image.
-        class_names: Of the run, C of them.
+        class_names: Of the run, C of them, and of the A classes that were added to it.
         features: Shape ``(N, D)``.
         logits: Shape ``(N, C)``.
-        distances: Euclidean distance to the center of each class, shape ``(N, C)``, in feature units; None of a run
+        distances: Euclidean distance to the center of each class, shape ``(N, C + A)``, in feature units; None of a run
             without centers.
         given: The name of each image's own class, where there is one; None: of no image.
         problems: Why an image could not be read, by its row.
         accepted: Whether the run's rejector accepts an image as one of the classes, shape ``(N,)``; False for one that
             could not be read. None of a run without rejector.
+        rejection: By which score and threshold that is, the rate of false rejects aimed at, and on how many images the
+            threshold was set. None of a run without rejector.
     """
 
     names: Sequence[str]
@@ -35,19 +40,29 @@ class Predictions:
     given: Sequence[str | None] | None = None
     problems: Mapping[int, str] = field(default_factory=dict)
     accepted: Tensor | None = None
+    rejection: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def probabilities(self) -> Tensor:
-        """Softmax of the logits, shape ``(N, C)``."""
+        """Softmax of the logits, shape ``(N, C)``: the network has none for a class that was added."""
         return self.logits.softmax(1)
 
     @property
     def labels(self) -> Tensor:
-        """The predicted class, the one of the largest logit, shape ``(N,)``."""
-        return self.logits.argmax(1).masked_fill(self.logits.isnan().any(1), NO_CLASS)
+        """The predicted class, shape ``(N,)``: of the largest logit, unless the nearest center is of an added class."""
+        labels = self.logits.argmax(1)
+        if self._added:
+            assert self.distances is not None, "classes are added to those that have centers"
+            nearest = self.distances.argmin(1)
+            labels = torch.where(nearest >= self.logits.shape[1], nearest, labels)
+        return labels.masked_fill(self.logits.isnan().any(1), NO_CLASS)
+
+    @property
+    def _added(self) -> bool:
+        return len(self.class_names) > self.logits.shape[1]
 
     @property
     def classes(self) -> list[str | None]:
@@ -55,9 +70,18 @@ class Predictions:
         return [None if label == NO_CLASS else self.class_names[label] for label in self.labels.tolist()]
 
     @property
+    def answers(self) -> list[str | None]:
+        """The name of the predicted class, or ``"none of these"`` where the run's rejector does not accept an image."""
+        accepted = [True] * len(self) if self.accepted is None else self.accepted.tolist()
+        return [
+            name if name is None or yes else NONE_OF_THESE for name, yes in zip(self.classes, accepted, strict=True)
+        ]
+
+    @property
     def probability(self) -> Tensor:
-        """Of the predicted class, shape ``(N,)``."""
-        return self.probabilities.amax(1)
+        """Of the predicted class, shape ``(N,)``; NaN of a class that was added, for which the network has no logit."""
+        largest = self.probabilities.amax(1)
+        return largest.masked_fill(self.labels >= self.logits.shape[1], torch.nan)
 
     @property
     def distance(self) -> Tensor | None:
@@ -111,4 +135,5 @@ class Predictions:
                 for row, why in part.problems.items()
             },
             accepted=torch.cat(accepted) if accepted else None,
+            rejection=first.rejection,
         )

@@ -5,7 +5,9 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from sigma2r.trained.predictions import Predictions
+from torch import Tensor
+
+from sigma2r.trained.predictions import NONE_OF_THESE, Predictions
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
 
@@ -46,21 +48,25 @@ def headings(trained: Trained, source: Source) -> list[str]:
 def prediction_rows(parts: Iterable[Predictions], trained: Trained, source: Source) -> Iterator[list[str]]:
     """The headings, and a row for each image: of one that could not be read, its path and the problem alone.
 
-    Numbers have the seven digits that float32 holds.
+    Numbers have the seven digits that float32 holds; a class that was added has no probability. ``accepted`` is ``yes``
+    or ``none of these``.
     """
     names = headings(trained, source)
     yield names
     for part in parts:
-        distance = part.distance
         columns = {
             "path": list(part.names),
             "label": [name or "" for name in part.given or ()],
             "class": [name or "" for name in part.classes],
-            "probability": [f"{value:.7g}" for value in part.probability.tolist()],
-            "distance": [] if distance is None else [f"{value:.7g}" for value in distance.tolist()],
-            "accepted": [] if part.accepted is None else ["yes" if yes else "no" for yes in part.accepted.tolist()],
+            "probability": ["" if value != value else f"{value:.7g}" for value in part.probability.tolist()],
+            "distance": [f"{value:.7g}" for value in _listed(part.distance)],
+            "accepted": ["yes" if yes else NONE_OF_THESE for yes in _listed(part.accepted)],
             "problem": [part.problems.get(row, "") for row in range(len(part))],
         }
         for row in range(len(part)):
             kept = ("path", "label", "problem") if row in part.problems else names
             yield [columns[name][row] if name in kept else "" for name in names]
+
+
+def _listed(values: Tensor | None) -> list[Any]:
+    return [] if values is None else values.tolist()

@@ -149,6 +149,34 @@ class Several(Source):
         return _of_pixels(images, frame, name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Chosen(Source):
+    """Some images of another source; see :meth:`of`.
+
+    Args:
+        source: Whose images they are.
+        chosen: Which of its rows, one for each image.
+    """
+
+    source: Source
+    chosen: Sequence[int]
+
+    @classmethod
+    def of(cls, title: str, source: Source, chosen: Sequence[int]) -> "Chosen":
+        """The images of some rows, with their names and labels."""
+        labels = None if source.labels is None else [source.labels[row] for row in chosen]
+        return cls(title, [source.names[row] for row in chosen], labels, source.listed, source=source, chosen=chosen)
+
+    @property
+    def on_disk(self) -> bool:  # type: ignore[override]
+        """As of all."""
+        return self.source.on_disk
+
+    def read(self, rows: Sequence[int], frame: Frame) -> Read:
+        """The pixels of some rows."""
+        return self.source.read([self.chosen[row] for row in rows], frame)
+
+
 def _of_pixels(images: Tensor, frame: Frame, name: str) -> tuple[Tensor, list[str]]:
     pixels, outside = as_8_bits(images)
     if outside.any():

@@ -15,6 +15,7 @@ class Tally:
         unread: Those that could not be read.
         judged: Those that could, with a label that the run knows.
         right: Those of them that were predicted so.
+        accepted: Those that the run's rejector accepts; None without one.
         problems: Why the first few could not be read.
     """
 
@@ -22,6 +23,7 @@ class Tally:
     unread: int = 0
     judged: int = 0
     right: int = 0
+    accepted: int | None = None
     problems: list[str] = field(default_factory=list)
 
     def of(self, parts: Iterable[Predictions]) -> Iterator[Predictions]:
@@ -32,5 +34,7 @@ class Tally:
             self.unread += len(part.problems)
             self.judged += int(judged.sum())
             self.right += int((part.targets == part.labels)[judged].sum())
+            if part.accepted is not None:
+                self.accepted = (self.accepted or 0) + int(part.accepted.sum())
             self.problems += list(part.problems.values())[: 3 - len(self.problems)]
             yield part

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from sigma2r._suggest import unknown
 from sigma2r._values import Count, Natural, converted
 from sigma2r.data.preprocess import Preprocess
+from sigma2r.evaluation import Rejector
 from sigma2r.studies.record import Record
-from sigma2r.trained._rejection import AcceptsFeatures
+from sigma2r.trained.classes import added, means_of
 from sigma2r.trained.finding import find_source
-from sigma2r.trained.forward import distances_to, in_their_rows, outputs_of, precision_of
+from sigma2r.trained.forward import accepts, distances_to, in_their_rows, outputs_of, precision_of
 from sigma2r.trained.frame import Frame
 from sigma2r.trained.predictions import Predictions
 from sigma2r.trained.reading import read_in_order
@@ -26,7 +27,7 @@ class How(TypedDict, total=False):
     """How images are read."""
 
     split: str
-    """Of a data set: ``"train"`` or ``"test"``, the default."""
+    """Of a data set: ``"train"``, ``"test"``, the default, or ``"val"``."""
     data_dir: Path | str | None
     """Folder of a data set's files."""
     download: bool
@@ -37,7 +38,7 @@ class How(TypedDict, total=False):
     """Processes that decode images on disk; 0, the default: none but this one."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False, eq=False)
 class Trained:
     """A trained run; see :func:`sigma2r.load`.
 
@@ -52,9 +53,11 @@ class Trained:
         model: ``model(preprocess(pixels)) -> (features, logits)``, on :attr:`device`, in evaluation mode.
         preprocess: From uint8 images ``(N, ch, H, W)`` to what the model sees.
         frame: What images are brought to before that.
-        centers: The learned center of each class, shape ``(C, D)``; None of a run whose loss has none.
+        centers: The center of each class, shape ``(C, D)``: learned, or the mean of :meth:`take_means` or
+            :meth:`add_class`; None of a run whose loss has none.
         epoch: After which epoch these weights were kept.
-        rejector: Says of which images the network may speak; None: of all.
+        rejector: Says which images are of the known classes; None: all.
+        added: Names of classes that the network was not trained on.
     """
 
     record: Record
@@ -63,7 +66,8 @@ class Trained:
     frame: Frame
     centers: Tensor | None
     epoch: int
-    rejector: AcceptsFeatures | None = None
+    rejector: Rejector | None = None
+    added: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         run = self.record.run
@@ -72,8 +76,8 @@ class Trained:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The name of each class, in the order of the logits."""
-        return self.record.class_names
+        """The name of each class, in the order of the logits, and behind them those that were added."""
+        return (*self.record.class_names, *self.added)
 
     @property
     def feature_dim(self) -> int:
@@ -125,6 +129,8 @@ class Trained:
     def distances(self, images: Any, **how: Unpack[How]) -> Tensor:
         """The Euclidean distance of images to the center of each class, shape ``(N, C)``, in feature units.
 
+        Added classes stand behind the others.
+
         Args:
             images: See :class:`Trained`.
             how: See :class:`How`.
@@ -138,21 +144,59 @@ class Trained:
         if self.centers is None:
             raise ValueError(
                 f"distances: the run must have been trained with a loss that has a center for each class of "
-                f"{self.feature_dim} dimensions; {self.record.run.loss} has none. Take the means of embed(images)."
+                f"{self.feature_dim} dimensions; {self.record.run.loss} has none. take_means() takes means of images."
             )
         return self._column("distances", lambda part: part.distances, images, how)
 
+    def add_class(self, name: str, images: Any, **how: Unpack[How]) -> None:
+        """Add a class by its images, without training: its center is their mean feature.
+
+        An image is of that class where its center is nearer than all others; of every other image the network says the
+        class as before. The network has no logit for it, so ``logits`` and ``probabilities`` stay those of the trained
+        classes, and its probability is NaN. A rejector gets the class too, with the threshold of all.
+
+        Args:
+            name: One that no class has yet.
+            images: See :class:`Trained`; those that cannot be read are left out, with a warning.
+            how: See :class:`How`.
+
+        Raises:
+            ValueError: If a class is called so, the classes have no centers, the rejector is by a score of logits, or
+                no image can be read; nothing is changed then.
+        """
+        more = added(self, name, lambda: self.embed(images, **how))
+        if self.rejector is not None:
+            self.rejector.add_class(name, more.features.to(self.rejector.threshold.device))
+        self.centers, self.added = more.centers, (*self.added, name)
+
+    def take_means(self, images: Any = None, **how: Unpack[How]) -> None:
+        """Take the mean feature of each class for its center, where the loss learned none or in place of those.
+
+        Args:
+            images: With labels of all classes; default: the training images of the run's data set.
+            how: See :class:`How`.
+
+        Raises:
+            ValueError: If a class has no image that can be read, or classes were added already.
+        """
+        if images is None:
+            images, how = self.record.run.dataset, {"split": "train", **how}
+        self.centers = means_of(self, self.stream(images, **how))
+
+    @property
+    def has_unit_features(self) -> bool:
+        """Whether features are divided by their length before they are compared with centers, as the loss did."""
+        return bool(self.record.run.loss_options.get("normalize"))
+
     def distances_of(self, features: Tensor) -> Tensor | None:
         """The distance of features to each center, shape ``(N, C)``; None of a run without centers.
-
-        Features are divided by their length first where the loss did so (``normalize=True``).
 
         Args:
             features: Shape ``(N, D)``, as :meth:`embed` gives them.
         """
         if self.centers is None:
             return None
-        return distances_to(self.centers, features, normalize=bool(self.record.run.loss_options.get("normalize")))
+        return distances_to(self.centers, features, normalize=self.has_unit_features)
 
     def source(self, images: Any, **how: Unpack[How]) -> Source:
         """The images, found but not read.
@@ -171,6 +215,7 @@ class Trained:
             split=how.get("split", "test"),
             data_dir=None if data_dir is None else Path(data_dir),
             download=converted("images", "download", bool, how.get("download", False)),
+            record=self.record,
         )
 
     def stream(self, images: Any, **how: Unpack[How]) -> Iterator[Predictions]:
@@ -194,11 +239,12 @@ class Trained:
 
     def _streamed(self, source: Source, batch_size: int, workers: int) -> Iterator[Predictions]:
         lost: dict[str, tuple[int, str]] = {}
+        rejection = None if self.rejector is None else self.rejector.describe()
         for rows, read in read_in_order(source, self.frame, batch_size, workers):
             for what, (count, place) in read.lost.items():
                 before, first = lost.get(what, (0, source.names[rows[place]]))
                 lost[what] = before + count, first
-            yield self._predicted(source, rows, read)
+            yield self._predicted(source, rows, read, rejection)
         for what, (count, first) in lost.items():
             several = f"{count:,} images" if count > 1 else "1 image"
             words = what if count > 1 else what.replace("have", "has", 1)
@@ -217,7 +263,7 @@ class Trained:
         _say_problems(who, problems, len(whole), stacklevel=4)
         return whole
 
-    def _predicted(self, source: Source, rows: range, read: Read) -> Predictions:
+    def _predicted(self, source: Source, rows: range, read: Read, rejection: str | None) -> Predictions:
         count, problems = len(rows), dict(read.problems)
         places = torch.tensor([place for place in range(count) if place not in problems], dtype=torch.int64)
         if len(places):
@@ -225,14 +271,14 @@ class Trained:
             features, logits = outputs_of(self.model, self.preprocess, read.pixels, precision)
         else:  # a network of one's own may not take no images
             features, logits = (
-                self.preprocess.mean.new_empty(0, size) for size in (self.feature_dim, len(self.class_names))
+                self.preprocess.mean.new_empty(0, size) for size in (self.feature_dim, len(self.record.class_names))
             )
         finite = torch.isfinite(features).all(1) & torch.isfinite(logits).all(1)
         for place in places[~finite.cpu()].tolist():
             problems[place] = f"{source.names[rows[place]]} gives features or logits that are not finite."
         features, logits, places = features[finite], logits[finite], places[finite.cpu()]
         distances = self.distances_of(features)
-        accepted = None if self.rejector is None else self.rejector.accepts(features, logits)
+        accepted = None if self.rejector is None else accepts(self.rejector, features, logits)
         nan = float("nan")
         return Predictions(
             names=source.names[rows.start : rows.stop],
@@ -243,6 +289,7 @@ class Trained:
             given=None if source.labels is None else source.labels[rows.start : rows.stop],
             problems=problems,
             accepted=None if accepted is None else in_their_rows(accepted, places, count, False),
+            rejection=rejection,
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sigma2r._checkpoint import UnusableCheckpointError, part_of, read_checkpoint, refuse_other_weights
 from sigma2r._files import write_whole
-from sigma2r._places import is_file, is_folder
+from sigma2r._places import is_file
 from sigma2r.training.history import History
 from sigma2r.training.module import CompactClassifier
 
@@ -43,7 +43,6 @@ class Files:
         """
         for path in (self.last, self.best, self.logs / TENSORBOARD / "hparams.yaml"):
             is_file(path)
-        is_folder(self.logs / TENSORBOARD)
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -80,17 +79,24 @@ class KeepCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.files.last)
 
 
-def check_checkpoint(path: Path, module: CompactClassifier, history: History) -> None:
+def check_checkpoint(path: Path, module: CompactClassifier, history: History, beside: Iterable[str] = ()) -> None:
     """Refuse a checkpoint from which this training cannot go on exactly.
 
     Its bytes must be those that were written (a zip file knows its checksums), and it must hold what this training
     wrote: weights of these shapes, the optimizer of these groups, one entry of history for each epoch.
 
+    Args:
+        path: The checkpoint.
+        module: What is trained.
+        history: Of it.
+        beside: Other parts that hold weights of these shapes.
+
     Raises:
         UnusableCheckpointError: Saying why.
     """
     checkpoint = read_checkpoint(path)
-    refuse_other_weights(part_of(checkpoint, "state_dict", dict), module.state_dict())
+    for part in ("state_dict", *beside):
+        refuse_other_weights(part_of(checkpoint, part, dict), module.state_dict())
     entries = part_of(part_of(checkpoint, "callbacks", dict), history.state_key, dict).get("entries")
     told = isinstance(entries, list) and [entry.get("epoch") for entry in entries if isinstance(entry, dict)]
     epochs = checkpoint.get("epoch")

@@ -109,7 +109,9 @@ def test_a_damaged_file_is_set_aside_and_told(planted, found, tmp_path):
     shutil.copytree(planted.run / "audit/folds", kept)
     (path,) = kept.rglob("fold-2-of-3/held-out.pt")
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.warns(UserWarning, match=r"audit: .*held-out\.pt cannot be read: .* Set aside as held-out\.pt\.broken-1"):
+    with pytest.warns(
+        UserWarning, match=r"audit: .*held-out\.pt cannot be read: .* Set aside as held-out\.pt\.broken-1"
+    ):
         again = audit(planted.run, folds=FOLDS, cleanlab=False, out=tmp_path / "audit", where=QUIET)
     assert again.errors.score.equal(found[0].errors.score)
 
@@ -120,7 +122,9 @@ def test_a_checkpoint_that_cannot_be_gone_on_from_is_set_aside(planted, found, t
     (lost,) = kept.rglob("fold-2-of-3/held-out.pt")
     lost.unlink()
     lost.with_name("last.ckpt").write_bytes(b"nothing")
-    with pytest.warns(UserWarning, match=r"audit: the checkpoint .* Set aside as last\.ckpt\.broken-1; the fold starts"):
+    with pytest.warns(
+        UserWarning, match=r"audit: the checkpoint .* Set aside as last\.ckpt\.broken-1; the fold starts"
+    ):
         again = audit(planted.run, folds=FOLDS, cleanlab=False, out=tmp_path / "audit", where=QUIET)
     assert again.errors.score.equal(found[0].errors.score)
     assert issubclass(UnusableCheckpointError, ValueError)
@@ -178,7 +182,9 @@ def test_without_the_data_of_the_run_the_learned_centers_stand_in(planted, more,
     moved = tmp_path / "photos"
     planted.root.rename(moved)
     try:
-        with pytest.warns(UserWarning, match="audit: the images that the run was trained on cannot be read, so nothing"):
+        with pytest.warns(
+            UserWarning, match="audit: the images that the run was trained on cannot be read, so nothing"
+        ):
             findings = audit(planted.run, str(more), cleanlab=False, where=QUIET)
     finally:
         moved.rename(planted.root)
@@ -213,7 +219,9 @@ def test_other_images_than_those_of_the_training_are_refused(planted, found):
     extra = planted.root / "test/Bag/extra.png"
     shutil.copy(planted.root / "test/Bag/1.png", extra)
     try:
-        with pytest.raises(ValueError, match=r"^audit: the images must be those .* the test images of folder:.* others"):
+        with pytest.raises(
+            ValueError, match=r"^audit: the images must be those .* the test images of folder:.* others"
+        ):
             audit(planted.run, folds=FOLDS, where=QUIET)
     finally:
         extra.unlink()

@@ -77,7 +77,9 @@ def test_near_pairs_are_those_of_all_loops(pictures, generator, block):
     pairs, apart = near_pairs(small, within, block=block)
     assert len(theirs) >= 15
     assert [tuple(pair) for pair in pairs.tolist()] == sorted(theirs)
-    torch.testing.assert_close(apart, torch.tensor([theirs[pair] for pair in sorted(theirs)]).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        apart, torch.tensor([theirs[pair] for pair in sorted(theirs)]).double(), atol=1e-6, rtol=0
+    )
 
 
 def test_what_is_usual_is_the_median_nearest_that_is_not_the_same(pictures):

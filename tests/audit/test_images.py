@@ -36,7 +36,10 @@ def test_images_stand_split_after_split(splits):
 
 
 def test_joined_images_are_read_from_their_own(splits):
-    one, other = images_of_splits("one", {"train": splits["train"]}), images_of_splits("other", {"test": splits["test"]})
+    one, other = (
+        images_of_splits("one", {"train": splits["train"]}),
+        images_of_splits("other", {"test": splits["test"]}),
+    )
     both = joined(one, other)
     assert both.names[4] == "other/test/0"
     assert both.read([1, 3, 4, 9]).equal(torch.cat([one.read([1, 3]), other.read([0, 5])]))

@@ -86,7 +86,9 @@ def test_the_page_holds_everything_and_asks_nothing_of_a_network(found):
     assert len(pngs) == 2 * ROWS + 2  # labels, outliers, and the two of the leak
     image = Image.open(io.BytesIO(base64.b64decode(pngs[0])))
     assert image.size == (16, 16)
-    assert torch.tensor(list(image.tobytes())).reshape(16, 16, 3).permute(2, 0, 1).equal(found.images.read([10])[0].long())
+    assert (
+        torch.tensor(list(image.tobytes())).reshape(16, 16, 3).permute(2, 0, 1).equal(found.images.read([10])[0].long())
+    )
 
 
 def test_leaks_stand_first_and_what_is_said_is_counted(found):
@@ -115,7 +117,8 @@ def test_what_somebody_else_wrote_is_never_overwritten(found, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "mode", "size"), [((1, 28, 28), "L", (28, 28)), ((3, 300, 150), "RGB", (48, 96)), ((4, 8, 9), "L", (9, 8))]
+    ("shape", "mode", "size"),
+    [((1, 28, 28), "L", (28, 28)), ((3, 300, 150), "RGB", (48, 96)), ((4, 8, 9), "L", (9, 8))],
 )
 def test_thumbnails_are_small_and_keep_their_proportions(shape, mode, size):
     image = Image.open(io.BytesIO(thumbnail(torch.zeros(shape, dtype=torch.uint8))))

@@ -131,6 +131,8 @@ def test_images_without_a_known_class_are_left_out_and_told(worn, clothes, tmp_p
         found = evaluate_run(trained, Asked(data=str(tmp_path), settings=FEW))
     assert found.evaluation.num_images == 12
     assert found.evaluation["silhouette"].left_out == {"silhouette": "all images are of one class."}
+    with pytest.raises(ValueError, match=r"^evaluate: the classes must be .*; dodo was added, and has no logit"):
+        evaluate_run(dataclasses.replace(trained, added=("dodo",)), Asked(settings=FEW))
     with pytest.raises(ValueError, match=r"^evaluate: .*Spaceship must hold images in folders that are called like"):
         evaluate_run(trained, Asked(data=str(tmp_path / "Spaceship"), settings=FEW))
 

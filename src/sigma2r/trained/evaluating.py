@@ -16,7 +16,7 @@ from sigma2r.trained.outputs import Outputs, Watch, outputs_of_source, unwatched
 from sigma2r.trained.own_images import own_images
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
-from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores, is_normalized
+from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores
 
 OF_TRAINING = ("classification", "compactness", "collapse")
 """The sections that are computed of training images, too: what they say is meant for these, or is read beside them."""
@@ -113,11 +113,16 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
         watch: Sees outputs pass.
 
     Raises:
-        ValueError: In one sentence, if images cannot be used, or none has a class that the run knows.
+        ValueError: In one sentence, if images cannot be used, none has a class that the run knows, or classes were added.
 
     Warns:
         UserWarning: If images count as unknown that are of known classes, or the run's own images are others now.
     """
+    if trained.added:
+        raise ValueError(
+            f"evaluate: the classes must be those that the network was trained on; {visible(trained.added[0])} was "
+            "added, and has no logit. Evaluate the run as load() gives it."
+        )
     asked = asked or Asked()
     notes: list[str] = []
     own = _own(trained, asked, notes)
@@ -130,13 +135,13 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
     def seen(which: Source) -> Outputs:
         return outputs_of_source(trained, which, batch_size=asked.batch_size, workers=asked.workers, watch=watch)
 
-    images = _labelled(seen(source), trained.class_names, notes)
+    images = _labelled(seen(source), trained.record.class_names, notes)
     training = seen(own["train"]) if "train" in own else None
     validation = seen(own["validation"]) if "validation" in own else None
     unknown = _named_apart([seen(other) for other in others])
     fitted = fit_scores(trained, training)
     for each in unknown.values():
-        for doubt in doubts(each, images, trained.class_names):
+        for doubt in doubts(each, images, trained.record.class_names):
             notes.append(doubt)
             warnings.warn(f"evaluate: {doubt}", stacklevel=2)
     evaluation, of_training = _figures(trained, asked, images, training, validation, unknown, fitted, notes)
@@ -209,18 +214,18 @@ def _figures(
     notes: list[str],
 ) -> tuple[Evaluation, Evaluation | None]:
     """The figures of the images and of training images."""
-    normalize, device, centers = is_normalized(trained), trained.device, trained.centers
+    normalize, device, centers = trained.has_unit_features, trained.device, trained.centers
     if centers is not None:
         notes.append("The centers are those that the loss learned.")
-    elif training is not None and training.labels.unique().shape[0] == len(trained.class_names):
+    elif training is not None and training.labels.unique().shape[0] == len(trained.record.class_names):
         held = ClassPrototypes.fit(
-            training.features, training.labels, num_classes=len(trained.class_names), normalize=normalize
+            training.features, training.labels, num_classes=len(trained.record.class_names), normalize=normalize
         )
         centers = held.centers
         notes.append("The centers are the class means of the training images.")
     classifier = classifier_of(trained, images)
     common: dict[str, Any] = {
-        "class_names": trained.class_names,
+        "class_names": trained.record.class_names,
         "centers": None if centers is None else centers.to(device),
         "classifier": None if classifier is None else classifier.to(device),
         "normalize": normalize,

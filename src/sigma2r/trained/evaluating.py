@@ -113,7 +113,7 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
         watch: Sees outputs pass.
 
     Raises:
-        ValueError: In one sentence, if images cannot be used, none has a class that the run knows, or classes were added.
+        ValueError: In one sentence, if images cannot be used, none has a class of the run, or classes were added.
 
     Warns:
         UserWarning: If images count as unknown that are of known classes, or the run's own images are others now.

@@ -52,9 +52,7 @@ def shares_of(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
 def _running(weights: Tensor | None, below: Tensor) -> Tensor:
     if weights is None:
         return below.unsqueeze(0).double()
-    running = torch.nn.functional.pad(weights.cumsum(1), (1, 0))
-    accepted: Tensor = running.index_select(1, below)
-    return accepted
+    return torch.nn.functional.pad(weights.cumsum(1), (1, 0)).index_select(1, below)
 
 
 def _steps(scores: Tensor, *, geometric: bool = False) -> Tensor:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sigma2r._text import visible
 from sigma2r.evaluation import ClassPrototypes, Evaluation, evaluate_features
 from sigma2r.evaluation.evaluate import SECTIONS
@@ -129,8 +131,8 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
     where: dict[str, Any] = {"split": asked.split, "data_dir": asked.data_dir, "download": asked.download}
     source = own["test"] if asked.data is None else trained.source(asked.data, **where)
     others = [trained.source(each, **where) for each in asked.ood]  # all are found before any is read
-    for found in (source, *others) if asked.out is not None else ():
-        refuse_within_folders(found.title, found.listed, [asked.out], flag="--out")
+    for found in (source, *others):
+        refuse_within_folders(found.title, found.listed, [] if asked.out is None else [asked.out], flag="--out")
 
     def seen(which: Source) -> Outputs:
         return outputs_of_source(trained, which, batch_size=asked.batch_size, workers=asked.workers, watch=watch)
@@ -217,7 +219,7 @@ def _figures(
     normalize, device, centers = trained.has_unit_features, trained.device, trained.centers
     if centers is not None:
         notes.append("The centers are those that the loss learned.")
-    elif training is not None and training.labels.unique().shape[0] == len(trained.record.class_names):
+    elif training is not None and torch.unique(training.labels).shape[0] == len(trained.record.class_names):
         held = ClassPrototypes.fit(
             training.features, training.labels, num_classes=len(trained.record.class_names), normalize=normalize
         )

@@ -36,7 +36,7 @@ class Fitted:
 
 
 def _of(score: Score, images: Outputs) -> Tensor:
-    return score(images.features if score.sees == "features" else images.logits)
+    return score.judge(images.features if score.sees == "features" else images.logits).score
 
 
 def fit_scores(trained: Trained, training: Outputs | None) -> Fitted:

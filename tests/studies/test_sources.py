@@ -80,11 +80,7 @@ def test_test_images_that_are_set_aside_are_recorded_and_a_data_set_themselves(p
 def test_paths_in_what_is_recorded_are_as_the_user_wrote_them(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for dataset, beside, first in (
-<<<<<<< HEAD
-        ("folder:photos", tmp_path / "runs/one", "/".join(["..", "..", "photos", ""])),
-=======
         ("folder:photos", tmp_path / "runs/one", f"{os.pardir}/{os.pardir}/photos/"),
->>>>>>> five/five
         (f"folder:{photos}", Path("x"), f"{photos}/"),
     ):
         text = listing_of_chosen(load_splits(dataset, image_size=8, test_fraction=0.5), beside)

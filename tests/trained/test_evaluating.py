@@ -131,6 +131,8 @@ def test_images_without_a_known_class_are_left_out_and_told(worn, clothes, tmp_p
         found = evaluate_run(trained, Asked(data=str(tmp_path), settings=FEW))
     assert found.evaluation.num_images == 12
     assert found.evaluation["silhouette"].left_out == {"silhouette": "all images are of one class."}
+    with pytest.raises(ValueError, match=r"^evaluate: the classes must be .*; dodo was added, and has no logit"):
+        evaluate_run(dataclasses.replace(trained, added=("dodo",)), Asked(settings=FEW))
     with pytest.raises(ValueError, match=r"^evaluate: .*Spaceship must hold images in folders that are called like"):
         evaluate_run(trained, Asked(data=str(tmp_path / "Spaceship"), settings=FEW))
 
@@ -201,9 +203,10 @@ def test_images_that_cannot_be_read_are_told_and_left_out(worn, clothes, tmp_pat
     assert "119 images" in said
     text = (tmp_path / "out/evaluation.html").read_text()
     assert "1 images could not be read" in text
-    code, _, err = call(capsys, *words, "--out", clothes / "test")
-    assert code == 1
-    assert "results must lie apart from the images" in err
+    for folder in (clothes / "test", tmp_path / "photos"):  # of the run's own images, and of those that are looked at
+        code, _, err = call(capsys, *words, "--out", folder)
+        assert code == 1
+        assert "results must lie apart from the images" in err
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -155,11 +155,7 @@ MUTATIONS = [
         ("classes may always be missing", "return lists(place, split, missing_classes=missing_classes,", "return lists(place, split, missing_classes=True,"),
         ("a size for images that have one", "return None if survey.is_of_one_size else survey.usual_side", "return survey.usual_side"),
         ("a csv file is a module", "return name.startswith((FOLDER, CSV))", "return name.startswith(FOLDER)"),
-<<<<<<< HEAD
-        ("a seed that nobody heeds", "test_fraction=test_fraction, test_seed=test_seed)\n\n\ndef usual", "test_fraction=test_fraction, test_seed=0)\n\n\ndef usual"),
-=======
         ("a seed that nobody heeds", "missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed)\n\n\ndef usual_image_size", "missing_classes=missing_classes, test_fraction=test_fraction, test_seed=0)\n\n\ndef usual_image_size"),
->>>>>>> trained/trained
         ("a folder that nobody lists", "        return listed_place(name)\n    return cifar_tree", "        return None\n    return cifar_tree"),
     ),
     *of(

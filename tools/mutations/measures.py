@@ -102,7 +102,7 @@ MUTATIONS = [
         ("training images are looked at", 'source = own["test"] if asked.data is None', 'source = own["train"] if asked.data is None'),
         ("the temperature of training images", "(validation.logits, validation.labels)", "(training.logits, training.labels)"),
         ("scores fitted to what they judge", "fit_scores(trained, training)", "fit_scores(trained, images)"),
-        ("nobody is told of known classes", "        for doubt in doubts(each, images, trained.class_names):\n", "        for doubt in ():\n"),
+        ("nobody is told of known classes", "        for doubt in doubts(each, images, trained.record.class_names):\n", "        for doubt in ():\n"),
         ("images without a class", "    kept = images.labelled()\n", "    kept = images\n"),
         ("nothing but its own images", "        if asked.data is None:\n", "        if True:\n"),
         ("means for centers", "    if centers is not None:\n", "    if False:\n"),
@@ -121,7 +121,7 @@ MUTATIONS = [
         "trained/own_images.py",
         ("code that a record names", 'if "data set" in run.own_code and not own_code:', "if False:"),
         ("images that are others", "    if others:\n", "    if False:\n"),
-        ("all training images", "images=data.images if whole else data.images[rows]", "images=data.images"),
+        ("all training images", "Chosen.of(whole.title, whole, split.indices.tolist())", "whole"),
     ),
     *of(
         "trained/evaluation_file.py",

@@ -34,7 +34,7 @@ def evaluate(chosen: Namespace) -> int:
     refuse_foreign_evaluation(out)
     refuse_among_images(out, [trained.record.run], chosen.data_dir)
     found = evaluate_run(
-        trained, asked_of(chosen), watch=lambda parts, count: with_progress(parts, count, chosen.progress)
+        trained, asked_of(chosen, out), watch=lambda parts, count: with_progress(parts, count, chosen.progress)
     )
     values = found.as_dict()
     page = write_evaluation(values, out)
@@ -43,12 +43,13 @@ def evaluate(chosen: Namespace) -> int:
     return _say_unread(values)
 
 
-def asked_of(chosen: Any) -> Asked:
+def asked_of(chosen: Any, out: Path) -> Asked:
     """What the words ask for."""
     names = ("data", "split", "data_dir", "download", "own_code", "batch_size", "workers")
     return Asked(
         **{name: getattr(chosen, name) for name in names},
         ood=tuple(chosen.ood),
+        out=out,
         settings={name: value for name, usual in _USUAL.items() if (value := getattr(chosen, name)) != usual},
     )
 

@@ -107,12 +107,21 @@ def build_parser() -> ArgumentParser:
     many.add_argument(
         "--seeds", type=value("compare", "seeds", int), default=1, help="Runs of each loss: first weights 0, 1, ..."
     )
-    told = "Tell of each run what its features are good for, as sigma2r evaluate does, and compare that as well."
     many.add_argument(
-        "--evaluate", type=value("compare", "evaluate", bool), nargs="?", const=True, default=False, help=told
+        "--evaluate",
+        type=value("compare", "evaluate", bool),
+        nargs="?",
+        const=True,
+        default=False,
+        help="Tell of each run what its features are good for, as sigma2r evaluate does, and compare that as well.",
     )
-    told = "Images of unknown classes for --evaluate: folders or data sets by name."
-    many.add_argument("--ood", type=str, nargs="+", default=[], help=told)
+    many.add_argument(
+        "--ood",
+        type=str,
+        nargs="+",
+        default=[],
+        help="Images of unknown classes for --evaluate: folders or data sets by name.",
+    )
     many.add_class_arguments(description(Run), skip={"loss", "loss_weight", "init_seed"})
     many.add_argument("--out", type=Path | None, help="The comparison's folder; default runs/<data set>-<model>.")
     _add_launcher(many)

@@ -76,13 +76,8 @@ def name_below(path: Path, folder: Path) -> str:
     Example:
         >>> name_below(Path("photos/cat/1.jpg"), Path("photos"))
         'cat/1.jpg'
-<<<<<<< HEAD
-        >>> name_below(Path("photos/cat/1.jpg"), Path("other")).split("/")
-        ['..', 'photos', 'cat', '1.jpg']
-=======
         >>> Path(name_below(Path("photos/cat/1.jpg"), Path("other"))).parts
         ('..', 'photos', 'cat', '1.jpg')
->>>>>>> five/five
     """
     text, prefix = str(path), f"{folder}{os.sep}"
     if text.startswith(prefix) and os.pardir not in text:  # of a million paths nearly all

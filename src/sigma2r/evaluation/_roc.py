@@ -52,8 +52,7 @@ def shares_of(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
 def _running(weights: Tensor | None, below: Tensor) -> Tensor:
     if weights is None:
         return below.unsqueeze(0).double()
-    running: Tensor = torch.nn.functional.pad(weights.cumsum(1), (1, 0))
-    return running.index_select(1, below)
+    return torch.nn.functional.pad(weights.cumsum(1), (1, 0)).index_select(1, below)
 
 
 def _steps(scores: Tensor, *, geometric: bool = False) -> Tensor:
@@ -62,7 +61,8 @@ def _steps(scores: Tensor, *, geometric: bool = False) -> Tensor:
     if not geometric:
         return torch.linspace(0, last, 1000, dtype=torch.float64, device=scores.device).long()
     growing = 1.01 ** torch.arange(0, 3000, dtype=torch.float64, device=scores.device)
-    return torch.unique(growing.sub(1).long().clamp_max(last))
+    places: Tensor = torch.unique(growing.sub(1).long().clamp_max(last))
+    return places
 
 
 def equal_error_rate(true: Tensor, false: Tensor) -> Tensor:

@@ -128,4 +128,7 @@ def verify(
     whole = [kind.some(max(1, max_pairs // 2), generator) for kind in kinds]
     pairs = [some.tensor_split(num_portions)[number] for some in whole]
     distances = [pair_distances(features, some[:, 0], features, some[:, 1]).sqrt() for some in pairs]
-    return Verification(*distances, *pairs, features.shape[0], kinds[0].total, kinds[1].total, num_portions)
+    totals = [kind.total for kind in kinds]
+    return Verification(
+        distances[0], distances[1], pairs[0], pairs[1], features.shape[0], totals[0], totals[1], num_portions
+    )

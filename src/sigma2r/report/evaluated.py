@@ -58,7 +58,9 @@ def evaluation_grids(table: Table, evaluations: Evaluations, prefix: str = "") -
     }
     count = sum(map(len, of_each.values()))
     told = f"Of {first.get('source')}, by the weights of the last epoch." + _fewer(count, table.records)
-    paths = {title: ("evaluation", "sections", section, "figures", name) for title, section, name in COLUMNS}
+    paths: dict[str, tuple[str, ...]] = {
+        title: ("evaluation", "sections", section, "figures", name) for title, section, name in COLUMNS
+    }
     yield _grid(f"{prefix}evaluation", "What the features are good for", told, of_each, paths)
     found = first["evaluation"].get("ood")
     for number, (source, by_score) in enumerate((found if isinstance(found, dict) else {}).items(), start=1):

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sigma2r._text import visible
 from sigma2r.evaluation import ClassPrototypes, Evaluation, evaluate_features
 from sigma2r.evaluation.evaluate import SECTIONS
+from sigma2r.studies.apart import refuse_within_folders
 from sigma2r.studies.record import plain, versions
 from sigma2r.trained.evaluation_file import KIND, SCHEMA, whose
 from sigma2r.trained.outputs import Outputs, Watch, outputs_of_source, unwatched
 from sigma2r.trained.own_images import own_images
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
-from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores, is_normalized
+from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores
 
 OF_TRAINING = ("classification", "compactness", "collapse")
 """The sections that are computed of training images, too: what they say is meant for these, or is read beside them."""
@@ -34,6 +37,7 @@ class Asked:
         own_code: Import the data set of one's own that the run names.
         batch_size: Images at a time.
         workers: Processes that decode images on disk.
+        out: Where files will be written, which lies apart from all images.
         settings: What :func:`~sigma2r.evaluation.evaluate_features` takes: ``distance``, ``resample``, ``resamples``...
     """
 
@@ -45,6 +49,7 @@ class Asked:
     own_code: bool = False
     batch_size: int = 256
     workers: int = 0
+    out: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -110,28 +115,35 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
         watch: Sees outputs pass.
 
     Raises:
-        ValueError: In one sentence, if images cannot be used, or none has a class that the run knows.
+        ValueError: In one sentence, if images cannot be used, none has a class of the run, or classes were added.
 
     Warns:
         UserWarning: If images count as unknown that are of known classes, or the run's own images are others now.
     """
+    if trained.added:
+        raise ValueError(
+            f"evaluate: the classes must be those that the network was trained on; {visible(trained.added[0])} was "
+            "added, and has no logit. Evaluate the run as load() gives it."
+        )
     asked = asked or Asked()
     notes: list[str] = []
     own = _own(trained, asked, notes)
     where: dict[str, Any] = {"split": asked.split, "data_dir": asked.data_dir, "download": asked.download}
     source = own["test"] if asked.data is None else trained.source(asked.data, **where)
     others = [trained.source(each, **where) for each in asked.ood]  # all are found before any is read
+    for found in (source, *others):
+        refuse_within_folders(found.title, found.listed, [] if asked.out is None else [asked.out], flag="--out")
 
     def seen(which: Source) -> Outputs:
         return outputs_of_source(trained, which, batch_size=asked.batch_size, workers=asked.workers, watch=watch)
 
-    images = _labelled(seen(source), trained.class_names, notes)
+    images = _labelled(seen(source), trained.record.class_names, notes)
     training = seen(own["train"]) if "train" in own else None
     validation = seen(own["validation"]) if "validation" in own else None
     unknown = _named_apart([seen(other) for other in others])
     fitted = fit_scores(trained, training)
     for each in unknown.values():
-        for doubt in doubts(each, images, trained.class_names):
+        for doubt in doubts(each, images, trained.record.class_names):
             notes.append(doubt)
             warnings.warn(f"evaluate: {doubt}", stacklevel=2)
     evaluation, of_training = _figures(trained, asked, images, training, validation, unknown, fitted, notes)
@@ -204,18 +216,18 @@ def _figures(
     notes: list[str],
 ) -> tuple[Evaluation, Evaluation | None]:
     """The figures of the images and of training images."""
-    normalize, device, centers = is_normalized(trained), trained.device, trained.centers
+    normalize, device, centers = trained.has_unit_features, trained.device, trained.centers
     if centers is not None:
         notes.append("The centers are those that the loss learned.")
-    elif training is not None and training.labels.unique().shape[0] == len(trained.class_names):
+    elif training is not None and torch.unique(training.labels).shape[0] == len(trained.record.class_names):
         held = ClassPrototypes.fit(
-            training.features, training.labels, num_classes=len(trained.class_names), normalize=normalize
+            training.features, training.labels, num_classes=len(trained.record.class_names), normalize=normalize
         )
         centers = held.centers
         notes.append("The centers are the class means of the training images.")
     classifier = classifier_of(trained, images)
     common: dict[str, Any] = {
-        "class_names": trained.class_names,
+        "class_names": trained.record.class_names,
         "centers": None if centers is None else centers.to(device),
         "classifier": None if classifier is None else classifier.to(device),
         "normalize": normalize,

@@ -2,14 +2,11 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from sigma2r._absent import AbsentError
 from sigma2r._text import visible
-from sigma2r.data.folder import FolderImages
-from sigma2r.data.images import ImageData
 from sigma2r.data.layout import listed_folders
 from sigma2r.data.names import shown
 from sigma2r.data.registry import listed_folder
@@ -18,7 +15,8 @@ from sigma2r.data.tree import Identity
 from sigma2r.studies.data import describe_data, load
 from sigma2r.studies.record import Record
 from sigma2r.studies.where import Where
-from sigma2r.trained.sources import Decoded, Pixels, Source
+from sigma2r.trained.data_sets import source_of
+from sigma2r.trained.sources import Chosen, Source
 
 
 def own_images(
@@ -51,7 +49,15 @@ def own_images(
     _say_if_others(record, splits)
     root = listed_folder(run.dataset, data_dir)
     listed = set() if root is None else listed_folders(root)
-    return {name: _source(f"{visible(run.dataset)}, {name}", split, listed) for name, split in splits.items()}
+    return {name: _source(split, run.dataset, name, listed) for name, split in splits.items()}
+
+
+def _source(split: Split, dataset: str, name: str, listed: set[Identity]) -> Source:
+    """The images of a split; those that were read from files are named by these."""
+    whole = source_of(split.data, dataset, name, listed)
+    if split.data.paths:
+        whole = replace(whole, names=[str(path) for path in split.data.paths])
+    return Chosen.of(whole.title, whole, split.indices.tolist())
 
 
 def _say_if_others(record: Record, splits: Mapping[str, Split]) -> None:
@@ -63,24 +69,3 @@ def _say_if_others(record: Record, splits: Mapping[str, Split]) -> None:
             "run's record tells; figures are of the images as they are.",
             stacklevel=3,
         )
-
-
-def _source(title: str, split: Split, listed: set[Identity]) -> Source:
-    data, rows = split.data, split.indices
-    labels = [data.class_names[label] for label in split.labels.tolist()]
-    names = (
-        [str(data.paths[row]) for row in rows.tolist()] if data.paths else [f"{title}/{row}" for row in rows.tolist()]
-    )
-    if isinstance(data, ImageData):
-        whole = torch.equal(rows, torch.arange(len(data)))  # then nothing is copied
-        return Pixels(title, names, labels, listed, images=data.images if whole else data.images[rows])
-    some = FolderImages(
-        [data.paths[row] for row in rows.tolist()],
-        split.labels,
-        data.class_names,
-        data.image_shape,
-        data.rescale,
-        data.pixel_range,
-        data.resize,
-    )
-    return Decoded(title, names, labels, listed, data=some)

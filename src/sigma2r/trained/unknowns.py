@@ -36,7 +36,7 @@ class Fitted:
 
 
 def _of(score: Score, images: Outputs) -> Tensor:
-    return score(images.features if score.sees == "features" else images.logits)
+    return score.judge(images.features if score.sees == "features" else images.logits).score
 
 
 def fit_scores(trained: Trained, training: Outputs | None) -> Fitted:
@@ -54,7 +54,7 @@ def fit_scores(trained: Trained, training: Outputs | None) -> Fitted:
     left_out: dict[str, str] = {}
     for name, kind in SCORES.items():
         if kind is CenterDistance and trained.centers is not None:
-            scores[name] = CenterDistance(trained.centers.cpu(), normalize=is_normalized(trained))
+            scores[name] = CenterDistance(trained.centers.cpu(), normalize=trained.has_unit_features)
             told[name] = "By the centers that the loss learned."
         elif not kind.learns:
             scores[name] = kind()
@@ -63,17 +63,13 @@ def fit_scores(trained: Trained, training: Outputs | None) -> Fitted:
             left_out[name] = "The training images, to which it is fitted, are not there."
         else:
             try:
-                scores[name] = kind.fit(training.features, training.labels)
+                how = {"normalize": trained.has_unit_features} if kind is CenterDistance else {}
+                scores[name] = kind.fit(training.features, training.labels, **how)
             except ValueError as error:
                 left_out[name] = str(error)
                 continue
             told[name] = f"Fitted to the features of {len(training):,} training images, without augmentation."
     return Fitted(scores, told, left_out)
-
-
-def is_normalized(trained: Trained) -> bool:
-    """Whether the loss divides features by their length before it looks at distances."""
-    return bool(trained.record.run.loss_options.get("normalize"))
 
 
 def doubts(unknown: Outputs, known: Outputs, class_names: Sequence[str]) -> list[str]:
@@ -111,7 +107,7 @@ def classifier_of(trained: Trained, images: Outputs) -> Tensor | None:
 
     That is tried on some images, so a layer that happens to have that shape is not taken for it.
     """
-    shape = (len(trained.class_names), trained.feature_dim)
+    shape = (images.logits.shape[1], trained.feature_dim)
     x, wanted = images.features[:64].double(), images.logits[:64].double()
     for layer in trained.model.modules():
         if isinstance(layer, torch.nn.Linear) and tuple(layer.weight.shape) == shape:

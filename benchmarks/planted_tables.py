@@ -79,16 +79,16 @@ def results(folder: Path, data_dir: Path) -> Iterator[dict[str, Any]]:
 def table(result: dict[str, Any]) -> str:
     """Means over seeds, with the deviation of one seed behind ±."""
     lines = [
-        "| images | flipped to | features | by | precision at the number flipped | AUROC | "
+        "| images | flipped to | features | by | n | precision at the number flipped | AUROC | "
         "flagged: how many, precision, recall |",
-        "| --- | --- | --- | --- | ---: | ---: | ---: |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for name in RUNS:
         for way in WAYS:
             for loss in LOSSES:
                 entries = [e for e in result["entries"] if (e["data"], e["way"], e["loss"]) == (name, way, loss)]
                 for who in (OURS, THEIRS) if entries else ():
-                    cells = [name, "any other" if way == WAYS[0] else way, loss, who]
+                    cells = [name, "any other" if way == WAYS[0] else way, loss, who, str(len(entries))]
                     cells += [_over_seeds([e[who][key] for e in entries]) for key in ("precision", "auroc")]
                     flagged = mean(e[who]["flagged"] for e in entries)
                     rates = [
@@ -96,7 +96,7 @@ def table(result: dict[str, Any]) -> str:
                     ]
                     lines.append("| " + " | ".join([*cells, ", ".join([f"{flagged:,.0f}", *rates])]) + " |")
     known = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    below = f"n = {len(result['seeds'])} seeds, ± the deviation of one; {known}. `{RESULT.name}`"
+    below = f"Means over n seeds, ± the deviation of one; {known}. `{RESULT.name}`"
     return "\n".join([*lines, "", below])
 
 

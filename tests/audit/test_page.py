@@ -181,3 +181,12 @@ def test_refusals_are_one_line(planted, tmp_path, capsys, monkeypatch):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith('pip install "sigma2r[cleanlab]"')
     assert not (tmp_path / "x").exists()
+
+
+def test_the_table_of_the_document_shows_the_committed_result():
+    from benchmarks import planted_tables
+
+    text = planted_tables.PAGE.read_text(encoding="utf-8")
+    assert text.count("<!-- planted-labels -->") == 1
+    assert "| cifar10 | most similar |" in text
+    assert planted_tables.filled_in(text) == text

@@ -67,7 +67,7 @@ def overlaps(counts: Int[Tensor, "C C"]) -> list[Overlap]:
 
 
 def too_small(counts: Int[Tensor, " C"]) -> Bool[Tensor, " C"]:
-    """Which classes have fewer than :data:`FEW` images, or than :data:`SHARE` of the median class.
+    """Which classes have fewer than 20 images (``FEW``), or than a tenth (``SHARE``) of the median class.
 
     Args:
         counts: Training images of each class, shape ``(C,)``.

@@ -20,7 +20,7 @@ def assign_folds(labels: Int[Tensor, " N"], folds: Count, seed: Natural = 0) -> 
 
     The images of a class are dealt in turn, so that no fold has more than one of a class more than another; a class
     goes on where the one before it ended, so that folds are of equal size as well. An image that is alone in its class
-    has the fold :data:`NEVER`: a network that is trained without it does not know its class.
+    has the fold -1 (``NEVER``): a network that is trained without it does not know its class.
 
     Args:
         labels: Class indices, shape ``(N,)``.

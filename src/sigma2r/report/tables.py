@@ -117,7 +117,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One loss: its name, its seeds, and a summary for each of :data:`COLUMNS`."""
+    """One loss: its name, its seeds, and a summary for each of ``COLUMNS``."""
 
     loss: str
     n: int

@@ -21,7 +21,7 @@ from sigma2r.trained.trained import Trained
 from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores
 
 OF_TRAINING = ("classification", "compactness", "collapse")
-"""The sections that are computed of training images, too: what they say is meant for these, or is read beside them."""
+"""The sections that are computed of training images, too; what they say is meant for these, or is read beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ def _of(score: Score, images: Outputs) -> Tensor:
 
 
 def fit_scores(trained: Trained, training: Outputs | None) -> Fitted:
-    """Every score of :data:`sigma2r.evaluation.SCORES`, fitted to training images where it learns.
+    """Every score of ``sigma2r.evaluation.SCORES``, fitted to training images where it learns.
 
     The distance to centers takes those that the loss learned, where it did. A threshold would want images for
     validation; the figures of an evaluation look at all thresholds and want none.

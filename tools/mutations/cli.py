@@ -44,7 +44,7 @@ MUTATIONS = [
         ("the way to a size is not said", "if run.resize is not None and run.image_size is not None:", "if False:"),
         ("photographs are told of to who knows", "if is_listed(run.dataset) and run.augmentation == default_augmentation(run.dataset):", "if is_listed(run.dataset):"),
         ("a page of others is noticed late", "    refuse_foreign(out)\n    page = registry", "    page = registry"),
-        ("a table without its report", "page = write_report(records, out)", "page = out"),
+        ("a table without its report", "page = write_report(records, out, evaluations)", "page = out"),
         ("where it runs gets lost", "return Where(**{key: value for", "return Where(**{key: value for _ in () for"),
         ("a comparison among its images", "    refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)\n", ""),
         ("a study among its images", "        refuse_to_keep(study, scale, chosen.out, chosen.records, where)\n", ""),

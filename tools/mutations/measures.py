@@ -147,4 +147,75 @@ MUTATIONS = [
         "cli/evaluating.py",
         ("what is foreign is found too late", "    refuse_among_images(out, [trained.record.run], chosen.data_dir)\n", ""),
     ),
+    *of(
+        "evaluation/evaluate.py",
+        ("sections that nobody knows", "if name not in SECTIONS:", "if False:"),
+        ("what is skipped is computed", "if name in skip else build(given)", "if False else build(given)"),
+        ("classes are drawn as images", 'indices if resample == "classes" else None', "None"),
+        ("references that are never searched", "references=searched,", "references=None,"),
+    ),
+    *of(
+        "evaluation/figure.py",
+        ("numbers that JSON lacks", "math.isfinite(value) else None", "True else None"),
+        ("why it is left out is lost", "self.left_out.get(name) or str(", "str("),
+        ("notes are not told", '"notes": list(self.notes)}', '"notes": []}'),
+        ("labels for predictions", 'parts = ("labels", "predictions", "count")', 'parts = ("labels", "labels", "count")'),
+    ),
+    *of(
+        "evaluation/nearest.py",
+        ("one that is alone has a class", "return found.masked_fill(count == 1, -1)", "return found"),
+        ("always left out", "    if not leave_one_out:", "    if False:"),
+        ("the last of those that are alike", "squared <= squared.amin(1, keepdim=True) * (1 + vouched_for(centers.shape[1]))", "squared >= squared.amin(1, keepdim=True)"),
+    ),
+    *of(
+        "evaluation/temperature.py",
+        ("the inverse of the temperature", "    return 1 / scale\n", "    return scale\n"),
+        ("a bound that nobody hears of", "    if at_high <= 0 or at_low >= 0:", "    if False:"),
+        ("down the slope from the wrong side", "(scale, high) if slope < 0 else (low, scale)", "(scale, high) if slope > 0 else (low, scale)"),
+    ),
+    *of(
+        "evaluation/unknowns.py",
+        ("scores that are no numbers", "        if found.isnan().any():", "        if False:"),
+        ("half of the known ones are accepted", "shares(), 0.95).squeeze(0)", "shares(), 0.5).squeeze(0)"),
+    ),
+    *of(
+        "evaluation/verification.py",
+        ("squared distances of pairs", "some[:, 1]).sqrt() for some", "some[:, 1]) for some"),
+        ("images of two sets are the same", "self.num_images if portions == 1 else 0", "0"),
+        ("each portion is the first", "some.tensor_split(num_portions)[number]", "some.tensor_split(num_portions)[0]"),
+        ("as many pairs as are allowed of each kind", "max(1, max_pairs // 2)", "max(1, max_pairs)"),
+    ),
+    *of(
+        "report/confusion.py",
+        ("shares of all images", "f\"{100 * count / total[label]:.1f} %\"", "f\"{100 * count / sum(total):.1f} %\""),
+    ),
+    *of(
+        "report/evaluated.py",
+        ("runs of other images beside them", 'evaluations.get(r.run_id, {}).get("asked") == first.get("asked")', "r.run_id in evaluations"),
+    ),
+    *of(
+        "report/evaluation.py",
+        ("training is not shown", 'beside = None if training is None else', "beside = None if True else"),
+        ("the best class first", "key=lambda k: (recall[k] is None, recall[k]))", "key=lambda k: (recall[k] is None, -(recall[k] or 0)))"),
+        ("an interval without an end", 'if figure["low"] is None or figure["high"] is None:', 'if figure["low"] is None:'),
+        ("unread images are not told", 'if unread := values["problems"]:', "if unread := []:"),
+    ),
+    *of(
+        "trained/evaluation_file.py",
+        ("of whatever epoch", '"epoch": epoch, "finished"', '"finished"'),
+    ),
+    *of(
+        "trained/outputs.py",
+        ("images without a class count", "rows = (self.labels != NO_CLASS).nonzero().squeeze(1)", "rows = (self.labels == self.labels).nonzero().squeeze(1)"),
+        ("rows of images that nobody read", "if row not in whole.problems]", "]"),
+    ),
+    *of(
+        "cli/evaluating.py",
+        ("what is foreign is overwritten after all", "    refuse_foreign_evaluation(out)\n", ""),
+        ("images that could not be read go well", "    return UNREAD\n", "    return 0\n"),
+    ),
+    *of(
+        "cli/comparing.py",
+        ("unknown images that are nowhere", "if not is_data_set(name) and not Path(name).exists():", "if False:"),
+    ),
 ]  # fmt: skip

@@ -93,7 +93,7 @@ MUTATIONS = [
         ("measured each epoch", "measure_every=run.measure_every,", "measure_every=1,"),
         ("the first epoch is the final", "history[-1][split]", "history[0][split]"),
         ("half precision of a CPU", 'if run.precision == "16-mixed" and device.type == "cpu":', "if False:"),
-        ("checkpoints of any run", "of=run.run_id,", 'of="",'),
+        ("checkpoints of any run", "of=run.run_id if of is None else of,", 'of="",'),
     ),
     *of(
         "studies/train.py",

@@ -223,7 +223,7 @@ def test_a_signal_leaves_no_file(made, tmp_path, number, code):
     folder = tmp_path / "many"
     folder.mkdir()
     Image.new("RGB", (32, 32)).save(folder / "0.png")
-    for i in range(1, 4000):
+    for i in range(1, 20_000):  # more than are read before the signal comes
         os.link(folder / "0.png", folder / f"{i}.png")
     words = [PROGRAM, "embed", made, folder, "--out", tmp_path / "out/f.npz", "--batch_size", "1", "--workers", "0"]
     with subprocess.Popen([str(word) for word in words], stderr=subprocess.PIPE, text=True) as process:

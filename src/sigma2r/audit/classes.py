@@ -76,8 +76,8 @@ def too_small(counts: Int[Tensor, " C"]) -> Bool[Tensor, " C"]:
         Shape ``(C,)``.
 
     Example:
-        >>> too_small(torch.tensor([1000, 900, 80, 15]))
-        tensor([False, False,  True,  True])
+        >>> too_small(torch.tensor([1000, 900, 950, 80, 15]))
+        tensor([False, False, False,  True,  True])
     """
     middle = counts.double().quantile(0.5)
     return (counts < FEW) | (counts < SHARE * middle)

@@ -32,7 +32,7 @@ def assign_folds(labels: Int[Tensor, " N"], folds: Count, seed: Natural = 0) -> 
 
     Example:
         >>> assign_folds(torch.tensor([0, 0, 0, 0, 1]), 2)
-        tensor([ 1,  0,  1,  0, -1])
+        tensor([ 0,  1,  1,  0, -1])
     """
     if folds < 2:
         raise ValueError(f"audit: folds must be at least 2; got {folds}. An image is judged by networks of the others.")

@@ -156,7 +156,7 @@ def test_benchmark_tables_show_the_committed_results():
     from benchmarks import tables
 
     text = tables.PAGE.read_text(encoding="utf-8")
-    assert text.count("<!-- benchmarks/") == 9
+    assert text.count("<!-- benchmarks/") == 8
     assert tables.filled_in(text) == text
 
 

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import floors, imports, losses, memory, reports, samplers, studies, training
+from benchmarks import embedding, evaluation, floors, imports, losses, memory, reports, samplers, studies, training
 from sigma2r.studies.record import versions
 from sigma2r.studies.where import device_name
 
@@ -21,7 +21,9 @@ SUITES = {
     "samplers": samplers.run,
     "training": training.run,
     "studies": studies.run,
+    "embedding": embedding.run,
     "reports": reports.run,
+    "evaluation": evaluation.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

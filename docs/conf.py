@@ -26,18 +26,20 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 
 # Other projects' names are not linked: that would need their inventories, and so a network.
+_LIBRARIES = (
+    "torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib"
+    "|argparse|os|transformers|skorch|fastai"
+)
+_OURS = r"sigma2r\.samplers\._labels\.HasArray|sigma2r\.trained\._rejection\.AcceptsFeatures"
 nitpick_ignore_regex = [
-    (
-        r"py:.*",
-        r"(torch|jaxtyping|matplotlib|decimal|pytorch_lightning|torchmetrics|jsonargparse|collections|contextlib|pathlib)\..*",
-    ),
-    (r"py:.*", r"(Tensor|Path|optional|sigma2r\.samplers\._labels\.HasArray)"),
+    (r"py:.*", rf"({_LIBRARIES})\..*"),
+    (r"py:.*", rf"(Tensor|Path|Image\.Image|re\.Pattern|set|optional|{_OURS})"),
 ]
 
 
 def before_napoleon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Keep a colon in the first line of a property from being taken for the end of its type."""
-    if what in ("attribute", "property") and ": " in lines[0]:
+    """Keep a colon in the first line of a property or a constant from being taken for the end of its type."""
+    if what in ("attribute", "data", "property") and ": " in lines[0]:
         start, _, end = lines[0].partition(": ")
         lines[:1] = [f"{start}:", end]
 

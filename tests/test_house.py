@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sigma2r.cli.parser import build_parser, underscored
+from sigma2r.cli.parser import build_parser, flags
 from sigma2r.cli.verbs import described
 from sigma2r.studies.comparison import comparison
 from sigma2r.studies.record import STUDY_FILE, Record
@@ -74,7 +74,7 @@ def test_the_documents_show_commands():
 def test_every_command_of_the_documents_is_understood(command: str):
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     words = [word for word in words if word not in ("--config", "run.yaml", "--print_config")]
-    chosen = build_parser().parse_args([underscored(word) for word in words])
+    chosen = build_parser().parse_args(flags(words))
     if chosen.verb in ("train", "compare"):
         run = described(chosen[chosen.verb])  # refuses names and options that do not exist
         if chosen.verb == "compare":

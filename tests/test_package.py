@@ -13,8 +13,12 @@ import pytest
 import sigma2r
 
 ROOT = Path(__file__).parent.parent
-PUBLIC = ("sigma2r", "sigma2r.functional", "sigma2r.losses", "sigma2r.metrics", "sigma2r.samplers", "sigma2r.data")
-HEAVY = ("pytorch_lightning", "torchmetrics", "torchvision", "matplotlib", "jsonargparse", "scipy", "PIL")
+PUBLIC = (
+    "sigma2r", "sigma2r.adapters", "sigma2r.functional", "sigma2r.losses", "sigma2r.metrics", "sigma2r.samplers",
+    "sigma2r.data", "sigma2r.evaluation", "sigma2r.trained",
+)  # fmt: skip
+HEAVY = ("pytorch_lightning", "torchmetrics", "torchvision", "matplotlib", "jsonargparse", "scipy", "PIL", "sklearn")
+OF_OTHERS = ("accelerate", "fastai", "pytorch_metric_learning", "skorch", "timm", "transformers")
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -32,12 +36,17 @@ def test_public_names_exist_are_sorted_and_documented(name):
 def loaded_by(statement):
     script = f"import sys\n{statement}\nprint(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    return {name for name in HEAVY if name in told.split()}
+    return {name for name in (*HEAVY, *OF_OTHERS) if name in told.split()}
 
 
 def test_importing_sigma2r_imports_torch_and_little_else():
     assert loaded_by("import torch; import sigma2r") == set()
     assert loaded_by("import sigma2r, PIL, scipy") == {"PIL", "scipy"}  # the check can fail
+
+
+def test_adapters_import_no_library_that_is_not_asked_for():
+    assert loaded_by("import sigma2r.adapters, sigma2r.studies.losses, sigma2r.studies.yardsticks") == set()
+    assert "skorch" in loaded_by("import sigma2r.adapters.skorch")  # the check can fail
 
 
 def test_a_report_is_built_without_what_trains():
@@ -48,10 +57,10 @@ def test_a_report_is_built_without_what_trains():
 
 # Each may import itself and what stands before it; what shares a number knows nothing of the other.
 RANKS = {
-    "_call": 0, "_files": 0, "_hooks": 0, "_layout": 0, "_shown": 0, "_suggest": 0, "_text": 0, "_arrays": 1,
-    "_kinds": 1, "_resolve": 1, "_values": 2, "losses": 3, "samplers": 3, "taps": 3, "functional": 4, "metrics": 4,
-    "diagnosis": 4, "data": 5, "models": 5, "training": 6, "studies": 7, "report": 8, "paper": 9, "cli": 10,
-    "__main__": 11,
+    "_call": 0, "_checkpoint": 0, "_files": 0, "_hooks": 0, "_layout": 0, "_shown": 0, "_suggest": 0, "_text": 0,
+    "_arrays": 1, "_classifier": 1, "_kinds": 1, "_resolve": 1, "_values": 2, "losses": 3, "samplers": 3, "taps": 3,
+    "functional": 4, "metrics": 4, "diagnosis": 4, "adapters": 5, "data": 5, "evaluation": 5, "models": 5,
+    "training": 6, "studies": 7, "trained": 8, "report": 9, "audit": 10, "paper": 10, "cli": 11, "__main__": 12,
 }  # fmt: skip
 
 
@@ -85,7 +94,9 @@ def test_the_paper_is_known_to_the_registry_of_the_command_line_alone():
     assert [path.name for path in general if "paper" in path.stem] == []
 
 
-@pytest.mark.parametrize("part", ["losses", "metrics", "samplers", "data", "models", "studies", "report", "paper"])
+@pytest.mark.parametrize(
+    "part", ["losses", "metrics", "samplers", "data", "evaluation", "models", "studies", "trained", "report", "paper"]
+)
 def test_lightning_is_known_to_training_alone(part):
     files = list((ROOT / "src/sigma2r" / part).rglob("*.py"))
     assert files
@@ -103,7 +114,8 @@ def python_blocks(path):
     return re.findall(r"^```python\n(.*?)^```", path.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ADAPTERS = ROOT / "docs" / "adapters"  # whose pages are run beside the tests of their library
+PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent != ADAPTERS)]
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if python_blocks(p)], ids=lambda p: p.name)
@@ -111,6 +123,12 @@ def test_every_block_of_the_documents_runs(path):
     namespace = {}
     for block in python_blocks(path):
         exec(compile(block, str(path), "exec"), namespace)
+
+
+def test_every_page_of_an_adapter_is_run_by_its_tests():
+    run = {name for path in (ROOT / "tests/adapters").glob("test_*.py")
+           for name in re.findall(r'run_page\("([\w-]+\.md)"\)', path.read_text())}  # fmt: skip
+    assert run == {path.name for path in ADAPTERS.glob("*.md")}
 
 
 def test_the_readme_has_a_block_to_run():

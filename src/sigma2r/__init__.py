@@ -4,8 +4,11 @@ The core needs torch and jaxtyping alone. Training, the command line and the rep
 ``pip install "sigma2r[train,report]"``.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from sigma2r import functional
 from sigma2r.diagnosis import Diagnosis, Watch, diagnose
+from sigma2r.evaluation import ClassPrototypes, Rejector
 from sigma2r.losses import (
     CenterLoss,
     ContrastiveCenterLoss,
@@ -23,11 +26,15 @@ from sigma2r.metrics import intra_class_spread
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.taps import FeatureTap
 
+if TYPE_CHECKING:
+    from sigma2r.trained import load
+
 __version__ = "0.1.0"
 
 __all__ = [
     "BalancedBatchSampler",
     "CenterLoss",
+    "ClassPrototypes",
     "ContrastiveCenterLoss",
     "ContrastiveLoss",
     "Diagnosis",
@@ -35,6 +42,7 @@ __all__ = [
     "GitLoss",
     "JointLoss",
     "NearestNegativeTripletLoss",
+    "Rejector",
     "SigmaSquaredRLoss",
     "SoftNearestNeighborLoss",
     "TripletCenterLoss",
@@ -44,4 +52,14 @@ __all__ = [
     "diagnose",
     "functional",
     "intra_class_spread",
+    "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what uses trained runs only when it is asked for: a training loop does without."""
+    if name != "load":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sigma2r.trained import load
+
+    return load

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import re
 import sys
@@ -21,8 +22,11 @@ from sigma2r._suggest import unknown
 _PATH = re.compile(r"(?P<where>[^:]+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
 
+_LIBRARIES = {"pml": "pytorch-metric-learning"}  # whose things have names like paths, and what each is installed as
+
+
 def is_path(name: str) -> bool:
-    """Whether ``name`` is spelled as a path.
+    """Whether ``name`` is spelled as a path; the names of other libraries' things, pml:NAME, are.
 
     Example:
         >>> [is_path(name) for name in ("package.module:Name", "my studies/mine.py:STUDY", "center", "a-b:c")]
@@ -108,11 +112,15 @@ def folder_of(path: str) -> Path | None:
 def source_of(path: str) -> str:
     """16 hex digits that name the code of a path's module or file, as it is now; what that imports does not count.
 
+    Of another library's thing they name its version.
+
     Raises:
         ValueError: As :func:`resolve` does.
     """
     match = _PATH.fullmatch(path)
     assert match is not None, "resolved before"
+    if library := _LIBRARIES.get(match["where"]):
+        return hashlib.sha256(_version(library).encode()).hexdigest()[:16]
     file = getattr(_module("code", match["where"]), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes() if file is not None else b"").hexdigest()[:16]
 
@@ -125,12 +133,21 @@ def files_of(path: str) -> set[str]:
     """
     match = _PATH.fullmatch(path)
     assert match is not None, "resolved before"
+    if match["where"] in _LIBRARIES:
+        return set()
     found = resolve("code", path)
     while isinstance(found, partial):
         found = found.func
     modules = (_module("code", match["where"]), sys.modules.get(getattr(found, "__module__", None) or ""))
     files = {getattr(module, "__file__", None) for module in modules}
     return {file for file in files if file is not None and _OURS not in Path(file).parents}
+
+
+def _version(library: str) -> str:
+    try:
+        return f"{library} {importlib.metadata.version(library)}"
+    except importlib.metadata.PackageNotFoundError:
+        raise AbsentError(f"resolve: {library} must be installed; it is not. Install it with pip.") from None
 
 
 _OURS = Path(__file__).parent

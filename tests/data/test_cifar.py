@@ -149,6 +149,21 @@ def test_a_packed_tree_equals_the_tree_unpacked(tmp_path):
     assert packed.images.float().std() > 10
 
 
+def test_images_of_a_tree_that_have_another_size_are_stretched_as_ever(tmp_path):
+    image = Image.effect_noise((60, 40), 60).convert("RGB")
+    for split in ("train", "test"):
+        (tmp_path / "cifar10" / split / "cat").mkdir(parents=True)
+        image.save(tmp_path / "cifar10" / split / "cat/0.png")
+    wanted = image.resize((32, 32), Image.Resampling.BILINEAR).tobytes()
+    assert cifar("cifar10", "train", tmp_path).images[0].permute(1, 2, 0).numpy().tobytes() == wanted
+    (tmp_path / "cifar10/val").mkdir()
+    with pytest.warns(
+        UserWarning, match=r"^cifar10: .*cifar10/val is not read\. --dataset folder:.*cifar10 takes it for val"
+    ):
+        cifar("cifar10", "test", tmp_path)
+    cifar("cifar10", "train", tmp_path)  # once is enough
+
+
 def test_a_file_of_cifar100_is_not_taken_for_one_of_cifar10(tmp_path):
     pack(tmp_path / "cifar100-few.tar.xz", tree())
     with pytest.raises(ValueError, match=r"^cifar10: .* must hold cifar-10-batches-py, a folder cifar10 with .*none"):

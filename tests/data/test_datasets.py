@@ -220,7 +220,7 @@ def test_images_that_do_not_fit_stay_on_disk_and_read_the_same(tmp_path):
         (lambda r: [p.unlink() for p in (r / "train/cat").iterdir()], r"each class must have images; .*train/cat has"),
         (lambda r: (r / "test").rename(r / "gone"), r"test/ is missing"),
         (lambda r: (r / "test/dog").rename(r / "test/fox"), r"they differ in: dog, fox"),
-        (lambda r: Image.new("RGB", (9, 8)).save(r / "train/dog/0.png"), r"8 x 8, 9 x 8. Try --image-size 32"),
+        (lambda r: Image.new("RGB", (9, 8)).save(r / "train/dog/0.png"), r"8 x 8, 9 x 8. Try --image-size 8"),
         (lambda r: Image.new("RGB", (9, 9)).save(r / "test/dog/2.png"), r"dog/2.png must have .* 8 x 8; it has 9 x 9"),
     ],
 )

@@ -176,11 +176,16 @@ def test_val_stands_for_test_and_says_so(tmp_path, name):
     assert warned(lambda: loaded(root)) == []
 
 
-def test_beside_test_val_is_not_read_and_that_is_said(tmp_path):
+def test_two_folders_cannot_both_be_for_validation_or_stand_for_test(tmp_path):
     root = write_images(tmp_path)
     colour(root / "val/fox/0.png", "red")
-    with pytest.warns(UserWarning, match=r"has test/ and val/; val/ is not read\. .*--validation_fraction"):
-        assert len(loaded(root, "test")) == 6
+    assert len(loaded(root, "test")) == 6  # who wants the others is told what is wrong with them
+    (root / "valid").mkdir()
+    with pytest.raises(
+        ValueError, match=r"must hold one folder for validation; it holds val/ and valid/\. Move the oth"
+    ):
+        loaded(root, "val")
+    (root / "valid").rmdir()
     (root / "test").rename(root / "valid")
     with pytest.raises(ValueError, match=r"or one folder that stands for it; it holds val/ and valid/\. Rename"):
         loaded(root, "test")

@@ -69,10 +69,15 @@ def test_what_stands_for_test_is_not_train_by_another_name(root, name):
         pytest.raises(ValueError, match=rf"both train and test; .*/train and .*/{name} are one"),
     ):
         loaded(root, "test")
-    write_images(root / "other")
-    (root / "other/test").rename(root / "test")
-    with pytest.warns(UserWarning, match=f"{name}/ is not read"):  # beside test/ it does no harm
-        loaded(root, "test")
+    write_images(root.parent / "other")
+    (root.parent / "other/test").rename(root / "test")
+    for split in ("train", "test", "val"):  # beside test/ it is for validation
+        with pytest.raises(ValueError, match=rf"both train and validate; .*/train and .*/{name} are one"):
+            loaded(root, split)
+    (root / name).unlink()
+    linked(root, name, "test")
+    with pytest.raises(ValueError, match=rf"both test and validate; .*/test and .*/{name} are one"):
+        loaded(root, "train")
 
 
 CLASSES = {

@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from sigma2r import functional
-from tests.losses.cases import CASES, C, Case, D, N, as_lists, as_tensor, changed, every_loss, make_batch
+from tests.losses.cases import (
+    CASES,
+    C,
+    Case,
+    D,
+    N,
+    as_lists,
+    as_tensor,
+    changed,
+    every_class_loss,
+    every_loss,
+    make_batch,
+)
+from tests.reference import rejection
 
 HELPERS = {
     "average_step",
@@ -40,6 +53,24 @@ def test_each_gradient_matches_the_reference(case: Case):
     assert all(gradient.abs().min() > 0 for gradient in expected.values())
     for name, gradient in case.gradient(batch).items():
         assert_close(gradient, expected[name])
+
+
+@every_class_loss
+def test_each_distance_its_gradient_and_the_nearest_center_match_the_reference(case: Case):
+    batch = make_batch(grad=True)
+    loss = case.build(C, D).double()
+    with torch.no_grad():
+        loss.centers.copy_(batch["centers"])
+    features, centers = as_lists([batch["features"], batch["centers"]])
+    found = loss.distances(batch["features"])
+    assert_close(found, as_tensor(rejection.distances(features, centers)))
+    factors = torch.arange(1.0, N * C + 1, dtype=torch.float64).view(N, C)  # so that no two are alike
+    wanted = rejection.distance_gradients(features, centers, factors.tolist())
+    got = torch.autograd.grad((factors * found).sum(), [batch["features"], loss.centers])
+    assert_close(got, tuple(map(as_tensor, wanted)))
+    classes = rejection.nearest(features, centers)
+    assert set(classes) == set(range(C))  # the example can tell right from wrong
+    assert loss.predict(batch["features"]).tolist() == classes
 
 
 @every_loss

@@ -64,7 +64,7 @@ def test_the_seed_decides_the_weights():
 @pytest.mark.parametrize(
     ("name", "changed", "message"),
     [
-        ("lenet5", {}, r"unknown model 'lenet5'; known: lenet, resnet18. Did you mean lenet\?"),
+        ("lenet5", {}, r"unknown model 'lenet5'; known: lenet, resnet18, timm:NAME. Did you mean lenet\?"),
         ("lenet", {"feature_dim": 0}, r"build_model: feature_dim must be a whole number of at least 1; got 0"),
         ("lenet", {"num_classes": 0}, r"build_model: num_classes must be"),
         ("resnet18", {"image_size": 8}, r"resnet18 wants images of at least 16 pixels a side; got 8"),

@@ -1,9 +1,8 @@
 """The paper's studies: what they train at each scale."""
 
-import dataclasses
-
 import pytest
 
+from sigma2r.data import Augmentation
 from sigma2r.paper.settings import setting, small_resnet18
 from sigma2r.paper.strength import equal_strength
 from sigma2r.paper.studies import STUDIES
@@ -135,8 +134,8 @@ def test_figure_5_is_of_three_data_sets_and_sensitivity_changes_one_setting_at_a
 def test_the_papers_settings_are_those_of_section_5():
     for dataset, crop in (("fashion-mnist", 2), ("cifar10", 4), ("cifar100", 4)):
         base = setting(dataset, "paper").base
-        assert base.augmentation is not None
-        assert dataclasses.astuple(base.augmentation) == (crop, 10.0, 0.5, 0.5)
+        flips = {"horizontal_flip": 0.5, "vertical_flip": 0.5}
+        assert base.augmentation == Augmentation(crop=crop, rotation=10.0, **flips)
         assert base.model == ("lenet" if dataset == "fashion-mnist" else "resnet18")
         assert setting(dataset, "paper").trial_epochs == base.epochs
         desk = setting(dataset, "desk")

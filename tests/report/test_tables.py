@@ -30,6 +30,22 @@ def figure(split, name):
     return told_apart().final[split][name]
 
 
+def test_the_caption_says_how_runs_were_trained_where_that_is_not_as_usual():
+    plain = make_record("center@0.1", model="timm:test_resnet", feature_dim=None)
+    changed = {
+        "from the weights of w.pth": {"weights": "w.pth"}, "from the weights of its hub": {"pretrained": True},
+        "backbone frozen;": {"freeze": "all"}, "backbone frozen for 1 epoch;": {"freeze": 1},
+        "backbone at 0.001": {"backbone_lr": 1e-3}, "a step for 3 batches": {"accumulate": 3},
+        "weights averaged with decay 0.9": {"ema": 0.9},
+        "ended early where validation does not rise for 2 epochs": {"patience": 2},
+    }  # fmt: skip
+    (before,) = make_tables([plain])
+    for told, settings in changed.items():
+        (table,) = make_tables([dataclasses.replace(plain, run=dataclasses.replace(plain.run, **settings))])
+        assert f", {told}" in table.caption
+        assert f", {told}" not in before.caption
+
+
 def test_every_column_of_the_table_is_read_where_its_name_says():
     wanted = {
         "accuracy": figure("test", "accuracy"),

@@ -7,7 +7,7 @@ import yaml
 
 from sigma2r import cli
 from sigma2r.cli import verbs
-from sigma2r.data import Augmentation, default_augmentation
+from sigma2r.data import POLICIES, Augmentation, default_augmentation
 from sigma2r.studies.run import Run
 from sigma2r.studies.train import train
 from tests.studies.test_cli import call
@@ -27,6 +27,8 @@ ASKED = {
     "one flag": (["--augmentation.horizontal_flip", "0.25"], {"horizontal_flip": 0.25}),
     "a flag of 0": (["--augmentation.horizontal_flip", "0"], {"horizontal_flip": 0.0}),
     "a mapping": (["--augmentation", '{"horizontal_flip": 0}'], {"horizontal_flip": 0.0}),
+    "a policy": (["--augmentation.policy", "photographs"], asdict(POLICIES["photographs"])),
+    "a policy and a flag": (["--augmentation", "{policy: none, crop: 3}"], {**asdict(POLICIES["none"]), "crop": 3}),
     "several flags": (["--augmentation.crop=0", "--augmentation.rotation", "0"], {"crop": 0, "rotation": 0.0}),
     "a mapping and a flag": (
         ["--augmentation", "{crop: 1}", "--augmentation.vertical_flip", "1"], {"crop": 1, "vertical_flip": 1.0}),

@@ -146,7 +146,7 @@ def untrained(monkeypatch):
 
     monkeypatch.setattr("sigma2r.studies.reproduce.reproduce", reproduce)
     monkeypatch.setattr("sigma2r.report.print_table", lambda records: None)
-    monkeypatch.setattr("sigma2r.report.write_report", lambda records, out: out / "the-page.html")
+    monkeypatch.setattr("sigma2r.report.write_report", lambda records, out, evaluations: out / "the-page.html")
     monkeypatch.setattr(registry, "write_folder_report", lambda kept, out, own: out / "the-page.html")
     monkeypatch.setattr(verbs, "_say_how_long", lambda study, scale, chosen: print(f"how long: {scale}"))
     return asked

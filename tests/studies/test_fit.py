@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,10 +23,11 @@ def planned(monkeypatch):
         figures = {"accuracy": 0.5, "intra": [1.0] * 3, "intra_mean": 1.0, "inter": 2.0, "intra_inter": 0.5}
         epochs = range(1, plan.epochs + 1)
         seconds = {"train_s": 0.25, "measure_s": 0.5}
-        return [
+        entries = [
             {"epoch": epoch, **seconds, **{name: {**figures, "accuracy": epoch / 8} for name in splits}}
             for epoch in epochs
         ]
+        return SimpleNamespace(entries=entries, stopped=None)
 
     monkeypatch.setattr(module, "fit_module", trains)
     monkeypatch.setattr(module, "plane_of", lambda *_: None)

@@ -1,13 +1,15 @@
 """The description of a run."""
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
 
 from sigma2r.data import Augmentation
 from sigma2r.studies.comparison import comparison, run_folder
-from sigma2r.studies.run import Run
+from sigma2r.studies.run import LATER, Run
+from tests.report.conftest import make_record
 
 
 def test_a_weight_may_follow_the_name_of_the_loss():
@@ -34,13 +36,54 @@ def test_every_field_decides_the_name_of_a_run():
         "precision": "bf16-mixed", "augmentation": Augmentation(crop=1), "validation_fraction": 0.1,
         "gray": True, "pixel_range": (0.0, 1.0),
         "missing_classes": True, "measure_every": 2, "init_seed": 1, "data_seed": 1, "threads": 2, "warmup_epochs": 3,
-        "images_per_class": 5, "sampling": "cover",
+        "images_per_class": 5, "sampling": "cover", "resize": "crop", "test_fraction": 0.3, "test_seed": 1,
+        "accumulate": 2, "ema": 0.9, "patience": 3,
     }  # fmt: skip
     names = {Run(**{key: value}).run_id for key, value in changed.items()}
     assert len({*names, Run().run_id}) == len(changed) + 1
-    assert {*changed, "layers"} == {field.name for field in dataclasses.fields(Run)}
+    of_timm = {"pretrained": True, "weights": "a.pth", "freeze": 2, "backbone_lr": 0.1}
+    names = {Run(model="timm:test_resnet", **{key: value}).run_id for key, value in of_timm.items()}
+    assert len({*names, Run(model="timm:test_resnet").run_id}) == len(of_timm) + 1
+    assert {*changed, *of_timm, "layers"} == {field.name for field in dataclasses.fields(Run)}
     tapped = {Run(loss="contrastive", layers=layers).run_id for layers in ((), ("body.2",), ("body.2", "body.5"))}
     assert len(tapped) == 3
+
+
+def test_fields_that_came_later_move_no_name_and_no_byte_of_a_run_without_them():
+    """Digests of what the version before those fields wrote."""
+    assert Run(feature_dim=2, epochs=2).run_id == "5f28f91588a3ba95"
+    text = json.dumps(make_record("sigma2r@0.01").as_dict(), indent=1, allow_nan=False) + "\n"
+    digest = "f4b1f29b443e4bd45b1883692d8dc6cc084e4c0d900d9fb66ebb7fa7c0a51b12"
+    assert hashlib.sha256(text.encode()).hexdigest() == digest
+    assert set(Run().as_dict()) - set(Run().as_written()) == set(LATER)
+    used = Run(accumulate=3)
+    assert set(used.as_written()) - set(Run().as_written()) == {"accumulate"}
+    assert Run.from_dict(json.loads(json.dumps(used.as_written()))) == used
+
+
+def test_a_model_with_weights_decides_the_size_of_images_that_have_none():
+    model = {"model": "timm:test_resnet", "pretrained": True}
+    assert Run(dataset="folder:photos", **model).image_size == 160
+    assert Run(dataset="folder:photos", image_size=64, **model).image_size == 64
+    assert Run(dataset="folder:photos", model="timm:test_resnet").image_size is None
+    assert Run(dataset="cifar10", **model).image_size is None
+    assert Run(dataset="cifar10", model="timm:test_resnet", weights="a.pth").weights == "a.pth"
+
+
+def test_to_freeze_for_all_epochs_is_to_freeze_for_all():
+    runs = [Run(model="timm:x", epochs=5, freeze=freeze) for freeze in (5, 9, "all")]
+    assert {run.freeze for run in runs} == {"all"}
+    assert len({run.run_id for run in runs}) == 1
+    assert Run(model="timm:x", epochs=5, freeze=4).freeze == 4
+
+
+def test_a_model_of_timm_is_no_code_of_ones_own():
+    run = Run(model="timm:test_resnet.r160_in1k")
+    assert run.own_code == {}
+    assert Run(model="timm_like:Net").own_code == {"model": "timm_like:Net"}
+    run.check_own_code()
+    with pytest.raises(ValueError, match=r"unknown model of timm 'resnet17'"):
+        Run(model="timm:resnet17").check_own_code()
 
 
 def test_layers_that_the_loss_sees_are_named():
@@ -133,6 +176,24 @@ def test_a_weight_that_warms_up_is_named():
         ({"loss": "sigma2r@0.01[neighbors=1e20]"}, r"sigma2r: neighbors must be a whole number of at most"),
         ({"loss": "center@0.1[normalize=maybe]"}, r"center: normalize must be"),
         ({"loss": "center@0.1[reduction=none]"}, r"reduction must be mean or sum"),
+        ({"freeze": "some", "model": "timm:x"}, r'Run: freeze must .*be "all"; got .some.'),
+        ({"freeze": 2.5, "model": "timm:x"}, r"Run: freeze must be a whole number of at least 0"),
+        ({"freeze": 1}, r"Run: freeze and backbone_lr are for models with a backbone, .*; lenet starts anew"),
+        ({"backbone_lr": 0.1, "model": "resnet18"}, r"Run: freeze and backbone_lr .*; resnet18 starts anew as a whole"),
+        ({"backbone_lr": -0.1, "model": "timm:x"}, r"Run: backbone_lr must be a finite number of at least 0"),
+        ({"backbone_lr": 0.1, "model": "timm:x", "freeze": "all"}, r"Run: backbone_lr is for a backbone that is train"),
+        ({"backbone_lr": 0.1, "model": "timm:x", "freeze": 10}, r"Run: backbone_lr is for a backbone that is trained"),
+        ({"pretrained": True}, r"Run: pretrained and weights are for models of timm, timm:NAME; got lenet"),
+        ({"weights": "a.pth", "model": "resnet18"}, r"Run: pretrained and weights are for .*; got resnet18"),
+        ({"weights": "a.pth", "pretrained": True, "model": "timm:x"}, r"of a hub or of a file; got pretrained and wei"),
+        ({"weights": 3, "model": "timm:x"}, r"Run: weights must be a text; got 3"),
+        ({"pretrained": "maybe", "model": "timm:x"}, r"Run: pretrained must be True or False; got 'maybe'"),
+        ({"model": "timm:"}, r"unknown model 'timm:'; known: lenet, resnet18, timm:NAME\."),
+        ({"accumulate": 0}, r"Run: accumulate must be a whole number of at least 1; got 0"),
+        ({"ema": 1}, r"Run: ema must lie in \(0, 1\); 0.999 averages over some 1000 steps; got 1"),
+        ({"ema": 0}, r"Run: ema must lie in \(0, 1\)"),
+        ({"patience": 0}, r"Run: patience must be a whole number of at least 1; got 0"),
+        ({"patience": 2, "measure_every": 0}, r"Run: patience wants measures within the training; measure_every 0"),
         ({"validation_fraction": 1.0}, r"validation_fraction must lie in \[0, 1\).*got 1.0"),
     ],
     ids=str,

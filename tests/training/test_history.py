@@ -20,7 +20,7 @@ class Terms(pl.Callback):
 
 
 def test_losses_of_an_epoch_are_means_over_its_batches(tmp_path):
-    terms, history = Terms(), History(lambda module, last: {}, 1, 2)
+    terms, history = Terms(), History(lambda module: {}, 1, 2)
     trained([terms, history], tmp_path)
     assert [entry["epoch"] for entry in history.entries] == [1, 2]
     for entry in history.entries:
@@ -34,9 +34,9 @@ def test_losses_of_an_epoch_are_means_over_its_batches(tmp_path):
 def test_measures_are_taken_every_so_many_epochs_and_after_the_last(tmp_path, every, due):
     told = []
 
-    def measure(module, last):
-        told.append((module.current_epoch + 1, last))
+    def measure(module):
+        told.append(module.current_epoch + 1)
         return {}
 
     trained([History(measure, every, 4)], tmp_path, epochs=4)
-    assert told == [(epoch, epoch == 4) for epoch in due]
+    assert told == due

@@ -11,7 +11,6 @@ MUTATIONS = [
         ("sums of shares may be small", "least >= 1 - _ROUNDED and", ""),
         ("sums of shares may be large", "and most <= 1 + _ROUNDED:", ":"),
     ),
-    *of("losses/joint.py", ("a scalar of torch is no label", "return operator.index(", "return None if isinstance(getattr(part, \"ignore_index\", 0), Tensor) else operator.index(")),
     *of("losses/_checks.py", ("too large a label wraps", "indices.dtype == torch.uint64 and readable", "False")),
     *of(
         "losses/_checks.py",

@@ -8,6 +8,7 @@ MUTATIONS = [
         ("Eq. 12 over n", "self.scatter / (self.count - 1).clamp_min(1)", "self.scatter / self.count.clamp_min(1)"),
         ("the variance", "(self.count - 1).clamp_min(1)).sqrt()", "(self.count - 1).clamp_min(1))"),
         ("parts merged without what lies between", "other.scatter + between)", "other.scatter)"),
+        ("shares of float32", "other.count.to(self.mean.dtype) / count", "other.count / count"),
         ("each pair of classes once", "present * (present - 1))", "present * present)"),
         ("distances from nowhere", "apart = features - self.mean.index_select(0, labels)", "apart = features"),
         ("squared distances", "return squared.sqrt()", "return squared"),

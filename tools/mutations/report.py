@@ -21,6 +21,7 @@ MUTATIONS = [
     ),
     *of(
         "report/tables.py",
+        ("what is not as usual is not told", "for told in _unusual(run))", "for told in ())"),
         ("intra/inter of test images for training", '("train", "intra_inter")', '("test", "intra_inter")'),
         ("the tail of training images as its maximum", '("train", "tail_99")', '("train", "tail_max")'),
         ("accuracy of training images", 'Column("accuracy", ("test", "accuracy"), 4)', 'Column("accuracy", ("train", "accuracy"), 4)'),
@@ -116,8 +117,8 @@ MUTATIONS = [
     *of(
         "report/owned.py",
         ("foreign files are overwritten", "    if foreign:\n", "    if False:\n"),
-        ("older tables stay", "        _remove(folder, {name: hashes for name, hashes in old.items() if name not in new})\n", ""),
-        ("changed files are removed", "kept = [name for name in there if not _is_ours(folder, name, old[name])]", "kept: list[str] = []"),
+        ("older tables stay", "        _remove(folder, kind, {name: hashes for name, hashes in old.items() if name not in new})\n", ""),
+        ("changed files are removed", "kept = [name for name in there if not _is_ours(folder, kind, name, old[name])]", "kept: list[str] = []"),
     ),
     *of(
         "report/picture.py",
@@ -141,7 +142,7 @@ MUTATIONS = [
         "report/owned.py",
         ("whatever lies there is ours", "return _hash(content) in hashes", "return True"),
         ("a link is a file of ours", "return path.is_file() and not path.is_symlink()", "return path.is_file()"),
-        ("refused too late", "        refuse_foreign(folder, new)\n", ""),
+        ("refused too late", "        refuse_foreign(folder, new, kind)\n", ""),
         ("an interrupted report is nobody's", "old.get(name, set()) | new.get(name, set())", "old.get(name, set())"),
         ("a list leads out of the folder", r"(?!\.)[^/\\]+", r".+"),
         ("reports meet in a folder", "fcntl.flock(handle, fcntl.LOCK_EX)", "pass"),

@@ -1,4 +1,4 @@
-"""The command line: ``sigma2r list``, ``train``, ``compare``, ``reproduce``, ``report``.
+"""The command line: what trains (``sigma2r train``), what reports, and what uses a trained run; ``sigma2r --help``.
 
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """
@@ -15,34 +15,32 @@ from typing import Any
 from sigma2r._places import in_words
 from sigma2r._text import visible
 from sigma2r.cli.streams import ready_streams
+from sigma2r.cli.words import USES, WrongCallError, read_words, underscored
 
 INSTALL = 'pip install "sigma2r[train,report]"'
 _LINES = "\n"  # messages of libraries have several
 _GOES_ON = "the same command goes on after the last finished epoch."
+_NOTHING = "no file was written."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code.
 
-    0 if it went well, 1 if it could not be done (said in one line), 2 for a wrong call, 130 after Ctrl-C and 143 after
-    SIGTERM.
+    0 if it went well, 1 if it could not be done (said in one line), 2 for a wrong call, 3 if some images could not be
+    read, 130 after Ctrl-C and 143 after SIGTERM.
     """
     ready_streams()
-    words = sys.argv[1:] if arguments is None else arguments
-    try:
-        from sigma2r.cli.parser import WrongCallError, build_parser, underscored
-        from sigma2r.cli.verbs import VERBS
-    except ImportError as error:
-        return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+    words = [underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    uses = bool(words) and words[0] in USES
+    left = _NOTHING if uses else _GOES_ON
     try:
         with _stopped_by_sigterm(), warnings.catch_warnings():
             warnings.showwarning = _warn_in_one_line
-            chosen = build_parser().parse_args([underscored(word) for word in words])
-            VERBS[chosen.verb](chosen[chosen.verb])
+            return _use(words) if uses else _do(words)
     except WrongCallError as error:
         return _fail(str(error), 2)
     except ImportError as error:
-        return _fail(f"{error}. The command line needs more than the core: {INSTALL}")
+        return _fail(_lacking(error))
     except BrokenPipeError:  # who reads what is printed has gone, as head does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
         return 128 + signal.SIGPIPE
@@ -51,10 +49,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, RuntimeError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        return _fail(f"interrupted; {_GOES_ON}", 128 + signal.SIGINT)
+        return _fail(f"interrupted; {left}", 128 + signal.SIGINT)
     except _Terminated:
-        return _fail(f"stopped by SIGTERM; {_GOES_ON}", 128 + signal.SIGTERM)
+        return _fail(f"stopped by SIGTERM; {left}", 128 + signal.SIGTERM)
+
+
+def _do(words: Sequence[str]) -> int:
+    """What trains, compares and reports, with the parser that fills a description."""
+    from sigma2r.cli.parser import build_parser, flags
+    from sigma2r.cli.verbs import VERBS
+
+    chosen = build_parser().parse_args(flags(words))
+    VERBS[chosen.verb](chosen[chosen.verb])
     return 0
+
+
+def _use(words: Sequence[str]) -> int:
+    """What uses a trained run, which loads nothing of training."""
+    chosen = read_words(words)
+    if words[0] == "evaluate":
+        from sigma2r.cli.evaluating import evaluate
+
+        return evaluate(chosen)
+    from sigma2r.cli.using import use
+
+    return use(words[0], chosen)
 
 
 class _Terminated(SystemExit):
@@ -76,6 +95,12 @@ def _stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _lacking(error: ImportError) -> str:
+    """What is missing, and how to install it, unless that is said."""
+    said = str(error)
+    return said if "pip install" in said else f"{said}. The command line needs more than the core: {INSTALL}"
 
 
 def _warn_in_one_line(message: Any, category: Any, *_: Any, **__: Any) -> None:

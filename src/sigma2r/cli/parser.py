@@ -1,21 +1,22 @@
 """The words that the command line understands."""
 
 import re
-from difflib import get_close_matches
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
+from sigma2r.cli.auditing import WHAT, add_words
+from sigma2r.cli.words import USES, WrongCallError, add_arguments, underscored, wrong_call
 from sigma2r.cli.written import MODE, OURS, description, stands_twice, value
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
 
+__all__ = ["Parser", "WrongCallError", "build_parser", "underscored"]
+
 _CONFIG_HELP = "YAML file with any of the values below."
-
-
-class WrongCallError(Exception):
-    """Words that no verb understands."""
 
 
 class Parser(ArgumentParser):
@@ -42,13 +43,8 @@ class Parser(ArgumentParser):
         Raises:
             WrongCallError: Always.
         """
-        told = _in_plain_words(message)
-        if told.startswith("unrecognized arguments: --"):
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            near = get_close_matches(told.split()[2].partition("=")[0], flags, n=2, cutoff=0.6)
-            told += f". Did you mean {' or '.join(near)}?" if near else ""
-        end = "" if told.endswith(("?", ".")) else "."
-        raise WrongCallError(f"{told}{end} {self.prog.replace(' [options]', '')} --help explains.") from ex
+        flags = (flag for action in self._actions for flag in action.option_strings)
+        raise wrong_call(_in_plain_words(message), flags, self.prog.replace(" [options]", "")) from ex
 
 
 def _in_plain_words(message: str) -> str:
@@ -111,6 +107,21 @@ def build_parser() -> ArgumentParser:
     many.add_argument(
         "--seeds", type=value("compare", "seeds", int), default=1, help="Runs of each loss: first weights 0, 1, ..."
     )
+    many.add_argument(
+        "--evaluate",
+        type=value("compare", "evaluate", bool),
+        nargs="?",
+        const=True,
+        default=False,
+        help="Tell of each run what its features are good for, as sigma2r evaluate does, and compare that as well.",
+    )
+    many.add_argument(
+        "--ood",
+        type=str,
+        nargs="+",
+        default=[],
+        help="Images of unknown classes for --evaluate: folders or data sets by name.",
+    )
     many.add_class_arguments(description(Run), skip={"loss", "loss_weight", "init_seed"})
     many.add_argument("--out", type=Path | None, help="The comparison's folder; default runs/<data set>-<model>.")
     _add_launcher(many)
@@ -133,6 +144,13 @@ def build_parser() -> ArgumentParser:
     told.add_argument("--out", type=Path | None, help="Where to write the report; default the same folder.")
     told.add_argument("--study", type=str, nargs="+", default=[], help="Studies of one's own that it holds.")
     verbs.add_subcommand("report", told, help="Build table, figures and report.html from records alone.")
+    looked = Parser()
+    add_words(looked)
+    verbs.add_subcommand("audit", looked, help=WHAT)
+    for verb, what in USES.items():  # which are done without this parser, and are here to be listed
+        using = Parser()
+        add_arguments(verb, using)
+        verbs.add_subcommand(verb, using, help=what)
     return parser
 
 
@@ -144,9 +162,19 @@ def _add_launcher(parser: ArgumentParser) -> None:
     parser.add_argument("--gpus_per_run", type=gpus, default=0.0, help="GPUs that Ray keeps for each run.")
 
 
-def underscored(argument: str) -> str:
-    """Let a user write --data-dir for --data_dir."""
-    if not argument.startswith("--"):
-        return argument
-    name, equals, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value
+def flags(words: Sequence[str]) -> list[str]:
+    """Let a user write --data-dir for --data_dir, and --download for --download true.
+
+    Example:
+        >>> flags(["train", "--pretrained", "--data-dir", "my-data", "--gray=no", "--download"])
+        ['train', '--pretrained=true', '--data_dir', 'my-data', '--gray=no', '--download=true']
+    """
+    taken = [underscored(word) for word in words]
+    behind = [*taken[1:], "--"]
+    return [
+        f"{word}=true" if word in _SWITCHES and after.startswith("--") else word
+        for word, after in zip(taken, behind, strict=True)
+    ]
+
+
+_SWITCHES = {f"--{each.name}" for of in (Run, Where) for each in fields(of) if each.type in (bool, bool | None)}

@@ -2,14 +2,16 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 
 from sigma2r._suggest import unknown
+from sigma2r._text import visible
 from sigma2r.cli import registry
+from sigma2r.cli.auditing import audit_run
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.study import Scale, Study
@@ -21,7 +23,7 @@ def list_names(_: Namespace) -> None:
     from sigma2r.data import DATASETS
     from sigma2r.models import MODELS
     from sigma2r.studies.losses import CROSS_ENTROPY, LOSSES
-    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+    from sigma2r.studies.yardsticks import LABEL_SMOOTHING, PML, YARDSTICKS
 
     print("data sets")
     _print_names(DATASETS)
@@ -31,7 +33,8 @@ def list_names(_: Namespace) -> None:
     _print_names({name: "alone" if name == CROSS_ENTROPY else _added(name) for name in LOSSES})
     print("yardsticks (losses of others, used alike)")
     smoothing = {LABEL_SMOOTHING: "cross-entropy with targets smoothed by the weight"}
-    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}})
+    theirs = {f"{PML}NAME": "any loss of pytorch-metric-learning with its options, such as pml:CosFaceLoss@0.1"}
+    _print_names({**smoothing, **{name: _added(name) for name in YARDSTICKS}, **theirs})
     print("studies (sigma2r reproduce NAME)")
     _print_names({name: f"{study.title} ({study.source})" for name, study in registry.STUDIES.items()})
     _print_names({name: f"{title} (nothing is trained)" for name, title in registry.COMPUTED.items()})
@@ -54,36 +57,78 @@ def _print_names(described: Mapping[str, str]) -> None:
 
 def train_one(chosen: Namespace) -> None:
     """Train a run, and print its table."""
-    from sigma2r.data.augment import Augmentation, describe_augmentation
     from sigma2r.report import print_table
     from sigma2r.studies.comparison import file_name
     from sigma2r.studies.train import train
 
-    run, where = described(chosen), _where(chosen)
+    run, where = _of_a_size(described(chosen)), _where(chosen)
     default = Path("runs") / f"{_short(run.dataset)}-{file_name(run.loss_name)}-{run.run_id[:8]}"
     out = chosen.out or default
-    print(describe_augmentation(run.augmentation or Augmentation()))
+    _say_what_becomes_of_images(run)
     print_table([train(run, out, where)])
     print(f"Record: {out / 'record.json'}")
 
 
+def _of_a_size(run: Run) -> Run:
+    """The run with a size for its images, which is said, if they have none in common and none is asked for."""
+    from sigma2r._absent import AbsentError
+    from sigma2r.data.registry import usual_image_size
+
+    choice = {name: getattr(run, name) for name in ("missing_classes", "test_fraction", "test_seed")}
+    try:
+        size = usual_image_size(run.dataset, **choice) if run.image_size is None else None
+    except AbsentError:  # a record may be there all the same
+        return run
+    if size is None:
+        return run
+    print(
+        f"Images of {visible(run.dataset)} are not square or not of one size: --image_size {size} is taken, the median "
+        "of their shorter sides or what networks are made for."
+    )
+    return replace(run, image_size=size)
+
+
+def _say_what_becomes_of_images(run: Run) -> None:
+    """What is done to images of all kinds and to training images, before any is read."""
+    from sigma2r.data import (
+        Augmentation,
+        default_augmentation,
+        describe_augmentation,
+        describe_resize,
+        is_listed,
+    )
+    from sigma2r.models.hub import describe_expected, expected_images
+
+    if run.resize is not None and run.image_size is not None:
+        print(describe_resize(run.image_size, run.resize))
+    print(describe_augmentation(run.augmentation or Augmentation()))
+    if is_listed(run.dataset) and run.augmentation == default_augmentation(run.dataset):
+        print("For photographs, whose class neither side nor color tells, there is --augmentation.policy photographs.")
+    if run.starts_from_weights:
+        print(describe_expected(expected_images(run.model)))
+
+
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
-    from sigma2r.data.augment import Augmentation, describe_augmentation
-    from sigma2r.report import print_table, refuse_among_images, refuse_foreign, write_report
+    from sigma2r.cli.comparing import evaluate_missing, refuse_to_evaluate
+    from sigma2r.report import print_evaluations, print_table, refuse_among_images, refuse_foreign, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
-    run = described(chosen, layers=[])
+    run = _of_a_size(described(chosen, layers=[]))
     study = comparison_study(run, chosen.losses, chosen.seeds, chosen.layers)
     out = chosen.out or Path("runs") / f"{_short(run.dataset)}-{file_name(run.model)}"
     where, launcher = _where(chosen), _launcher(chosen)
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     refuse_foreign(out)
-    print(describe_augmentation(run.augmentation or Augmentation()))
+    refuse_to_evaluate(chosen.evaluate, chosen.ood, out, study.runs(AS_DESCRIBED, {}))
+    _say_what_becomes_of_images(run)
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
-    page = write_report(records, out)  # before anything is printed, which may fail
+    evaluations = evaluate_missing(records, out, where, chosen.ood) if chosen.evaluate else {}
+    page = write_report(records, out, evaluations)  # before anything is printed, which may fail
     print_table(records)
+    if evaluations:
+        print_evaluations(records, evaluations)
     _say_diverged(records)
     print(f"Report: {page}")
 
@@ -167,6 +212,7 @@ VERBS: dict[str, Callable[[Namespace], None]] = {
     "compare": compare,
     "reproduce": reproduce_studies,
     "report": report,
+    "audit": audit_run,
 }
 
 
@@ -193,7 +239,10 @@ def _names(description: type) -> set[str]:
 
 
 def _short(dataset: str) -> str:
-    """A data set's name as part of a file name: a folder gives its own last name, a path that of its function."""
+    """A data set's name as part of a file name: a folder or file gives its own last name, a path its function's."""
+    from sigma2r.data import CSV, FOLDER
     from sigma2r.studies.comparison import file_name
 
-    return file_name(Path(dataset.removeprefix("folder:")).name) or "folder"
+    if dataset.startswith(CSV):
+        return file_name(Path(dataset.removeprefix(CSV)).stem) or "csv"
+    return file_name(Path(dataset.removeprefix(FOLDER)).name) or "folder"

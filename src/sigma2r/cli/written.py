@@ -16,6 +16,7 @@ import yaml
 from jsonargparse import set_loader
 from jsonargparse.typing import register_type
 
+from sigma2r._kinds import choices
 from sigma2r._shown import shown
 from sigma2r._values import as_written, converted
 
@@ -57,8 +58,9 @@ def value(who: str, name: str, kind: Any) -> Any:
     numbers = [each for each in members if each is not NoneType]
     if kind is Any:
         return _reader("Any", as_written)
-    if numbers and _READ.issuperset(numbers):
-        reader = _reader("_or_".join(each.__name__ for each in numbers), _reads(who, name, kind))
+    if any(each in _READ for each in numbers) and all(each in _READ or choices(each) for each in numbers):
+        named = [word for each in numbers for word in choices(each) or [each.__name__]]
+        reader = _reader("_or_".join(named), _reads(who, name, kind))
         return reader | None if NoneType in members else reader
     if is_dataclass(kind):
         return _some_of(kind)
@@ -69,8 +71,10 @@ def value(who: str, name: str, kind: Any) -> Any:
 
 
 def _some_of(kind: Any) -> Any:
-    """A mapping with some of the fields of a dataclass, which keep their defaults otherwise."""
-    return TypedDict(kind.__name__, {each.name: wanted for each, wanted in _fields(kind)}, total=False)  # type: ignore[operator]
+    """A mapping with some of the fields of a dataclass, which keep their defaults otherwise, and its shorthands."""
+    also = {name: value(kind.__name__, name, wanted) for name, wanted in getattr(kind, "shorthands", {}).items()}
+    of_each = {each.name: wanted for each, wanted in _fields(kind)}
+    return TypedDict(kind.__name__, {**of_each, **also}, total=False)  # type: ignore[operator]
 
 
 def _fields(of: Any) -> list[tuple[Any, Any]]:

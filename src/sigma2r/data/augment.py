@@ -1,93 +1,19 @@
-"""Random changes of training images: shift, rotation, flips; a whole batch at once, on its device.
+"""Random changes of training images: parts, shifts, rotations, flips, colors; a whole batch at once, on its device.
 
 The paper (section 5.1) names random cropping, random rotation and vertical/horizontal flipping, without sizes.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sigma2r._suggest import unknown
-from sigma2r._values import Rule, converted
+from sigma2r.data.augmentation import Augmentation, describe_augmentation
+from sigma2r.data.recolor import recolor
+from sigma2r.data.windows import random_windows, window_coordinates
 
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """How far training images are changed.
-
-    Args:
-        crop: Random shift by up to so many pixels each way; black moves in (padding by it, then random cropping).
-        rotation: Random rotation by up to so many degrees each way, one angle for each image.
-        horizontal_flip: Probability of a left-right flip.
-        vertical_flip: Probability of an upside-down flip.
-
-    Raises:
-        ValueError: If a value is negative, or a probability above 1.
-    """
-
-    crop: int = 0
-    rotation: float = 0.0
-    horizontal_flip: float = 0.0
-    vertical_flip: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Convert what was given, and refuse what makes no sense."""
-        for name, wanted in _WANTED.items():
-            object.__setattr__(self, name, converted("Augmentation", name, wanted, getattr(self, name)))
-
-    def changed(self, values: Mapping[str, Any]) -> "Augmentation":
-        """These settings with some others, by their names.
-
-        Raises:
-            ValueError: If one is unknown, or makes no sense.
-        """
-        for name in values:
-            if name not in _WANTED:
-                raise unknown("setting of augmentation", str(name), _WANTED)
-        return replace(self, **values)
-
-
-_PIXELS = Rule("be a whole number of at least 0", lambda value: 0 <= value <= 16384 and value % 1 == 0)
-_DEGREES = Rule("lie in [0, 180]", lambda value: 0 <= value <= 180)
-_PROBABILITY = Rule("lie in [0, 1]", lambda value: 0 <= value <= 1)
-_WANTED: dict[str, Any] = {
-    "crop": Annotated[int, _PIXELS],
-    "rotation": Annotated[float, _DEGREES],
-    "horizontal_flip": Annotated[float, _PROBABILITY],
-    "vertical_flip": Annotated[float, _PROBABILITY],
-}
-
-
-def describe_augmentation(augmentation: Augmentation) -> str:
-    """What happens to training images, in a sentence to read before training starts.
-
-    Example:
-        >>> print(describe_augmentation(Augmentation(crop=4, horizontal_flip=0.5)))
-        Training images are shifted by up to 4 pixels and flipped left to right with probability 0.5. Where a mirror image means something else, as an arrow does, add --augmentation.horizontal_flip 0.
-    """  # noqa: E501 - the sentence is one line
-    done, warned = [], []
-    if augmentation.crop:
-        done.append(f"shifted by up to {augmentation.crop} pixel{'s' * (augmentation.crop > 1)}")
-    if augmentation.rotation:
-        done.append(f"turned by up to {augmentation.rotation:g} degrees")
-    for name, way in (("horizontal_flip", "left to right"), ("vertical_flip", "upside down")):
-        if probability := getattr(augmentation, name):
-            done.append(f"flipped {way} with probability {probability:g}")
-            warned.append(f"--augmentation.{name} 0")
-    if not done:
-        return "Training images are not augmented."
-    listed = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
-    if not warned:
-        return f"Training images are {listed}, and not flipped."
-    return (
-        f"Training images are {listed}. Where a mirror image means something else, as an arrow does, add "
-        f"{' '.join(warned)}."
-    )
+__all__ = ["Augmentation", "augment", "describe_augmentation"]
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
@@ -100,16 +26,21 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
             whatever the device; only they travel.
 
     Returns:
-        New images of the same shape; the same tensor if there is nothing to change. Rotation interpolates
-        bilinearly; without rotation pixels are moved exactly.
+        New images of the same shape; the same tensor if there is nothing to change. Rotated or enlarged ones are
+        interpolated bilinearly, once for all changes; otherwise pixels are moved exactly. Colors are changed first.
     """
     count = images.shape[0]
     shift_x, shift_y = _whole(count, augmentation.crop, generator), _whole(count, augmentation.crop, generator)
     angle = math.radians(augmentation.rotation) * (2 * torch.rand(count, generator=generator) - 1)
     flip_x = torch.rand(count, generator=generator) < augmentation.horizontal_flip
     flip_y = torch.rand(count, generator=generator) < augmentation.vertical_flip
-    if augmentation.rotation > 0:
-        return _resample(images, angle, shift_x, shift_y, flip_x, flip_y)
+    windows = None  # nothing more is drawn for what is not asked for, so that older runs stay as they were
+    if augmentation.area < 1:
+        windows = random_windows(count, augmentation.area, generator)
+    if augmentation.color > 0:
+        images = recolor(images, augmentation.color, generator)
+    if augmentation.rotation > 0 or windows is not None:
+        return _resample(images, windows, angle, shift_x, shift_y, flip_x, flip_y)
     if augmentation.crop or augmentation.horizontal_flip or augmentation.vertical_flip:
         return _move(images, augmentation.crop, shift_x, shift_y, flip_x, flip_y)
     return images
@@ -139,9 +70,15 @@ def _sources(size: int, crop: int, shift: Tensor, flip: Tensor) -> Tensor:
 
 
 def _resample(
-    images: Tensor, angle: Tensor, shift_x: Tensor, shift_y: Tensor, flip_x: Tensor, flip_y: Tensor
+    images: Tensor,
+    windows: tuple[Tensor, Tensor] | None,
+    angle: Tensor,
+    shift_x: Tensor,
+    shift_y: Tensor,
+    flip_x: Tensor,
+    flip_y: Tensor,
 ) -> Tensor:
-    """Rotate about the center, shift and flip in one bilinear pass; outside is black.
+    """Enlarge windows, rotate about the center, shift and flip in one bilinear pass; outside is black.
 
     By sums and products of two numbers alone, which every processor rounds in one way. torch's affine_grid and
     grid_sample add up in another order, or round less often, where the processor has other instructions; records of two
@@ -156,8 +93,13 @@ def _resample(
     def of_each(values: Tensor) -> Tensor:
         return values.to(images.device, kind).view(count, 1, 1)
 
-    x = torch.arange(width, device=images.device, dtype=kind) - (width - 1) / 2
-    y = (torch.arange(height, device=images.device, dtype=kind) - (height - 1) / 2).unsqueeze(1)
+    if windows is None:
+        x = torch.arange(width, device=images.device, dtype=kind) - (width - 1) / 2
+        y = (torch.arange(height, device=images.device, dtype=kind) - (height - 1) / 2).unsqueeze(1)
+    else:
+        size, place = windows
+        x = window_coordinates(size[:, 0], place[:, 0], width).to(images.device, kind).unsqueeze(1) - (width - 1) / 2
+        y = window_coordinates(size[:, 1], place[:, 1], height).to(images.device, kind).unsqueeze(2) - (height - 1) / 2
     # Where each pixel is read from, in an image with a black border of one pixel.
     source_x = of_each(cos * sign_x) * x - (of_each(sin * sign_y) * y - of_each(shift_x + (width + 1) / 2))
     source_y = of_each(sin * sign_x) * x + (of_each(cos * sign_y) * y + of_each(shift_y + (height + 1) / 2))

@@ -14,6 +14,7 @@ from sigma2r._absent import AbsentError
 from sigma2r._places import is_folder
 from sigma2r.data.folder import folder_images
 from sigma2r.data.images import ImageData
+from sigma2r.data.layout import split_folder
 from sigma2r.data.packed import packed_images
 
 _SIZE = 32
@@ -56,7 +57,14 @@ def cifar(name: str, split: str, data_dir: Path | None = None, download: bool = 
     if found.name == source.base_folder:
         return _torchvisions(found, source, name, split)
     if found.is_dir():
-        tree = folder_images(found, split, _SIZE, gray=False)
+        beside = split_folder(found, "val")
+        if split == "test" and beside is not None:
+            warnings.warn(
+                f"{name}: {beside} is not read. --dataset folder:{found} takes it for validation, "
+                "--validation_fraction some of the training images.",
+                stacklevel=3,
+            )
+        tree = folder_images(found, split, _SIZE, gray=False, resize="stretch")
         return tree if isinstance(tree, ImageData) else tree.load()
     return packed_images(found, split, _SIZE)
 

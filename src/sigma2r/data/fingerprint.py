@@ -44,7 +44,9 @@ def fingerprint(data: ImageData | FolderImages) -> str:
     """
     if isinstance(data, ImageData):
         return _sealed(data, {}, _hashed_pixels(data.images))
-    settings = {"pixel_range": data.pixel_range and list(map(float, data.pixel_range))}
+    settings: dict[str, object] = {"pixel_range": data.pixel_range and list(map(float, data.pixel_range))}
+    if data.rescale and data.resize != "stretch":  # which it was before there was a choice
+        settings["resize"] = data.resize
     known = statuses(data.paths)
     key = bytes.fromhex(_sealed(data, settings, [known.state]))
     if key not in _known:

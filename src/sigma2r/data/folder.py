@@ -1,6 +1,5 @@
-"""A folder tree of images: PATH/train/CLASS/... and PATH/test/CLASS/..., read by Pillow."""
+"""Images of a listing, such as that of a folder PATH/train/CLASS/... and PATH/test/CLASS/..., read by Pillow."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,16 +7,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sigma2r.data._statuses import statuses
-from sigma2r.data.formats import image_endings
+from sigma2r.data.folder_listing import list_folder
 from sigma2r.data.images import ImageData
+from sigma2r.data.listing import Listing, refuse_empty
 from sigma2r.data.names import shown
 from sigma2r.data.pixels import PixelRange, as_pixel_range, read_pixels
-from sigma2r.data.spelling import near_names, say_look_alikes
-from sigma2r.data.survey import Survey
+from sigma2r.data.resize import Resize
 from sigma2r.data.threads import mapped
-from sigma2r.data.tree import ImageTree, read_tree, split_folder
-from sigma2r.data.twins import refuse_shared_folders, say_twins, settle_twins
 
 IN_MEMORY_BYTES = 4 * 2**30
 
@@ -32,6 +28,7 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         image_shape: Channels, height and width that images are brought to.
         rescale: Whether an image of another size is scaled; otherwise it is refused.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
+        resize: How it is scaled: ``"stretch"``, each side by itself, or ``"crop"``, its middle in its proportions.
     """
 
     def __init__(
@@ -42,6 +39,7 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         image_shape: tuple[int, int, int],
         rescale: bool,
         pixel_range: PixelRange | None = None,
+        resize: Resize = "stretch",
     ) -> None:
         self.paths = list(paths)
         self.labels = labels
@@ -49,6 +47,7 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
         self.image_shape = image_shape
         self.rescale = rescale
         self.pixel_range = pixel_range
+        self.resize: Resize = resize
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -58,7 +57,14 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
 
     def _pixels(self, index: int) -> Tensor:
         path = self.paths[index]
-        return read_pixels(path, shown(path), self.image_shape, rescale=self.rescale, pixel_range=self.pixel_range)
+        return read_pixels(
+            path,
+            shown(path),
+            self.image_shape,
+            rescale=self.rescale,
+            resize=self.resize,
+            pixel_range=self.pixel_range,
+        )
 
     def load(self) -> ImageData:
         """All images decoded into memory, by as many threads as there are cores."""
@@ -69,29 +75,37 @@ class FolderImages(Dataset[tuple[Tensor, Tensor]]):
 
         for _ in mapped(decode, range(len(self))):
             pass
-        return ImageData(images, self.labels, self.class_names)
+        return ImageData(images, self.labels, self.class_names, tuple(self.paths))
 
 
 def folder_images(
     root: Path,
     split: str,
     image_size: int | None = None,
-    in_memory_bytes: int = IN_MEMORY_BYTES,
+    in_memory_bytes: int | None = None,
     *,
     gray: bool | None = None,
     pixel_range: PixelRange | None = None,
+    resize: Resize | None = None,
     missing_classes: bool = False,
+    test_fraction: float | None = None,
+    test_seed: int = 0,
 ) -> ImageData | FolderImages:
     """Read a split of a folder tree; what would not fit into ``in_memory_bytes`` stays on disk.
 
     Args:
-        root: The folder that holds ``train`` and ``test`` (or ``val``, ``valid``, ``validation`` in its place).
-        split: Which of them.
-        image_size: Pixels a side that every image is scaled to; needed unless all are square and of one size.
-        in_memory_bytes: The most bytes of pixels to hold.
-        gray: Whether images have one channel; default: if every image of both splits is gray.
-        pixel_range: Values of black and of white, for gray images of more than 8 bits.
-        missing_classes: Whether a class may have no images in this split, if it is not the training split.
+        root: The folder that holds ``train`` and ``test`` (or ``val``, ``valid``, ``validation`` in its place) and
+            perhaps ``val`` beside them; or class folders alone.
+        split: ``"train"``, ``"test"`` or ``"val"``.
+        image_size: As :func:`read_listing` takes it; so are ``in_memory_bytes``, ``gray``, ``pixel_range``, ``resize``.
+        in_memory_bytes: See there.
+        gray: See there.
+        pixel_range: See there.
+        resize: See there.
+        missing_classes: As :func:`~sigma2r.data.folder_listing.list_folder` takes it; so are ``test_fraction`` and
+            ``test_seed``.
+        test_fraction: See there.
+        test_seed: See there.
 
     Returns:
         RGB images, or images of one channel. Classes are in the order of their names.
@@ -102,21 +116,54 @@ def folder_images(
             range, or has another size and none was asked for (named; where images stay on disk, once it is read).
     """
     pixel_range = as_pixel_range(pixel_range)
-    trees = _trees(root, split, missing_classes)
-    known = statuses(_paths(trees))
-    hard_links = settle_twins(trees, known.twins)
-    training, tree = trees[0], trees[0 if split == "train" else -1]
-    tree.passed_over.say(f"folder: in {shown(tree.folder)}")
-    _refuse_empty(training)
-    survey = Survey.of(root, [paths[0] for paths in training.images.values()], _paths(trees), known)
+    listing = list_folder(
+        root, split, missing_classes=missing_classes, test_fraction=test_fraction, test_seed=test_seed
+    )
+    return read_listing(listing, split, image_size, in_memory_bytes, gray=gray, pixel_range=pixel_range, resize=resize)
+
+
+def read_listing(
+    listing: Listing,
+    split: str,
+    image_size: int | None = None,
+    in_memory_bytes: int | None = None,
+    *,
+    gray: bool | None = None,
+    pixel_range: PixelRange | None = None,
+    resize: Resize | None = None,
+) -> ImageData | FolderImages:
+    """The images of a split that is listed; what would not fit into ``in_memory_bytes`` stays on disk.
+
+    Args:
+        listing: Of a folder or a csv file.
+        split: ``"train"``, ``"test"`` or ``"val"``.
+        image_size: Pixels a side that every image is scaled to; needed unless all are square and of one size.
+        in_memory_bytes: The most bytes of pixels to hold; default 4 GiB.
+        gray: Whether images have one channel; default: if every image of all splits is gray.
+        pixel_range: Values of black and of white, for gray images of more than 8 bits.
+        resize: How images are scaled: ``"crop"`` (the default) or ``"stretch"``.
+
+    Raises:
+        ValueError: As :func:`folder_images` does; if there is no such split, or ``resize`` is given without a size.
+    """
+    if split not in listing.trees:
+        raise ValueError(f"{listing.what}: {shown(listing.place)} must have images of {split}; it has none.")
+    if resize is not None and image_size is None:
+        raise ValueError(
+            f"{listing.what}: resize says how images come to an image_size, and there is none; got {resize}. Add "
+            "--image_size N, or leave it out."
+        )
+    training = listing.trees["train"]
+    listing.say_what_is_passed_over(split)
+    refuse_empty(training)
+    survey = listing.survey
     survey.check_range(pixel_range)
     if split == "train":
         survey.say_what_is_lost(pixel_range)
-        say_twins(hard_links, root)
-        say_look_alikes(training.images, f"folder: {shown(training.folder)}")
+        listing.say_what_is_odd()
     height, width = survey.size() if image_size is None else (image_size, image_size)
     shape = (1 if (survey.gray if gray is None else gray) else 3, height, width)
-    classes = [tree.images.get(name, []) for name in training.images]
+    classes = [listing.trees[split].images.get(name, []) for name in training.images]
     images = FolderImages(
         [path for paths in classes for path in paths],
         torch.tensor([label for label, paths in enumerate(classes) for _ in paths]),
@@ -124,64 +171,7 @@ def folder_images(
         shape,
         rescale=image_size is not None,
         pixel_range=pixel_range,
+        resize=resize or "crop",
     )
-    fits = len(images) * shape[0] * shape[1] * shape[2] <= in_memory_bytes
-    return images.load() if fits else images
-
-
-def _trees(root: Path, split: str, missing_classes: bool) -> list[ImageTree]:
-    """The images of train, and of the other split if there is one."""
-    training = read_tree(split_folder(root, "train")[0])
-    other = _test_split(root) if split == "train" else _other_split(root, split, training, missing_classes)
-    if other is None:
-        return [training]
-    refuse_shared_folders(training, other)
-    return [training, other]
-
-
-def _other_split(root: Path, split: str, training: ImageTree, missing_classes: bool) -> ImageTree:
-    """The tree of a split other than train, once its classes are those of train."""
-    folder, unread = split_folder(root, split)
-    if folder.name != split:
-        warnings.warn(f"folder: {shown(root)} has no {split}/; {folder.name}/ is taken for it.", stacklevel=3)
-    for name in unread:
-        warnings.warn(
-            f"folder: {shown(root)} has {split}/ and {name}/; {name}/ is not read. Images for validation come from "
-            "train/, by --validation_fraction.",
-            stacklevel=3,
-        )
-    tree = read_tree(folder)
-    unknown, missing = set(tree.images) - set(training.images), set(training.images) - set(tree.images)
-    if unknown or (missing and not missing_classes):
-        raise ValueError(
-            f"folder: {shown(folder)} must have the classes of {shown(training.folder)}; they differ in: "
-            f"{', '.join(map(shown, sorted(unknown | missing)))}."
-            + near_names(tree.images, training.images, f"{folder.name}/", "train/")
-            + ("" if unknown else " --missing_classes true allows classes without images there.")
-        )
-    if not missing_classes or not any(tree.images.values()):
-        _refuse_empty(tree)
-    return tree
-
-
-def _refuse_empty(tree: ImageTree) -> None:
-    """A class without images is a mistake, such as a folder of other files."""
-    for name, paths in tree.images.items():
-        if not paths:
-            beside = f" Passed over in {shown(tree.folder)} - {tree.passed_over}." if tree.passed_over.counts else ""
-            raise ValueError(
-                f"folder: each class must have images; {shown(tree.folder / name)} has none.{beside} Images end in "
-                f".jpg, .png, .tif, .webp or another of the {len(image_endings())} endings that Pillow reads."
-            )
-
-
-def _test_split(root: Path) -> ImageTree | None:
-    """The images of test beside those of train; what is wrong with them is said when that split is asked for."""
-    try:
-        return read_tree(split_folder(root, "test")[0])
-    except ValueError:
-        return None
-
-
-def _paths(trees: Sequence[ImageTree]) -> list[Path]:
-    return [path for tree in trees for paths in tree.images.values() for path in paths]
+    most = IN_MEMORY_BYTES if in_memory_bytes is None else in_memory_bytes
+    return images.load() if len(images) * shape[0] * shape[1] * shape[2] <= most else images

@@ -45,17 +45,29 @@ def _formats(file: str) -> list[str]:
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
+def opened(source: str | Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
     """An image whose header is read; whatever Pillow finds wrong inside the block is said with the file's name.
 
     Raises:
         ValueError: Naming the file.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
+
+    with readable(name), Image.open(source, formats=_formats(str(source))) as image:
+        yield image
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Whatever Pillow finds wrong with an image inside the block is said with the image's name.
+
+    Raises:
+        ValueError: Naming the image.
+    """
+    from PIL import UnidentifiedImageError
 
     try:
-        with Image.open(source, formats=_formats(str(source))) as image:
-            yield image
+        yield
     except RefusedError:
         raise
     except UnidentifiedImageError:

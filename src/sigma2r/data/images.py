@@ -1,6 +1,7 @@
 """Images that fit into memory: uint8, so that a whole data set lives on the training device."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
@@ -13,11 +14,13 @@ class ImageData:
         images: Pixels, shape ``(N, ch, H, W)``, uint8.
         labels: Class indices, shape ``(N,)``, int64.
         class_names: One name for each class.
+        paths: The file of each image, where it comes from one; otherwise none.
     """
 
     images: Tensor
     labels: Tensor
     class_names: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return self.labels.shape[0]

@@ -68,6 +68,11 @@ def shown(path: Path | str) -> str:
     return visible(str(path))
 
 
+def below(path: Path, folder: Path) -> str:
+    """A path as a message shows it that names the folder: from there on, if it lies below."""
+    return shown(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
 def check_class_names(names: Iterable[str], where: str) -> None:
     """Refuse a name that no record or report could hold.
 

@@ -1,17 +1,32 @@
 """Data sets of a user's own, by the path of a function that loads them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor
 
-from sigma2r._call import call_own
+from sigma2r._call import call_own, parameters_of
 from sigma2r._resolve import resolve
 from sigma2r._text import is_whole
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
+
+
+def own_splits(path: str) -> tuple[str, ...]:
+    """The splits that the function of a path gives: train and test, and val if its parameter's annotation says so.
+
+    That is ``split: Literal["train", "val", "test"]``. A function that does not say so is not asked: many give test
+    images for whatever is not ``"train"``.
+
+    Raises:
+        ValueError: If there is no such function.
+    """
+    parameters = parameters_of(_function(path))
+    offered = get_args(parameters[0].annotation) if parameters else ()
+    return ("train", "test", "val") if "val" in offered else ("train", "test")
 
 
 def own_images(
@@ -20,9 +35,9 @@ def own_images(
     """A split as the function that a path names returns it; images in memory lie row by row, as a model may expect.
 
     Args:
-        path: ``package.module:name`` of ``name(split) -> ImageData``, called with ``"train"`` and with ``"test"``, and
-            with those of the keywords below that it takes.
-        split: ``"train"`` or ``"test"``.
+        path: ``package.module:name`` of ``name(split) -> ImageData``, called with ``"train"`` and with ``"test"``, with
+            ``"val"`` as :func:`own_splits` says, and with those of the keywords below that it takes.
+        split: ``"train"``, ``"test"`` or ``"val"``.
         data_dir: As the user says it.
         image_size: As the user says it.
         download: As the user says it.
@@ -30,9 +45,7 @@ def own_images(
     Raises:
         ValueError: If there is no such function, or it does not return images with labels and class names.
     """
-    load = resolve("data set", path)
-    if not callable(load):
-        raise ValueError(f"{path}: a data set must be a function of a split, train or test; got {load!r}.")
+    load = _function(path)
     data = call_own(path, split, function=load, data_dir=data_dir, image_size=image_size, download=download)
     if not isinstance(data, (ImageData, FolderImages)):
         raise ValueError(
@@ -47,6 +60,13 @@ def own_images(
             f"{data.image_shape[1]} pixels; the function of a data set may take image_size. Leave it out otherwise."
         )
     return replace(data, images=data.images.contiguous()) if isinstance(data, ImageData) else data
+
+
+def _function(path: str) -> Callable[..., Any]:
+    load = resolve("data set", path)
+    if not callable(load):
+        raise ValueError(f"{path}: a data set must be a function of a split, train or test; got {load!r}.")
+    return cast("Callable[..., Any]", load)
 
 
 def _check(path: str, split: str, data: ImageData) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from sigma2r._values import converted
 from sigma2r.data.formats import opened
 from sigma2r.data.names import RefusedError
+from sigma2r.data.resize import Resize, resized
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,6 +59,7 @@ def read_pixels(
     shape: tuple[int, int, int],
     *,
     rescale: bool,
+    resize: Resize = "stretch",
     pixel_range: PixelRange | None = None,
 ) -> Tensor:
     """One image as a network's input.
@@ -66,7 +68,8 @@ def read_pixels(
         source: A path or an open file.
         name: What errors call it.
         shape: Channels (1 or 3), height and width of the result.
-        rescale: Whether an image of another size is scaled, not keeping its proportions, or refused.
+        rescale: Whether an image of another size is scaled or refused.
+        resize: How it is scaled: see :func:`~sigma2r.data.resize.resized`.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
 
     Returns:
@@ -75,18 +78,43 @@ def read_pixels(
     Raises:
         ValueError: Naming the file, if Pillow cannot read it, it has another size, or its values need a range.
     """
-    from PIL.Image import Resampling
-
-    channels, height, width = shape
     with opened(source, name) as image:
-        if not rescale and sorted(image.size) != sorted((width, height)):  # before anything is decoded
-            raise _wrong_size(name, image.size, width, height)
-        image = as_seen(image, name, gray=channels == 1, pixel_range=pixel_range)
-        if image.size != (width, height):
-            if not rescale:
-                raise _wrong_size(name, image.size, width, height)
-            image = image.resize((width, height), Resampling.BILINEAR)
-        content = bytearray(image.tobytes())
+        return pixels_of(image, name, shape, rescale=rescale, resize=resize, pixel_range=pixel_range)
+
+
+def pixels_of(
+    image: "Image.Image",
+    name: str,
+    shape: tuple[int, int, int],
+    *,
+    rescale: bool,
+    resize: Resize = "stretch",
+    pixel_range: PixelRange | None = None,
+    remedy: str = "--image-size {} scales all alike.",
+) -> Tensor:
+    """:func:`read_pixels` of an image whose header is read, which is turned upright in place.
+
+    Args:
+        image: From :func:`opened`, within its block.
+        name: What errors call it.
+        shape: Channels (1 or 3), height and width of the result.
+        rescale: Whether an image of another size is scaled or refused.
+        resize: How it is scaled: see :func:`~sigma2r.data.resize.resized`.
+        pixel_range: Values of black and of white, for gray images of more than 8 bits.
+        remedy: What a refusal of another size advises; the height stands for its braces.
+
+    Raises:
+        ValueError: Naming the image, if it has another size, or its values need a range.
+    """
+    channels, height, width = shape
+    if not rescale and sorted(image.size) != sorted((width, height)):  # before anything is decoded
+        raise _wrong_size(name, image.size, width, height, remedy)
+    image = as_seen(image, name, gray=channels == 1, pixel_range=pixel_range)
+    if image.size != (width, height):
+        if not rescale:
+            raise _wrong_size(name, image.size, width, height, remedy)
+        image = resized(image, width, height, resize)
+    content = bytearray(image.tobytes())
     return torch.frombuffer(content, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
 
 
@@ -113,13 +141,16 @@ def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRa
         image = _on_white(image)
     if image.mode == "LAB":
         image = _from_lab(image)
-    return image.convert("L" if gray else "RGB")
+    mode = "L" if gray else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def turn_upright(image: "Image.Image") -> None:
     """Turn and mirror an image as its EXIF data say; like other viewers, leave it as stored if they are damaged."""
     from PIL import ImageOps
 
+    if not image.info and not hasattr(image, "tag_v2"):
+        return  # nothing was read that could say so
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # the pixels are whole: load() came before
@@ -234,8 +265,8 @@ def _from_lab(image: "Image.Image") -> "Image.Image":
     return seen
 
 
-def _wrong_size(name: str, size: tuple[int, int], width: int, height: int) -> RefusedError:
+def _wrong_size(name: str, size: tuple[int, int], width: int, height: int, remedy: str) -> RefusedError:
     return RefusedError(
         f"folder: {name} must have the size of the other images, {width} x {height}; it has {size[0]} x {size[1]}. "
-        f"--image-size {height} scales all alike."
+        + remedy.format(height)
     )

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from sigma2r.data.augment import Augmentation, augment
+from sigma2r.data.augment import augment
+from sigma2r.data.augmentation import Augmentation
 from sigma2r.data.folder import FolderImages
 from sigma2r.data.images import ImageData
 

@@ -1,13 +1,14 @@
 """What is known of a folder's images before they are decoded: channels, size, and what 8 bits and one frame lose."""
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sigma2r.data._statuses import Statuses, is_settled
 from sigma2r.data.formats import opened
-from sigma2r.data.names import shown
+from sigma2r.data.names import below, shown
 from sigma2r.data.pixels import (
     EIGHT_BITS,
     SIXTEEN_BITS,
@@ -22,6 +23,9 @@ from sigma2r.data.pixels import (
 )
 from sigma2r.data.threads import mapped
 
+MOST_USUAL_SIDE = 224
+"""Pixels a side that the networks of the field are made for."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -34,6 +38,7 @@ class Survey:
         depths: The first image of each kind of values, by :func:`~sigma2r.data.pixels.depth`.
         paged: The first image that has several frames or pages.
         cut: The first image of 16 bits of which Pillow gives 8.
+        shorter: How many images have a shorter side of so many pixels.
     """
 
     root: Path
@@ -42,6 +47,7 @@ class Survey:
     depths: dict[str, Path]
     paged: Path | None
     cut: Path | None
+    shorter: Counter[int]
 
     @classmethod
     def of(cls, root: Path, firsts: Sequence[Path], paths: Sequence[Path], known: Statuses) -> "Survey":
@@ -64,12 +70,14 @@ class Survey:
     def _read(cls, root: Path, firsts: Sequence[Path], paths: Sequence[Path]) -> "Survey":
         gray, paged, cut = True, None, None
         depths: dict[str, Path] = {}
-        for path, has_no_colours, kind, is_paged, is_cut in mapped(_looked_at, paths):
+        shorter: Counter[int] = Counter()
+        for path, has_no_colours, kind, is_paged, is_cut, side in mapped(_looked_at, paths):
+            shorter[side] += 1
             gray = gray and has_no_colours
             depths.setdefault(kind, path)
             paged = paged or (path if is_paged else None)
             cut = cut or (path if is_cut else None)
-        return cls(root, tuple(firsts), gray, depths, paged, cut)
+        return cls(root, tuple(firsts), gray, depths, paged, cut, shorter)
 
     @property
     def wide(self) -> Path | None:
@@ -122,33 +130,52 @@ class Survey:
                 stacklevel=3,
             )
 
+    @property
+    def usual_side(self) -> int:
+        """A size for images that have none in common: the median of their shorter sides, and at most 224."""
+        sides = sorted(self.shorter.elements())
+        return min(sides[(len(sides) - 1) // 2], MOST_USUAL_SIDE)
+
+    @property
+    def is_of_one_size(self) -> bool:
+        """Whether the first images are square and of one size, which is then that of all."""
+        sizes = self._sizes()
+        return len(sizes) == 1 and all(width == height for width, height in sizes)
+
     def size(self) -> tuple[int, int]:
         """Their height and width.
 
         Raises:
             ValueError: If they are not square and of one size.
         """
+        sizes = self._sizes()
+        width, height = next(iter(sizes))
+        if len(sizes) > 1 or width != height:
+            raise ValueError(
+                f"folder: images of {shown(self.root)} must be square and of one size, or --image-size must say what "
+                f"to scale them to; got {', '.join(f'{w} x {h}' for w, h in sorted(sizes)[:4])}. Try --image-size "
+                f"{self.usual_side}."
+            )
+        return height, width
+
+    def _sizes(self) -> set[tuple[int, int]]:
+        """Widths and heights of the first images, upright."""
         sizes = set()
         for path in self.firsts:
             with opened(path, shown(path)) as image:
                 image.load()
                 turn_upright(image)
                 sizes.add(image.size)
-        width, height = next(iter(sizes))
-        if len(sizes) > 1 or width != height:
-            raise ValueError(
-                f"folder: images of {shown(self.root)} must be square and of one size, or --image-size must say what "
-                f"to scale them to; got {', '.join(f'{w} x {h}' for w, h in sorted(sizes)[:4])}. Try --image-size 32."
-            )
-        return height, width
+        return sizes
 
     def _below(self, path: Path) -> str:
-        return shown(path.relative_to(self.root))
+        return below(path, self.root)
 
 
 _last: dict[tuple[Path, bytes], Survey] = {}
 
 
-def _looked_at(path: Path) -> tuple[Path, bool, str, bool, bool]:
+def _looked_at(path: Path) -> tuple[Path, bool, str, bool, bool, int]:
     with opened(path, shown(path)) as image:
-        return path, is_gray(image), depth(image), has_more_frames(image), is_cut_to_8_bits(image)
+        paged, side = has_more_frames(image), min(image.size)
+        return path, is_gray(image), depth(image), paged, is_cut_to_8_bits(image), side

@@ -10,12 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigma2r._absent import AbsentError
-from sigma2r._places import is_folder
 from sigma2r.data.formats import image_endings
 from sigma2r.data.names import NO_FILE, OUTSIDE, TWICE, PassedOver, check_class_names, ending, is_hidden, shown
-
-VALIDATION_NAMES = ("val", "valid", "validation")  # other names of test/
 
 Identity = tuple[int, int]
 """Device and number of a file or folder: however many paths lead to it, it has one."""
@@ -38,35 +34,6 @@ class ImageTree:
     folders: dict[Identity, str]
 
 
-def split_folder(root: Path, split: str) -> tuple[Path, list[str]]:
-    """Where a split lies: test/ may be called val/, valid/ or validation/.
-
-    Returns:
-        The folder, and the other names of test/ that lie beside it and are not read.
-
-    Raises:
-        AbsentError: If the folder of the data set is not there.
-        ValueError: If the split is missing, or test/ is and several others could stand for it.
-    """
-    others = [name for name in VALIDATION_NAMES if split == "test" and (root / name).is_dir()]
-    if (root / split).is_dir():
-        return root / split, others
-    if len(others) == 1:
-        return root / others[0], []
-    if others:
-        raise ValueError(
-            f"folder: {shown(root)} must hold test/, or one folder that stands for it; it holds "
-            f"{' and '.join(f'{name}/' for name in others)}. Rename one of them to test."
-        )
-    is_folder(root / split)  # a file in its place, or in that of the data set's folder, is not a folder that is missing
-    there = sorted(shown(p.name) + "/" for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-    holds = f"it holds {', '.join(there[:5])}{', ...' * (len(there) > 5)}" if there else "it holds no folders"
-    raise (ValueError if root.exists() else AbsentError)(
-        f"folder: {shown(root)} must hold train/ and test/ with a folder for each class; {split}/ is missing, "
-        f"{holds if root.is_dir() else 'and so is the folder itself'}."
-    )
-
-
 def read_tree(folder: Path) -> ImageTree:
     """Find the classes of a split and their images.
 
@@ -84,19 +51,27 @@ def read_tree(folder: Path) -> ImageTree:
     return ImageTree(folder, paths, walk.passed_over, {own: path for own, (path, _) in walk.read.items()})
 
 
-def listed_folders(root: Path) -> set[Identity]:
-    """The folder of a data set and those that its listing reads, as far as they can be listed; nothing is refused."""
-    found: set[Identity] = set()
-    with suppress(ValueError, OSError):
-        found.add(identity(str(root)))
-    for split in ("train", "test"):
-        with suppress(ValueError, OSError):  # said when that split is asked for
-            walk = _Walk(split_folder(root, split)[0])
-            try:
-                walk.run()
-            finally:
-                found |= walk.read.keys()
-    return found
+def read_loose(folder: Path) -> ImageTree:
+    """Find all images below a folder, whether they lie in folders of classes or not.
+
+    A class is a folder beside others, whatever it means; images beside the folders have the class ``""``. There may be
+    none of either. What links lead to a second time is passed over, and of no class but its first.
+
+    Raises:
+        ValueError: If a folder cannot be read, or a link leads to a folder that holds it.
+    """
+    walk = _Walk(folder, loose=True)
+    walk.run()
+    paths = {name: [Path(path) for path in sorted(found, key=_by_parts)] for name, found in walk.images.items()}
+    return ImageTree(folder, paths, walk.passed_over, {own: path for own, (path, _) in walk.read.items()})
+
+
+def folders_of(folder: Path) -> set[Identity]:
+    """The folders that are read for a split, as far as they can be listed; nothing is refused."""
+    walk = _Walk(folder)
+    with suppress(ValueError, OSError):  # said when that split is asked for
+        walk.run()
+    return {*walk.read}
 
 
 def holds_images(folder: str, images: Iterable[str]) -> bool:
@@ -112,8 +87,9 @@ def _by_parts(path: str) -> str:
 class _Walk:
     """Reads real folders first and linked ones after them, so that a link never takes a folder from its own class."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, loose: bool = False) -> None:
         self.folder = folder
+        self.loose = loose
         self.images: dict[str, list[str]] = {}
         self.passed_over = PassedOver()
         self.endings = image_endings()
@@ -133,6 +109,8 @@ class _Walk:
             elif kind == "folder":
                 self.images[entry.name] = []
                 self._plan(entry, entry.name, above)
+            elif kind == "file" and self.loose:
+                self._take(entry, "")
             elif kind == "file":
                 self.passed_over.add(OUTSIDE, entry.name)
             else:
@@ -154,7 +132,7 @@ class _Walk:
             )
         if own in self.read:
             self.passed_over.add(TWICE, os.path.relpath(path, self.folder))
-            if self.read[own][1] != name:
+            if self.read[own][1] != name and not self.loose:
                 self.shared.append((path, *self.read[own]))
             return
         self.read[own] = path, name
@@ -167,10 +145,14 @@ class _Walk:
                 self._plan(entry, name, (own, *above))
             elif kind != "file":
                 self.passed_over.add(NO_FILE, entry.name)
-            elif ending(entry.name) in self.endings:
-                self.images[name].append(entry.path)
             else:
-                self.passed_over.end(entry.name)
+                self._take(entry, name)
+
+    def _take(self, entry: "os.DirEntry[str]", name: str) -> None:
+        if ending(entry.name) in self.endings:
+            self.images.setdefault(name, []).append(entry.path)
+        else:
+            self.passed_over.end(entry.name)
 
     def _refuse_shared(self, path: str, first: str, images: Iterable[str]) -> None:
         if holds_images(first, images):

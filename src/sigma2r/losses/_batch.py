@@ -68,10 +68,21 @@ def prepare(
     if kept is not None:
         kept = kept.to(features.device)
         features = features.masked_fill(~kept.unsqueeze(1), 0.0)
-    return Batch(_unit_length(features) if normalize else features, labels, kept)
+    return Batch(unit_length(features) if normalize else features, labels, kept)
 
 
-def _unit_length(features: Tensor) -> Tensor:
+def prepare_features(who: str, features: Tensor, centers: Tensor, *, normalize: bool) -> Tensor:
+    """Features (N, D) in the form that formulas want, where no labels come with them.
+
+    Raises:
+        ValueError: If they do not fit centers (C, D).
+    """
+    check_features(who, features, centers.shape[1], centers.shape[0])
+    features = features.to(working_dtype(features, centers))
+    return unit_length(features) if normalize else features
+
+
+def unit_length(features: Tensor) -> Tensor:
     """Rows divided by their Euclidean length; a row of zeros stays, and lets its gradient through as it is."""
     largest = features.detach().abs().amax(1, keepdim=True) if features.shape[1] else features.detach()
     features = features / torch.where(largest > 0, largest, 1.0)  # so that no square overflows or vanishes

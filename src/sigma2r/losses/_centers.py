@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sigma2r.losses._batch import prepare
 from sigma2r.losses._checks import check_count, check_measured, check_not_negative
 from sigma2r.losses._func import is_transformed
-from sigma2r.losses._precision import without_autocast
+from sigma2r.losses._precision import widest, without_autocast
 
 
 def new_centers(
@@ -81,7 +81,7 @@ def move_to_class_means(
     with torch.no_grad(), without_autocast(features):
         x, labels, kept = prepare(who, features, labels, centers, ignore_index=ignore_index, normalize=normalize)
         device = centers.device
-        wide = torch.float64 if device.type != "mps" else torch.float32
+        wide = widest(device)
         x, labels, counted = x.to(device, wide), labels.to(device), x.isfinite().all(1).to(device)
         num_bad = int((~counted).sum())  # an ignored row is one of zeros
         if kept is not None:

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from sigma2r._values import Count, NotNegative, checked, converted
 from sigma2r.losses._centers import move_to_class_means, new_centers
 from sigma2r.losses._classes import classes_to_remove, grow, keep_rows
+from sigma2r.losses._distances import center_distances, nearest_center
 from sigma2r.losses._reduction import Reduction
+from sigma2r.losses._tuples import Mined, mined_weights, refuse_mined
 
 
 def groups_of(
@@ -30,7 +32,11 @@ def groups_of(
 
 
 class FeatureLoss(nn.Module):
-    """Abstract: a loss called as ``loss(features, labels, weights=None)``; final losses say which function it is."""
+    """Abstract: a loss called as ``loss(features, labels, weights=None)``; final losses say which function it is.
+
+    The third place is that of pytorch-metric-learning's ``indices_tuple``, so that a loss can stand in its
+    ``MultipleLosses`` and trainers, with or without a miner.
+    """
 
     function: ClassVar[Callable[..., Tensor]]
     """The pure function: features, labels, then the module's own parameters in the order of their registration."""
@@ -40,6 +46,9 @@ class FeatureLoss(nn.Module):
 
     may_be_raised: ClassVar[bool] = False
     """Whether a :class:`JointLoss` may weigh it negatively, to raise it."""
+
+    takes_mined: ClassVar[bool] = False
+    """Whether what a miner chose can be honoured: where each sample is compared with centers, it weighs samples."""
 
     @checked
     def __init__(self, *, ignore_index: int, normalize: bool, reduction: Reduction) -> None:
@@ -52,12 +61,35 @@ class FeatureLoss(nn.Module):
         self,
         features: Float[Tensor, "N D"],
         labels: Int[Tensor, " N"],
+        indices_tuple: Mined | None = None,
         *,
         weights: Float[Tensor, " N"] | None = None,
     ) -> Tensor:
-        """The loss of a batch, by the pure function of the same name."""
+        """The loss of a batch, by the pure function of the same name.
+
+        Args:
+            features: Shape ``(N, D)``.
+            labels: Class indices, shape ``(N,)``.
+            indices_tuple: What a miner of pytorch-metric-learning chose. A loss that compares each sample with centers
+                weighs it by how often it stands there, over the count of the sample that does most (1 for all where
+                nothing does), as that library's losses with a row for each class do; neighbours are still those of the
+                whole batch. ``"mean"`` divides by the sum of these weights, theirs by N. A loss that compares samples
+                with one another refuses it.
+            weights: A factor for each sample, shape ``(N,)``.
+        """
         learned = self.parameters(recurse=False)
+        weights = self.weighed(features, indices_tuple, weights)
         return type(self).function(features, labels, *learned, weights=weights, **self.keywords())
+
+    def weighed(self, features: Tensor, indices_tuple: Mined | None, weights: Tensor | None) -> Tensor | None:
+        """The weight of each sample, (N,), with what a miner chose.
+
+        Raises:
+            ValueError: If the loss cannot honour that, or it is no choice of samples of this batch.
+        """
+        if not self.takes_mined:
+            refuse_mined(type(self).__name__, indices_tuple)
+        return mined_weights(type(self).__name__, features, indices_tuple, weights)
 
     def keywords(self) -> dict[str, Any]:
         """The settings, as the pure function takes them."""
@@ -78,6 +110,7 @@ class ClassLoss(FeatureLoss):
     Every parameter of the module itself has C rows.
     """
 
+    takes_mined = True
     centers: nn.Parameter
 
     @checked
@@ -130,6 +163,48 @@ class ClassLoss(FeatureLoss):
             ignore_index=self.ignore_index,
             normalize=self.normalize,
         )
+
+    def distances(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+        """The Euclidean distance from each feature to the center of each class.
+
+        Each comes from the difference of its two points, in float64 where the device has it, so that a common offset
+        costs no digits. Features are prepared as the loss prepares them, so of unit length if it has
+        ``normalize=True``. The gradient reaches features and centers; it is 0 where the two coincide.
+
+        Args:
+            features: Shape ``(N, D)``.
+
+        Returns:
+            Feature units (not squared, whatever the loss does), shape ``(N, C)``, float32 or wider; NaN where features
+            are.
+
+        Raises:
+            ValueError: If features do not fit.
+
+        Example:
+            >>> from sigma2r import CenterLoss
+            >>> CenterLoss(num_classes=2, feature_dim=2, center_std=0.0).distances(torch.tensor([[3.0, 4.0]])).tolist()
+            [[5.0, 5.0]]
+        """
+        return center_distances(f"{type(self).__name__}.distances", features, self.centers, self.normalize)
+
+    def predict(self, features: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+        """The class whose center is nearest to each feature; no gradient runs through it.
+
+        What is held at once is bounded, however many classes there are. Of two centers that are equally near, up to
+        the rounding of float64 inner products about their mean, either may be taken.
+
+        Args:
+            features: Shape ``(N, D)``, prepared as for :meth:`distances`.
+
+        Returns:
+            Class indices, shape ``(N,)``, int64. Where NaN or infinite values come and looking at them is not free, on
+            an accelerator outside :func:`sigma2r.check_values` and in compiled code, -1.
+
+        Raises:
+            ValueError: If features do not fit, or if features or centers are not finite.
+        """
+        return nearest_center(f"{type(self).__name__}.predict", features, self.centers, self.normalize)
 
     def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups for an optimizer, one for each learned tensor, at ``lr`` and without weight decay.

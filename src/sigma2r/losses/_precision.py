@@ -16,6 +16,11 @@ def working_dtype(*tensors: Tensor) -> torch.dtype:
     return dtype
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """The widest dtype that a device computes in: float64, of which Apple's has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def without_autocast(tensor: Tensor) -> torch.autocast:
     """A context in which autocast does not lower the precision of what happens on ``tensor``'s device.
 

@@ -19,6 +19,7 @@ from sigma2r.losses._func import is_transformed
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
+from sigma2r.losses._tuples import Mined
 
 CenterUpdate = Literal["gradient", "average"]
 Compat = Literal["caffe", "pytorch-center-loss", "pytorch-ood", "facenet"]
@@ -239,10 +240,12 @@ class CenterLoss(ClassLoss):
         self,
         features: Float[Tensor, "N D"],
         labels: Int[Tensor, " N"],
+        indices_tuple: Mined | None = None,
         *,
         weights: Float[Tensor, " N"] | None = None,
     ) -> Tensor:
-        """The loss of a batch; see :func:`center_loss`."""
+        """The loss of a batch; see :func:`center_loss`. What a miner chose moves averaged centers as weights do."""
+        weights = self.weighed(features, indices_tuple, weights)
         value = super().forward(features, labels, weights=weights)
         moves = self.center_update == "average" and self.training and value.requires_grad
         if moves and not is_transformed():  # torch.func is for functions that change nothing

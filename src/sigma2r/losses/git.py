@@ -134,6 +134,7 @@ class GitLoss(ClassLoss):
         torch.Size([])
     """
 
+    takes_mined = False  # the push is over all other samples of the batch
     function = staticmethod(git_loss)
     settings = ("center_weight", "push_weight", "negatives", "ignore_index", "normalize", "reduction")
 

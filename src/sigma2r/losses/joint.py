@@ -3,11 +3,10 @@ r"""The joint objective of Eq. 11: a classification loss, and beside it losses o
 Axes: N samples in the batch, C classes, D feature dimensions.
 """
 
-import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
 from sigma2r._arrays import as_tensor
+from sigma2r._shown import listed
 from sigma2r._values import Natural, checked, converted
 from sigma2r.losses._batch import IGNORE_INDEX
 from sigma2r.losses._checks import check_weights, values_are_readable
@@ -30,6 +30,7 @@ from sigma2r.losses._joint_inputs import (
     weights_of,
 )
 from sigma2r.losses._module import groups_of
+from sigma2r.losses._others import all_ignored_by, as_wide_as, bare, check_take_weights, ignored_by
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import reduce
 
@@ -75,8 +76,8 @@ class JointLoss(nn.Module):
         weight: lambda, at least 0; the paper's is 0.01. Or a function of the epoch, such as :class:`WarmUp`, which
             :meth:`set_epoch` asks. For several losses one each. Below 0 for a loss that it makes sense to raise,
             :class:`SoftNearestNeighborLoss`.
-        ignore_index: Rows with this label have no cross-entropy; default: that of the losses. A loss that knows no
-            such label, of another library mostly, is given the other rows alone.
+        ignore_index: Rows with this label have no cross-entropy; default: that of the losses. A loss that has no
+            ``ignore_index`` of its own, of another library mostly, is given the other rows alone.
         frozen_features: Features come without a graph, as from a frozen backbone with a head that learns: the losses
             on them then move their centers alone. Default: that is refused, as in training it is an accident.
 
@@ -121,7 +122,7 @@ class JointLoss(nn.Module):
         self.auxiliaries = nn.ModuleList(losses)
         self.schedules = weights
         self.ignore_index = _common_ignore_index(losses, ignore_index)
-        self._ignoring = [any(_ignored_by(part) is not None for part in loss.modules()) for loss in losses]
+        self._ignoring = [ignored_by(bare(loss)) is not None for loss in losses]
         self.frozen_features = frozen_features
         self.weights: list[float] = []
         self.set_epoch(0)
@@ -169,9 +170,9 @@ class JointLoss(nn.Module):
             weights: A factor for each sample, shape ``(N,)``.
 
         Raises:
-            ValueError: If logits do not have one row per sample, arguments were exchanged, a loss refuses its input,
-                or, in training mode with gradients on, logits carry a graph and features do not (see
-                ``frozen_features``).
+            ValueError: If logits do not have one row per sample, arguments were exchanged, a loss refuses its input or
+                takes no weights, or, in training mode with gradients on, logits carry a graph and features do not
+                (see ``frozen_features``).
         """
         return self.total(*self.terms(features, logits, labels, targets=targets, weights=weights))
 
@@ -194,6 +195,8 @@ class JointLoss(nn.Module):
             target = target_of(name, labels if targets is None else targets, logits)
             known = as_tensor("JointLoss", "labels", labels)
             factors = None if weights is None else check_weights("JointLoss", logits, weights, logits.shape[1])
+            if factors is not None:
+                check_take_weights(self.auxiliaries)
             keywords = {} if factors is None else {"weights": factors}
             auxiliary = [
                 loss(each, known, **keywords) if ignores else self._of_rest(loss, each, known, keywords)
@@ -223,7 +226,7 @@ class JointLoss(nn.Module):
                     return features[:0].sum()
                 keywords = {name: factors[rest.to(factors.device)] for name, factors in keywords.items()}
                 features, labels = features[rest.to(features.device)], labels[rest]
-        return cast("Tensor", loss(features, labels, **keywords))
+        return cast("Tensor", loss(as_wide_as(loss, features), labels, **keywords))
 
     def _check_graph(self, seen: Sequence[Tensor], logits: Tensor) -> None:
         """Refuse to train a network that the losses on its features would not reach; looks at no value."""
@@ -263,6 +266,49 @@ class JointLoss(nn.Module):
             total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
             return total / (labels != self.ignore_index).sum().clamp_min(1)
 
+    def distances(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+        """Those to the centers of the auxiliary loss that has some; see :meth:`CenterLoss.distances`.
+
+        Args:
+            features: What that loss sees, shape ``(N, D)``.
+
+        Raises:
+            ValueError: If no loss has centers, or several have, or features do not fit.
+        """
+        return cast("Tensor", self._loss_with_centers("distances").distances(features))
+
+    def predict(self, features: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+        """The class of the nearest center of the auxiliary loss that has some; see :meth:`CenterLoss.predict`.
+
+        Args:
+            features: What that loss sees, shape ``(N, D)``.
+
+        Raises:
+            ValueError: If no loss has centers, or several have, or features do not fit or are not finite.
+        """
+        return cast("Tensor", self._loss_with_centers("predict").predict(features))
+
+    def _loss_with_centers(self, asked: str) -> Any:
+        """The one auxiliary loss that has ``distances`` and ``predict``.
+
+        Raises:
+            ValueError: If none has, or several have.
+        """
+        losses = list(enumerate(self.auxiliaries))
+        having = [(i, loss) for i, loss in losses if hasattr(loss, "distances") and hasattr(loss, "predict")]
+        if len(having) == 1:
+            return having[0][1]
+        names = listed([type(getattr(loss, "_orig_mod", loss)).__name__ for _, loss in having or losses])
+        remedy = (
+            f"Ask one of them: joint.auxiliaries[{having[0][0]}].{asked}(features)."
+            if having
+            else "Prototypes of features without centers: ClassPrototypes.fit(features, labels)."
+        )
+        raise ValueError(
+            f"JointLoss.{asked}: one of its losses must have centers; {'several have' if having else 'none has'} "
+            f"({names}). {remedy}"
+        )
+
     def param_groups(self, *, lr: float, named: bool = False, prefix: str = "") -> list[dict[str, object]]:
         """The groups of the auxiliary losses for an optimizer; none if they learn nothing.
 
@@ -299,8 +345,7 @@ class JointLoss(nn.Module):
 
 def _common_ignore_index(losses: Sequence[nn.Module], asked: int | None) -> int:
     """The label that all losses ignore; where none says one, the one that is asked for."""
-    parts = [part for loss in losses for part in loss.modules()]
-    stated = {f"{value} ({type(part).__name__})": value for part in parts if (value := _ignored_by(part)) is not None}
+    stated = {f"{value} ({who})": value for loss in losses for who, value in all_ignored_by(loss)}
     values = set(stated.values())
     if len(values | ({asked} if asked is not None else set())) > 1:
         beside = "" if asked is None else f"{asked} beside "
@@ -309,11 +354,3 @@ def _common_ignore_index(losses: Sequence[nn.Module], asked: int | None) -> int:
             f"{', '.join(stated)}. Give each loss the same; JointLoss follows them if it is given none."
         )
     return values.pop() if values else IGNORE_INDEX if asked is None else asked
-
-
-def _ignored_by(part: nn.Module) -> int | None:
-    """Which label a part of a loss says that it ignores, be it a scalar of torch or numpy; None: it says none."""
-    try:
-        return operator.index(cast("int", getattr(part, "ignore_index", None)))
-    except TypeError:
-        return None

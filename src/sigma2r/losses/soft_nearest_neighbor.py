@@ -18,6 +18,7 @@ from sigma2r.losses._module import FeatureLoss, groups_of
 from sigma2r.losses._pairs import pairs_of
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
+from sigma2r.losses._tuples import Mined
 
 
 def soft_nearest_neighbor_loss(
@@ -139,10 +140,12 @@ class SoftNearestNeighborLoss(FeatureLoss):
         self,
         features: Float[Tensor, "N D"],
         labels: Int[Tensor, " N"],
+        indices_tuple: Mined | None = None,
         *,
         weights: Float[Tensor, " N"] | None = None,
     ) -> Tensor:
         """The loss of a batch."""
+        weights = self.weighed(features, indices_tuple, weights)
         return soft_nearest_neighbor_loss(features, labels, weights=weights, **self.keywords())
 
     def extra_repr(self) -> str:

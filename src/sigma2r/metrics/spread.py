@@ -35,7 +35,7 @@ class ClassStatistics:
     def merge(self, other: "ClassStatistics") -> "ClassStatistics":
         """The statistics of both sets together."""
         count = self.count + other.count
-        share = (other.count / count.clamp_min(1)).unsqueeze(1)
+        share = (other.count.to(self.mean.dtype) / count.clamp_min(1)).unsqueeze(1)  # of int64 alone: float32
         apart = other.mean - self.mean
         between = apart.square().sum(1) * self.count * share.squeeze(1)
         return ClassStatistics(count, self.mean + share * apart, self.scatter + other.scatter + between)

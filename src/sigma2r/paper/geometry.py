@@ -51,7 +51,7 @@ class Gates:
         beta: The gate of each sample, in the order of the layout, in [0, Z].
         far_above_near: Whether every gate of x1, x2, x3 is above every gate of x4, x5, x6, as the caption says.
         isolated_above_accompanied: Whether the gate of x1 is above that of x2, as the caption says.
-        excess_of_outlier: sigma(n, x) - sigma(n, C) of a lone sample at the distances of :attr:`Layout.distances`
+        excess_of_outlier: sigma(n, x) - sigma(n, C) of a lone sample at the distances of ``Layout.distances``
             from a tight class.
     """
 

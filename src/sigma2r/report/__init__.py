@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigma2r.report.evaluated import Evaluations
 from sigma2r.report.owned import refuse_among_images, refuse_foreign
 from sigma2r.report.paired import differences
 from sigma2r.report.tables import make_tables
-from sigma2r.report.terminal import print_study, print_table
+from sigma2r.report.terminal import print_evaluations, print_study, print_table
 from sigma2r.studies.record import Record
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "make_tables",
     "markdown_table",
     "or_what_to_install",
+    "print_evaluations",
     "print_study",
     "print_table",
     "refuse_among_images",
@@ -34,7 +36,7 @@ def markdown_table(records: Sequence[Record]) -> str:
     return "\n\n".join(page.results_grid(table, "results").markdown() for table in make_tables(records))
 
 
-def write_report(records: Sequence[Record], folder: Path) -> Path:
+def write_report(records: Sequence[Record], folder: Path, evaluations: Evaluations | None = None) -> Path:
     """Write ``report.html``, tables and figures into ``folder``; see :func:`sigma2r.report.page.write_report`.
 
     Raises:
@@ -42,7 +44,7 @@ def write_report(records: Sequence[Record], folder: Path) -> Path:
     """
     with or_what_to_install():
         from sigma2r.report import page
-    return page.write_report(records, folder)
+    return page.write_report(records, folder, evaluations)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from sigma2r.report.terminal import print_study, print_table
 from sigma2r.studies.catalog import Known, folders_of_studies, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
 from sigma2r.studies.study import Done, Scale, Study
+from sigma2r.trained.evaluation_file import evaluations_below
 
 Several = Callable[[Done, Mapping[str, Scale], Known], Document]
 
@@ -83,7 +84,9 @@ def folder_document(
     done, scales, studies = read_studies(folder, known)
     records = list(done.values()) if scales else read_records(folder)
     look(records)
-    return several(done, scales, studies) if scales else records_document(records)
+    if scales:
+        return several(done, scales, studies)
+    return records_document(records, evaluations_below(folder, {record.run_id: record for record in records}))
 
 
 def read_studies(folder: Path, known: Known) -> tuple[Done, dict[str, Scale], Known]:

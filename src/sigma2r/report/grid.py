@@ -28,6 +28,7 @@ class Grid:
         headings: One for each column.
         rows: Cells; the first of a row names it.
         all_rows: All rows, where ``rows`` are a part that a page has room for: they stand in the CSV file.
+        thumbnails: Images of each of ``rows`` as PNG, which a page shows beside its name; none, or some for each row.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Grid:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     all_rows: tuple[tuple[str, ...], ...] | None = None
+    thumbnails: tuple[tuple[bytes, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no table of text, and write out what cannot be seen; iterators are read once."""
@@ -49,6 +51,11 @@ class Grid:
                     f"Grid: rows of {self.name} must hold a text for each of the {len(self.headings)} headings; got "
                     f"{row}."
                 )
+        if self.thumbnails and len(self.thumbnails) != len(self.rows):
+            raise ValueError(
+                f"Grid: thumbnails of {self.name} must be as many as its {len(self.rows)} rows; got "
+                f"{len(self.thumbnails)}."
+            )
         for key in ("title", "caption"):
             object.__setattr__(self, key, visible(getattr(self, key), keep="\n"))
         object.__setattr__(self, "headings", tuple(map(visible, self.headings)))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sigma2r.report.again import AGAIN, commands
 from sigma2r.report.document import Document, Section, write_document
+from sigma2r.report.evaluated import MEANINGS as OF_EVALUATIONS
+from sigma2r.report.evaluated import Evaluations, evaluation_grids
 from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
 from sigma2r.report.groups import settings_of
@@ -42,8 +44,13 @@ MEANINGS = (
 )
 
 
-def write_report(records: Sequence[Record], folder: Path) -> Path:
+def write_report(records: Sequence[Record], folder: Path, evaluations: Evaluations | None = None) -> Path:
     """Write ``report.html``, and tables and figures as files beside it.
+
+    Args:
+        records: Of runs.
+        folder: Where to.
+        evaluations: Of these runs, where there are some.
 
     Returns:
         The page.
@@ -53,11 +60,15 @@ def write_report(records: Sequence[Record], folder: Path) -> Path:
         OSError: If the folder cannot be written to.
     """
     refuse_among_images(folder, (record.run for record in records))
-    return write_document(records_document(records), folder)
+    return write_document(records_document(records, evaluations), folder)
 
 
-def records_document(records: Sequence[Record]) -> Document:
+def records_document(records: Sequence[Record], evaluations: Evaluations | None = None) -> Document:
     """The report of records as a document.
+
+    Args:
+        records: Of runs.
+        evaluations: Of these runs, where there are some.
 
     Raises:
         ValueError: If there is no record of a run that ended.
@@ -69,9 +80,10 @@ def records_document(records: Sequence[Record]) -> Document:
     )
     paragraphs = [told, *diverged_told(diverged)]
     sections = [
-        _section(table, f"{i}-" if len(tables) > 1 else "", diverged) for i, table in enumerate(tables, start=1)
+        _section(table, f"{i}-" if len(tables) > 1 else "", diverged, evaluations or {})
+        for i, table in enumerate(tables, start=1)
     ]
-    meanings = Section(title="What the figures mean", terms=MEANINGS)
+    meanings = Section(title="What the figures mean", terms=(*MEANINGS, *(OF_EVALUATIONS if evaluations else ())))
     return Document(
         title="sigma2r: a comparison of losses", paragraphs=tuple(paragraphs), sections=(*sections, meanings)
     )
@@ -82,7 +94,7 @@ def diverged_told(records: Iterable[Record]) -> list[str]:
     return [f"{r.run.loss_name}, seed {r.run.init_seed}, diverged: {r.diverged}" for r in records]
 
 
-def _section(table: Table, prefix: str, diverged: Sequence[Record]) -> Section:
+def _section(table: Table, prefix: str, diverged: Sequence[Record], evaluations: Evaluations) -> Section:
     groups = table.groups
     again = command(table, diverged)
     together = (f"sigma2r report {AGAIN} then shows these runs on one page.",) if "\n" in again else ()
@@ -90,6 +102,7 @@ def _section(table: Table, prefix: str, diverged: Sequence[Record]) -> Section:
         title=f"{prefix.rstrip('-')} {table.title}".strip(),
         grids=(
             results_grid(table, f"{prefix}results"),
+            *evaluation_grids(table, evaluations, prefix),
             *differences_grids(table, f"{prefix}differences"),
             *(classes_grid(table, split, f"{prefix}classes-{split}") for split in ("train", "test")),
         ),

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
@@ -117,7 +117,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One loss: its name, its seeds, and a summary for each of :data:`COLUMNS`."""
+    """One loss: its name, its seeds, and a summary for each of ``COLUMNS``."""
 
     loss: str
     n: int
@@ -169,18 +169,42 @@ class Table:
         train, test = (counted(self.records[0], split) for split in ("train", "test"))
         seeds = sorted({row.n for row in self.rows})
         n = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        changed = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.as_dict()["augmentation"].items() if v)
+        changed = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in _changes(run) if v)
         interval = " Mean ± half the 95 % t interval over seeds." if seeds[-1] > 1 else ""
         return visible(
             f"{run.dataset} ({train} training, {test} test images), {_network(run)}, "
             f"{run.epochs} epochs, batches of {run.batch_size}, {run.optimizer} at "
-            f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}; "
+            f"{run.lr:g} (loss parameters {run.loss_lr:g}) with cosine decay, augmentation: {changed or 'none'}"
+            f"{''.join(f', {told}' for told in _unusual(run))}; "
             f"n = {n} seed{'' if n == '1' else 's'} a loss.{interval} Figures are the last epoch's, on test "
             "images unless said. I: standard deviation of a class's features about their "
             "mean, mean over classes. intra/inter: I over the mean distance between "
             "training class means. tail: distance to the class mean that 99 % of the images do not exceed, and the "
             "largest, over the same distance." + (f" {self.apart}" if self.apart else "")
         )
+
+
+def _changes(run: Run) -> Iterable[tuple[str, float]]:
+    """The settings of the augmentation that a record names."""
+    settings: dict[str, float] = run.as_written()["augmentation"]
+    return settings.items()
+
+
+def _unusual(run: Run) -> Iterator[str]:
+    """How runs were trained where that is not the usual way; nothing of most."""
+    if run.starts_from_weights:
+        yield f"from the weights of {run.weights or 'its hub'}"
+    if run.freeze != 0:
+        epochs = "" if run.freeze == "all" else f" for {run.freeze} epoch{'' if run.freeze == 1 else 's'}"
+        yield f"backbone frozen{epochs}"
+    if run.backbone_lr is not None:
+        yield f"backbone at {run.backbone_lr:g}"
+    if run.accumulate > 1:
+        yield f"a step for {run.accumulate} batches"
+    if run.ema is not None:
+        yield f"weights averaged with decay {run.ema:g}"
+    if run.patience is not None:
+        yield f"ended early where validation does not rise for {run.patience} epoch{'' if run.patience == 1 else 's'}"
 
 
 def _network(run: Run) -> str:

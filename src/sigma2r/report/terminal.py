@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sigma2r._text import visible
+from sigma2r.report.evaluated import Evaluations, evaluation_grids
 from sigma2r.report.groups import loss_groups, part_records
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
 from sigma2r.report.tables import HEADINGS, Table, make_table, make_tables
@@ -28,6 +29,18 @@ def print_table(records: Sequence[Record]) -> None:
         _print_table(table, table.title, None)
 
 
+def print_evaluations(records: Sequence[Record], evaluations: Evaluations) -> None:
+    """What the features of runs are good for, a row for each loss, in each table of these records.
+
+    Raises:
+        OSError: If nothing can be written there.
+    """
+    console = _console()
+    for table in make_tables(records):
+        for grid in evaluation_grids(table, evaluations):
+            _print(console, grid.title, grid.headings, grid.rows, grid.caption)
+
+
 def print_study(study: Study, scale: Scale, done: Done) -> None:
     """The table of each part that a report shows, with the differences from the part's own baseline.
 
@@ -42,10 +55,14 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
             _print_table(table, f"{part.title}: {table.title}", baseline)
 
 
-def _print_table(table: Table, title: str, baseline: str | None) -> None:
+def _console() -> "Console":
     from rich.console import Console
 
-    console = Console(width=None if Console().is_terminal else 132)
+    return Console(width=None if Console().is_terminal else 132)
+
+
+def _print_table(table: Table, title: str, baseline: str | None) -> None:
+    console = _console()
     _print(console, title, HEADINGS, [row.cells() for row in table.rows], table.caption)
     found = differences(table, baseline)
     if found:

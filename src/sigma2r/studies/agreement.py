@@ -37,11 +37,13 @@ def _twice(names: list[str]) -> str | None:
 
 def _of_finished(run: Run, values: Mapping[str, Any]) -> Iterator[str | None]:
     history, final = values["history"], values["final"]
+    splits = splits_of(run, values.get("data"))
     yield _numbering(history)
-    yield from (_measured(run, entry) for entry in history)
+    yield _stop(run, history, values.get("stopped"))
+    yield from (_measured(run, splits, entry, len(history)) for entry in history)
     yield from (_last(split, final, history[-1]) for split in final)
     for index, entry in enumerate(history):
-        measured = {split: entry[split] for split in splits_of(run) if entry.get(split) is not None}
+        measured = {split: entry[split] for split in splits if entry.get(split) is not None}
         yield from (_derived(f"history[{index}]", split, measured) for split in measured)
     yield _points(run, values["plane"])
     yield from _images(run, values["counts"], values.get("data"))
@@ -53,11 +55,23 @@ def _numbering(history: list[Mapping[str, Any]]) -> str | None:
     return None if odd is None else f"history[{odd}].epoch must be {odd + 1}; got {epochs[odd]}"
 
 
-def _measured(run: Run, entry: Mapping[str, Any]) -> str | None:
+def _stop(run: Run, history: list[Mapping[str, Any]], stopped: Mapping[str, Any] | None) -> str | None:
+    """A training that ended before its time had waited for as long as its run says, and no epoch before it had."""
+    waited = [entry.get("waited", 0) for entry in history]
+    patience = run.epochs if run.patience is None else run.patience
+    enough = next((index + 1 for index, each in enumerate(waited) if each >= patience), run.epochs)
+    if len(history) != min(enough, run.epochs):
+        return f"history must end after epoch {enough}, when its run has waited for {patience}; got {len(history)}"
+    if stopped is not None and stopped["best_epoch"] != stopped["epoch"] - waited[-1]:
+        return f"stopped.best_epoch must be {stopped['epoch'] - waited[-1]}, as its history tells"
+    return None
+
+
+def _measured(run: Run, splits: tuple[str, ...], entry: Mapping[str, Any], last: int) -> str | None:
     """Each split is measured after the epochs that the run says, and after no other."""
     epoch, every = entry["epoch"], run.measure_every
-    due = epoch == run.epochs or (every > 0 and epoch % every == 0)
-    odd = [split for split in splits_of(run) if (entry.get(split) is not None) != due]
+    due = epoch == last or (every > 0 and epoch % every == 0)
+    odd = [split for split in splits if (entry.get(split) is not None) != due]
     must = "hold the figures" if due else "be null"
     return f"{odd[0]} of epoch {epoch} must {must}, for its run measures every {every} epochs" if odd else None
 
@@ -94,7 +108,8 @@ def _points(run: Run, plane: Mapping[str, Any] | None) -> str | None:
 def _images(run: Run, counts: Mapping[str, int], data: Mapping[str, Any] | None) -> Iterator[str | None]:
     if data is None:
         return  # from before records told
-    used = {"train": counts["train"] + counts.get("validation", 0), "test": counts["test"]}
+    used = {name: counts[name] for name in ("train", "test", "validation") if name in data}
+    used["train"] += 0 if "validation" in data else counts.get("validation", 0)
     for split, images in used.items():
         there = data[split]["images"]
         fits = images <= there if split == "train" and run.images_per_class is not None else images == there

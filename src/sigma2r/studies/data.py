@@ -1,22 +1,32 @@
 """Which data a run saw: told in its description and record, and looked at again before either is used."""
 
+import csv
+import io
+import os
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from sigma2r._absent import AbsentError
+from sigma2r._places import is_file
 from sigma2r._resolve import source_of
 from sigma2r.data.fingerprint import fingerprint
 from sigma2r.data.splits import Split, load_splits
+from sigma2r.models.weights import sha256_of
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import Where
 
-DATA_FIELDS = ("dataset", "image_size", "gray", "pixel_range", "missing_classes")
+DATA_FIELDS = (
+    "dataset", "image_size", "resize", "gray", "pixel_range", "missing_classes", "test_fraction", "test_seed",
+)  # fmt: skip
 """Fields of a run that decide which images it is given."""
 
 Seen = Mapping[str, Mapping[str, Any]]
-"""For ``train`` and ``test``: the fingerprint, and how many images and classes there are."""
+"""For ``train``, ``test`` and, if images of their own are for it, ``validation``: the fingerprint, and how many images
+and classes there are; of test images that were set aside also how they were chosen."""
 
 
 def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
@@ -26,10 +36,32 @@ def describe_data(splits: Mapping[str, Split]) -> dict[str, dict[str, Any]]:
             "fingerprint": fingerprint(split.data),
             "images": len(split.data),
             "classes": len(split.data.class_names),
+            **({} if split.chosen is None else {"chosen": asdict(split.chosen)}),
         }
         for name, split in splits.items()
-        if name != "validation"  # a share of the training images
+        if name != "validation" or split.data is not splits["train"].data  # it may be a share of the training images
     }
+
+
+def listing_of_chosen(splits: Mapping[str, Split], beside: Path) -> str | None:
+    """A csv file of the training and test images, where test images were set aside; None where there were some.
+
+    Args:
+        splits: Of a run.
+        beside: The folder of the file: paths are told from there, or whole if the images are named by a whole path.
+    """
+    if splits["test"].chosen is None:
+        return None
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(("path", "label", "split"))
+    for name in ("train", "test"):
+        data = splits[name].data
+        for path, label in zip(data.paths, data.labels.tolist(), strict=True):
+            rows.writerow(
+                (path if path.is_absolute() else os.path.relpath(path, beside), data.class_names[label], name)
+            )
+    return written.getvalue()
 
 
 def describe_code(run: Run) -> dict[str, str]:
@@ -71,22 +103,48 @@ def load(run: Run, where: Where) -> dict[str, Split]:
     )
 
 
-def refuse_other_data(run: Run, before: Seen | None, now: Seen) -> None:
+def refuse_other_data(run: Run, before: Seen | None, now: Seen, *, goes_on: bool = False) -> None:
     """Refuse data that are not those that a run saw before; of a run that tells none, any will do.
+
+    Args:
+        run: The run.
+        before: What it saw; None if that is not told.
+        now: What is there; empty if it cannot be looked at.
+        goes_on: Whether the run is not finished, so that images for validation that are new would become part of it.
 
     Raises:
         ValueError: Naming the first split that differs.
     """
-    for split, seen in (before or {}).items():
-        if split in now and seen.get("fingerprint") != now[split]["fingerprint"]:
+    if before is None or not now:
+        return
+    for split in {**before, **(now if goes_on else {})}:
+        if before.get(split, {}).get("fingerprint") != now.get(split, {}).get("fingerprint"):
             raise ValueError(
                 f"train: a run goes on with the data that it began with, and its record is of these; the {split} "
-                f"images of {run.dataset} are others now ({_told(now[split])}; then {_told(seen)}). Choose another "
-                "--out to train on the data as they are."
+                f"images of {run.dataset} are others now ({_told(now.get(split))}; then {_told(before.get(split))}). "
+                "Choose another --out to train on the data as they are."
             )
 
 
-def _told(seen: Mapping[str, Any]) -> str:
+def refuse_other_weights(run: Run, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:
+    """Refuse weights to start from that are not those that a run started from before.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    for key in ("sha256", "fingerprint"):
+        then, there = ((told or {}).get(key) for told in (before, now))
+        if then is not None and there is not None and then != there:
+            raise ValueError(
+                f"train: a run goes on with the weights that it started from, and its record is of these; "
+                f"{run.weights or run.model} holds others now ({key} {there}; then {then}). Choose another --out to "
+                "train from the weights as they are."
+            )
+
+
+def _told(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "none"
     return f"{seen.get('images')} images, {seen.get('classes')} classes, fingerprint {seen.get('fingerprint')}"
 
 
@@ -99,12 +157,19 @@ def refuse_records_of_other_data(records: Iterable[Record], where: Where) -> Non
     now: dict[tuple[Any, ...], Seen | None] = {}
     for record in records:
         say_if_other_code(record.run, record.code)
+        refuse_other_weights(record.run, record.started_from, _weights_now(record.run))
         if record.data is None:
             continue  # from before records told
         key = tuple(getattr(record.run, name) for name in DATA_FIELDS)
         if key not in now:
             now[key] = _looked_at(record.run, where)
         refuse_other_data(record.run, record.data, now[key] or {})
+
+
+def _weights_now(run: Run) -> dict[str, str] | None:
+    """The file of weights as it is; nothing if it has gone, for a trained model needs it no more."""
+    path = None if run.weights is None else Path(run.weights).expanduser()
+    return {"sha256": sha256_of(path)} if path is not None and is_file(path) else None
 
 
 def _looked_at(run: Run, where: Where) -> Seen | None:

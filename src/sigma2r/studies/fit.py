@@ -13,6 +13,7 @@ from sigma2r._resolve import files_of
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.data.splits import Split
 from sigma2r.losses import JointLoss
+from sigma2r.models.hub import is_timm
 from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.studies.build import build
 from sigma2r.studies.data import describe_code, describe_data, load
@@ -40,19 +41,31 @@ class Fitted:
     criterion: JointLoss | None
 
 
-Seeing = Callable[[dict[str, dict[str, Any]]], None]
+Beginning = Callable[[dict[str, dict[str, Any]], Mapping[str, Split], dict[str, Any] | None], None]
 
 
-def fit(run: Run, where: Where | None = None, files: Files | None = None, begin: Seeing = lambda data: None) -> Fitted:
+def fit(
+    run: Run,
+    where: Where | None = None,
+    files: Files | None = None,
+    begin: Beginning = lambda data, splits, started_from: None,
+    *,
+    splits: Mapping[str, Split] | None = None,
+    of: str | None = None,
+) -> Fitted:
     """Load, split, build, train, measure and describe a run.
 
     Args:
         run: Everything that decides its numbers.
         where: Device and data.
         files: Where checkpoints and logs are kept, and from where an unfinished training goes on; None: nowhere.
-        begin: Called when all is built and training begins, with what the data are; it may refuse.
+        begin: Called when all is built and training begins, with what the data are, the splits, and the weights that
+            the model starts from; it may refuse.
+        splits: Images in the place of those that the run names: ``train``, ``test`` and perhaps ``validation``.
+        of: What is trained, if that is not the run alone: a checkpoint of something else is refused.
 
     Raises:
+        ImportError: In one sentence, if the model is of timm and that is missing.
         ValueError: If a name leads nowhere, data, model and loss do not fit together, or code of one's own raises.
         TrainingDivergedError: If features stop being finite.
         OSError: If files cannot be written.
@@ -70,30 +83,43 @@ def fit(run: Run, where: Where | None = None, files: Files | None = None, begin:
     if run.precision == "16-mixed" and device.type == "cpu":  # Lightning would take bf16 without the record saying so
         raise ValueError("train: precision 16-mixed needs a GPU; on a CPU try bf16-mixed.")
     with using_threads(run.threads), told(training, own_files):
-        splits = load(run, where)
+        splits = load(run, where) if splits is None else splits
+        if run.patience is not None and "validation" not in splits:
+            raise ValueError(
+                "train: patience looks at validation images, and there are none. --validation_fraction 0.1 sets a "
+                "tenth of each class aside."
+            )
         sampler = BalancedBatchSampler(
             splits["train"].labels, run.batch_size, seed=run.data_seed, sampling=run.sampling
         )
         module = build(run, splits["train"], sampler)
         plan = Plan(
             epochs=run.epochs,
-            of=run.run_id,
+            of=run.run_id if of is None else of,
             precision=run.precision,
             measure_every=run.measure_every,
+            accumulate=run.accumulate,
+            ema=run.ema,
+            patience=run.patience,
             centers_at_means=run.center_init == "class-means",
             workers=where.workers,
             diagnose=where.diagnose,
             progress=where.progress,
         )
         data = describe_data(splits)
-        begin(data)
-        history = fit_module(module, splits, sampler, device, plan, files)
+        started_from = getattr(module.model, "started_from", None) if is_timm(run.model) else None
+        begin(data, splits, started_from)
+        trained = fit_module(module, splits, sampler, device, plan, files)
+        history = trained.entries
         record = Record(
             run=run,
             class_names=tuple(splits["train"].data.class_names),
             counts=_counts(splits, module.model),
             data=data,
             code=describe_code(run),
+            image_shape=splits["train"].data.image_shape,
+            started_from=plain(started_from),
+            stopped=trained.stopped,
             history=tuple(plain(history)),
             final=plain({split: history[-1][split] for split in splits}),
             plane=plain(plane_of(module, splits["train"], device)),

@@ -1,10 +1,11 @@
-"""The losses by the names that a user types, or by the path of a loss of their own."""
+"""The losses by the names that a user types, by that of another library, or by the path of a loss of their own."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from sigma2r._call import call_own, parameters_of
@@ -23,7 +24,7 @@ from sigma2r.losses import (
     SoftNearestNeighborLoss,
     TripletCenterLoss,
 )
-from sigma2r.studies.yardsticks import LABEL_SMOOTHING, YARDSTICKS
+from sigma2r.studies.yardsticks import LABEL_SMOOTHING, PML, YARDSTICKS, theirs
 
 CROSS_ENTROPY = "cross-entropy"
 
@@ -70,7 +71,8 @@ def own_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     _check_options(name, options)
     wanted = {} if name in ON_LOGITS else {p.name: p for p in _parameters(name)}
     taken = {key: _converted(name, wanted[key], value) for key, value in options.items()}
-    build_loss(name, 1, 1, taken)
+    with torch.random.fork_rng(devices=[]):  # describing a run takes no random number
+        build_loss(name, 1, 1, taken)
     return {key: value for key, value in taken.items() if not _same(value, wanted[key].default)}
 
 
@@ -154,9 +156,32 @@ def has_classes(name: str) -> bool:
 
 
 def may_be_raised(name: str) -> bool:
-    """Whether a negative weight of the loss makes sense; one that is named by a path is imported for it."""
+    """Whether a negative weight of the loss makes sense; one that is not ours is imported for it."""
     loss = _constructor(name) if _is_ones_own(name) else _ADDED.get(name)
     return bool(getattr(loss, "may_be_raised", False))
+
+
+def compares_samples(name: str, options: Mapping[str, Any]) -> str | None:
+    """Why a loss of several batches is not the mean of the losses of each; None where it is.
+
+    Args:
+        name: The loss.
+        options: Its options.
+
+    Example:
+        >>> compares_samples("sigma2r", {}), compares_samples("center", {})
+        ('compares the samples of a batch', None)
+    """
+    if _is_ones_own(name):
+        return "may compare the samples of a batch"
+    if name not in _OF_EACH_SAMPLE:
+        return "compares the samples of a batch"
+    if options.get("center_update") == "average":
+        return "moves its centers with each batch"
+    return "sums over a batch" if options.get("reduction") == "sum" else None
+
+
+_OF_EACH_SAMPLE = (*ON_LOGITS, "center", "contrastive-center", "triplet-center", "arcface")
 
 
 def _is_ones_own(name: str) -> bool:
@@ -164,6 +189,8 @@ def _is_ones_own(name: str) -> bool:
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
+    if name.startswith(PML):
+        return theirs(name)
     if _is_ones_own(name):
         found = resolve("loss", name)
         if not callable(found):
@@ -191,6 +218,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
         if_itself = " A function that is the loss itself belongs in the forward of a torch.nn.Module."
+        if_itself = "" if name.startswith(PML) else if_itself
         remedy = "" if isinstance(_constructor(name), type) else if_itself
         raise ValueError(
             f"{name}: a loss must be a class or a function that makes one; options without a default must be given; "

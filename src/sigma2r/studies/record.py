@@ -29,6 +29,7 @@ class DamagedFileError(ValueError):
 
 SCHEMA = 1
 RECORD_FILE = "record.json"
+_LATER = ("image_shape", "started_from", "stopped")  # parts that came later, and are left out where None
 STUDY_FILE = "study.json"
 
 
@@ -57,6 +58,12 @@ class Record:
     """Fingerprint, images and classes of each split's data set; None in records from before it was told."""
     code: dict[str, str] | None = None
     """What the code of one's own was, by its path."""
+    image_shape: tuple[int, int, int] | None = None
+    """Channels, height and width of the images that the network sees; None in records from before it was told."""
+    started_from: dict[str, Any] | None = None
+    """The weights that a model of timm started from, and what they expect of images; None if it started anew."""
+    stopped: dict[str, Any] | None = None
+    """After which epoch the training ended before its time, the best epoch until then, and why; None: it did not."""
 
     @property
     def run_id(self) -> str:
@@ -65,8 +72,9 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, for JSON."""
-        values = {key: value for key, value in asdict(self).items() if key != "run"}
-        return {"schema": SCHEMA, "run_id": self.run_id, "run": self.run.as_dict(), **values}
+        left_out = {"run", *(name for name in _LATER if getattr(self, name) is None)}
+        values = {key: value for key, value in asdict(self).items() if key not in left_out}
+        return {"schema": SCHEMA, "run_id": self.run_id, "run": self.run.as_written(), **values}
 
     def write(self, path: Path) -> None:
         """Write the record whole or not at all.
@@ -94,7 +102,7 @@ class Record:
             )
         described: Any = values.get("run")
         try:
-            run = Run.from_dict(described)
+            run = Run.from_record(described)
         except ValueError as error:
             raise DamagedFileError(f"Record: {path} must describe a run; {error}") from error
         kept = {name: value for name, value in values.items() if name not in ("schema", "run")}
@@ -102,7 +110,8 @@ class Record:
             _check_content(run, kept)
         except BrokenLawError as error:
             raise DamagedFileError(f"Record: {path} must hold the record of a run; {error}.") from error
-        kept |= {name: tuple(kept[name]) for name in ("class_names", "history")}
+        tuples = ("class_names", "history", "image_shape")
+        kept |= {name: tuple(kept[name]) for name in tuples if kept.get(name) is not None}
         return cls(run=run, **{name: value for name, value in kept.items() if name != "run_id"})
 
 
@@ -118,7 +127,10 @@ def _check_content(run: Run, values: Mapping[str, Any]) -> None:
     """
     names = values.get("class_names")
     num_classes = len(names) if isinstance(names, list) else 0
-    obey(record_law(run, num_classes, diverged=values.get("diverged") is not None), values)
+    stopped = values.get("stopped")
+    epochs = stopped.get("epoch") if isinstance(stopped, Mapping) and type(stopped.get("epoch")) is int else None
+    diverged, data = values.get("diverged") is not None, values.get("data")
+    obey(record_law(run, num_classes, diverged=diverged, data=data, epochs=epochs), values)
     check_agreement(run, values)
 
 

@@ -11,9 +11,12 @@ from typing import Annotated, Any, Literal
 from sigma2r._resolve import is_path, resolve
 from sigma2r._suggest import unknown
 from sigma2r._values import Count, Natural, NotNegative, Rule, converted
-from sigma2r.data import FOLDER, Augmentation, check_dataset, default_augmentation
+from sigma2r.data import Augmentation, check_dataset, default_augmentation, is_listed
+from sigma2r.data import augmentation as augmentations
 from sigma2r.data.pixels import as_pixel_range
-from sigma2r.models import check_model, default_feature_dim
+from sigma2r.data.resize import Resize
+from sigma2r.models import check_model, default_feature_dim, is_own
+from sigma2r.models.hub import check_timm, expected_images, is_timm
 from sigma2r.studies.losses import CROSS_ENTROPY, ON_LOGITS, check_own_loss, has_classes, may_be_raised, own_options
 from sigma2r.studies.yardsticks import LABEL_SMOOTHING
 
@@ -28,17 +31,26 @@ class Run:
     differently when they are split.
 
     Args:
-        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/ folders of class folders) or
-            the path of one's own, package.module:function.
-        image_size: Pixels a side that images are scaled to; default: the data set's own.
-        gray: Of a folder: images to one channel (true) or to RGB (false); default: gray if all are.
-        pixel_range: Of a folder: the values of black and of white, for gray images of more than 8 bits.
-        missing_classes: Of a folder: allow classes without test images.
-        model: lenet, resnet18 or the path of one's own, package.module:Name.
-        feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512).
-        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, and package.module:Name is one's
-            own); a weight may follow an @, and options in brackets, as in sigma2r@0.01 or
-            git@0.01[push_weight=0.1,negatives=other-class].
+        dataset: fuzzy-rgb, fashion-mnist, cifar10, cifar100, folder:PATH (train/ and test/, perhaps val/, of class
+            folders; or class folders alone), csv:FILE (columns path, label, perhaps split) or the path of one's own,
+            package.module:function.
+        image_size: Pixels a side that images are scaled to; default: the data set's own, and of a
+            folder or a csv file for a model with weights the size that these were trained on.
+        resize: Of a folder or a csv file: how images come to that size: crop (the middle, in its proportions; the
+            default) or stretch (all of it, pulled).
+        gray: Of these: images to one channel (true) or to RGB (false); default: gray if all are.
+        pixel_range: Of these: the values of black and of white, for gray images of more than 8 bits.
+        missing_classes: Of these: allow classes without test or validation images.
+        test_fraction: Of these, where they have no test images: share of each class that is set aside; default 0.2.
+        test_seed: Decides which test images are set aside, and nothing else.
+        model: lenet, resnet18, timm:NAME or the path of one's own, package.module:Name.
+        pretrained: Of timm: start from the weights of its hub; their mean and deviation then normalise the images.
+        weights: Of timm: start from the weights of this file instead (safetensors, or torch.save of tensors alone).
+        feature_dim: D, dimensions of the features; default: the model's own (lenet 84, resnet18 512, of timm the width
+            of its pooled features).
+        loss: cross-entropy, or a loss that is added to it (sigma2r list names them, pml:NAME is one of
+            pytorch-metric-learning, and package.module:Name one's own); a weight may follow an @, and options in
+            brackets, as in sigma2r@0.01 or git@0.01[push_weight=0.1,negatives=other-class].
         loss_weight: lambda of Eq. 11, the weight of the added loss; of label-smoothing, how much. Below 0 for
             soft-nearest-neighbor, to raise it.
         loss_options: Options of the added loss, such as {neighbors: 7, spread: distance-std}; sigma2r list
@@ -57,11 +69,22 @@ class Run:
         lr: Learning rate of the network; decays to 0 along a cosine, a step an epoch.
         loss_lr: Learning rate of the loss's own parameters (centers, growth); decays alike.
         weight_decay: Of the network only; centers and growth have none.
+        freeze: Epochs, or all, in which the backbone of the model is not trained: neither its weights nor the
+            statistics of its batch norms move, and its dropout is off.
+        backbone_lr: Learning rate of the backbone; decays alike. Default: that of the network, which otherwise is that
+            of the head and of what lies between.
+        accumulate: Batches whose gradients are averaged for one step. Losses that compare the samples of a batch see
+            one batch at a time all the same.
+        ema: Average the weights over the steps, each time by this much of what they were, as 0.999; all figures, the
+            checkpoints and the model are then of the averaged weights. Default: no average.
         precision: Lightning's name of the arithmetic; losses compute in float32 all the same.
-        augmentation: Random changes of training images; default, of each that is not given: the data set's own.
-        validation_fraction: Share of each class's training images set aside; the best checkpoint is chosen on
-            them, and there is none without them.
+        augmentation: Random changes of training images; default, of each that is not given: that of the policy (none,
+            crop or photographs) or, without one, the data set's own.
+        validation_fraction: Share of each class's training images set aside, where none are for validation; the best
+            checkpoint is chosen on validation images, and there is none without them.
         measure_every: Accuracy and spread on train and test every so many epochs; 0: after the last alone.
+        patience: End the training once the accuracy on validation images has not risen for so many epochs. Default:
+            train for all epochs.
         init_seed: Decides the first weights.
         data_seed: Decides order and augmentation of the images, and the validation split.
         threads: CPU threads.
@@ -72,10 +95,15 @@ class Run:
 
     dataset: str = "fuzzy-rgb"
     image_size: int | None = None
+    resize: Resize | None = None
     gray: bool | None = None
     pixel_range: tuple[float, float] | None = None
     missing_classes: bool = False
+    test_fraction: float | None = None
+    test_seed: int = 0
     model: str = "lenet"
+    pretrained: bool = False
+    weights: str | None = None
     feature_dim: int | None = None
     loss: str = "sigma2r"
     loss_weight: float = 0.01
@@ -91,10 +119,15 @@ class Run:
     lr: float = 1e-3
     loss_lr: float = 0.1
     weight_decay: float = 0.0
+    freeze: int | Literal["all"] = 0
+    backbone_lr: float | None = None
+    accumulate: int = 1
+    ema: float | None = None
     precision: Precision = "32-true"
     augmentation: Augmentation | None = None
     validation_fraction: float = 0.0
     measure_every: int = 1
+    patience: int | None = None
     init_seed: int = 0
     data_seed: int = 0
     threads: int = 1
@@ -114,6 +147,11 @@ class Run:
         if self.loss == CROSS_ENTROPY:
             self._set(loss_weight=0.0)
         self._set(pixel_range=as_pixel_range(self.pixel_range))
+        self._refuse_what_no_model_takes()
+        if isinstance(self.freeze, int) and self.freeze >= self.epochs:
+            self._set(freeze="all")
+        if self.starts_from_weights and self.image_size is None and is_listed(self.dataset):
+            self._set(image_size=expected_images(self.model).image_size)
         if self.layers and not is_path(self.loss) and has_classes(self.loss):
             raise ValueError(
                 f"Run: layers are for losses that learn nothing for a class; {self.loss} has centers or weights of one "
@@ -123,22 +161,48 @@ class Run:
             self._set(feature_dim=default_feature_dim(self.model))
         if self.augmentation is None:
             self._set(augmentation=default_augmentation(self.dataset))
+        if self.resize is None and self.image_size is not None and is_listed(self.dataset):
+            self._set(resize="crop")
         if not is_path(self.loss):
             self._refuse_weight_below_0()
         if self.loss == LABEL_SMOOTHING and self.loss_weight >= 1:
             raise ValueError(f"Run: label-smoothing must lie in [0, 1); got {self.loss_weight!r}.")
 
+    def _refuse_what_no_model_takes(self) -> None:
+        if self.starts_from_weights and not is_timm(self.model):
+            raise ValueError(f"Run: pretrained and weights are for models of timm, timm:NAME; got {self.model}.")
+        if self.pretrained and self.weights is not None:
+            raise ValueError("Run: a model starts from the weights of a hub or of a file; got pretrained and weights.")
+        frozen, own_rate = self.freeze != 0, self.backbone_lr is not None
+        if (frozen or own_rate) and not (is_timm(self.model) or is_own(self.model)):
+            raise ValueError(
+                "Run: freeze and backbone_lr are for models with a backbone, timm:NAME or one's own with a part of "
+                f"that name; {self.model} starts anew as a whole."
+            )
+        if own_rate and (self.freeze == "all" or (frozen and self.freeze >= self.epochs)):
+            raise ValueError("Run: backbone_lr is for a backbone that is trained; it is frozen in all epochs.")
+        if self.patience is not None and self.measure_every == 0:
+            raise ValueError("Run: patience wants measures within the training; measure_every 0 takes one at its end.")
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the model starts from weights that were trained before."""
+        return self.pretrained or self.weights is not None
+
     def check_own_code(self) -> None:
-        """Import what paths name, so that a wrong one is told before anything is trained.
+        """Import what paths name, so that a wrong one is told before anything is trained; look up a name of timm.
 
         Reading a description does not: a record from elsewhere runs no code.
 
         Raises:
+            ImportError: In one sentence, if timm is wanted and missing.
             ValueError: If there is no such thing, or the loss does not take its options or its weight.
         """
         for kind, path in self.own_code.items():
             if kind != "loss":
                 resolve(kind, path)
+        if is_timm(self.model):
+            check_timm(self.model)
         check_own_loss(self.loss, self.loss_options)
         self._refuse_weight_below_0()
 
@@ -148,9 +212,11 @@ class Run:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """What is code of a user's own, by a dotted path; a folder of images may be called like one."""
+        """What is code of others, by a dotted path or a library's name; images may lie where one is named."""
         named = {"data set": self.dataset, "model": self.model, "loss": self.loss}
-        return {kind: name for kind, name in named.items() if is_path(name) and not name.startswith(FOLDER)}
+        named_by_us = (is_listed(self.dataset), is_timm(self.model), False)
+        own = zip(named.items(), named_by_us, strict=True)
+        return {kind: name for (kind, name), ours in own if is_path(name) and not ours}
 
     def _set(self, **values: object) -> None:
         for key, value in values.items():
@@ -179,20 +245,30 @@ class Run:
     def run_id(self) -> str:
         """16 hex digits that name this description.
 
-        Fields at their default do not count, so that a field added later orphans no old record.
+        Fields at their default do not count, so that a field added later orphans no old record; nor does what was the
+        one way before there was a choice.
         """
-        changed = {k: v for k, v in self.as_dict().items() if v != _DEFAULTS[k]}
+        changed = {k: v for k, v in self.as_written().items() if v not in (_DEFAULTS[k], _BEFORE.get(k, _DEFAULTS[k]))}
         return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
         """The description as plain values, for JSON."""
         return dataclasses.asdict(self)
 
+    def as_written(self) -> dict[str, Any]:
+        """The description as files hold it: :meth:`as_dict` without the fields of :data:`LATER` at their default.
+
+        So a run that uses none of them leaves the bytes that it left before there were any.
+        """
+        values = {k: v for k, v in self.as_dict().items() if k not in LATER or v != _DEFAULTS[k]}
+        settings = values["augmentation"]
+        return {**values, "augmentation": {k: v for k, v in settings.items() if v != augmentations.LATER.get(k)}}
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Run":
         """The description that :meth:`as_dict` wrote, or some of it: what is left out is as usual.
 
-        Settings of the augmentation that are left out are those of the data set.
+        Settings of the augmentation that are left out are those of its policy or, without one, of the data set.
 
         Raises:
             ValueError: If it is no mapping, a field is unknown, or a value makes no sense.
@@ -208,18 +284,46 @@ class Run:
             augmentation = usual.changed(augmentation)
         return cls(**{**values, "augmentation": augmentation})
 
+    @classmethod
+    def from_record(cls, values: Mapping[str, Any]) -> "Run":
+        """The description that a record holds: what it does not tell is as it was before it could be told.
+
+        Raises:
+            ValueError: As :meth:`from_dict` does.
+        """
+        if isinstance(values, Mapping):
+            scaled = values.get("image_size") is not None and is_listed(str(values.get("dataset")))
+            before = {"resize": _BEFORE["resize"]} if scaled else {}
+            augmentation = values.get("augmentation")
+            whole = {**augmentations.LATER, **augmentation} if isinstance(augmentation, Mapping) else augmentation
+            values = {**before, **values, "augmentation": whole}
+        return cls.from_dict(values)
+
 
 STARTS = ("layers", "warmup_epochs", "center_init")  # fields that concern an added loss alone, beside its options
+LATER = (
+    "resize", "test_fraction", "test_seed", "pretrained", "weights", "freeze", "backbone_lr", "accumulate", "ema",
+    "patience",
+)  # fmt: skip
+"""Fields that came after records were published; files name them where they are used."""
+_BEFORE = {"resize": "stretch"}  # how a field was before there was a choice, if that is not its default
 _IMAGE_SIDE = Rule("be a whole number from 1 to 16384", lambda value: 1 <= value <= 16384 and value % 1 == 0)
 _SEED = Rule("be a whole number from 0 to 10**12", lambda value: 0 <= value <= 10**12 and value % 1 == 0)
 _THREADS = Rule("be a whole number from 1 to 1024", lambda value: 1 <= value <= 1024 and value % 1 == 0)
 _PROPER_SHARE = Rule("lie in [0, 1); 0.1 sets a tenth of each class aside", lambda value: 0 <= value < 1)
+_TEST_SHARE = Rule("lie in (0, 1); 0.2 sets a fifth of each class aside", lambda value: 0 < value < 1)
+_DECAY = Rule("lie in (0, 1); 0.999 averages over some 1000 steps", lambda value: 0 < value < 1)
 _WANTED: dict[str, Any] = {
     "dataset": str,
     "image_size": Annotated[int, _IMAGE_SIDE] | None,
+    "resize": Resize | None,
     "gray": bool | None,
     "missing_classes": bool,
+    "test_fraction": Annotated[float, _TEST_SHARE] | None,
+    "test_seed": Annotated[int, _SEED],
     "model": str,
+    "pretrained": bool,
+    "weights": str | None,
     "feature_dim": Count | None,
     "loss": str,
     "loss_weight": float,
@@ -235,10 +339,15 @@ _WANTED: dict[str, Any] = {
     "lr": NotNegative,
     "loss_lr": NotNegative,
     "weight_decay": NotNegative,
+    "freeze": Natural | Literal["all"],
+    "backbone_lr": NotNegative | None,
+    "accumulate": Count,
+    "ema": Annotated[float, _DECAY] | None,
     "precision": Precision,
     "augmentation": Augmentation | None,
     "validation_fraction": Annotated[float, _PROPER_SHARE],
     "measure_every": Natural,
+    "patience": Count | None,
     "init_seed": Annotated[int, _SEED],
     "data_seed": Annotated[int, _SEED],
     "threads": Annotated[int, _THREADS],

@@ -2,25 +2,30 @@
 
 import datetime
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sigma2r._files import is_part, make_folder, set_aside
+from sigma2r._files import is_part, make_folder, set_aside, write_whole
 from sigma2r._places import is_file, is_folder
+from sigma2r.data.splits import Split
 from sigma2r.studies._laws import BrokenLawError, OrNull, obey
 from sigma2r.studies.apart import refuse_within_data
 from sigma2r.studies.data import (
     Seen,
     describe_code,
+    listing_of_chosen,
     refuse_other_data,
+    refuse_other_weights,
     refuse_records_of_other_data,
     say_if_other_code,
 )
-from sigma2r.studies.figures import code_law, data_law
-from sigma2r.studies.fit import Seeing, fit
+from sigma2r.studies.figures import code_law, data_law, weights_law
+from sigma2r.studies.fit import Beginning, fit
 from sigma2r.studies.record import (
     RECORD_FILE,
     DamagedFileError,
@@ -36,16 +41,18 @@ from sigma2r.studies.where import Where, find_device
 from sigma2r.training import Files, UnusableCheckpointError
 
 RUN_FILE = "run.json"
+SPLIT_FILE = "split.csv"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 LOCK = ".lock"
-_DATA, _CODE = "data", "code"  # beside the fields of the run in its description
+_DATA, _CODE, _WEIGHTS = "data", "code", "started_from"  # beside the fields of the run in its description
 
 
 def train(run: Run, out: Path, where: Where | None = None) -> Record:
     """Train ``run`` in the folder ``out`` and return its record; a finished run is read, not trained again.
 
-    The folder holds ``run.json`` (the description), ``checkpoints/`` (last, and best if there is a validation
+    The folder holds ``run.json`` (the description), ``split.csv`` where test images had to be set aside (all training
+    and test images, a data set for ``csv:`` as it is), ``checkpoints/`` (last, and best if there is a validation
     split), ``logs/`` (CSV and TensorBoard) and, at the end, ``record.json``. An unfinished run goes on after its
     last finished epoch; what it cannot go on from is set aside under another name, and told.
 
@@ -68,12 +75,12 @@ def train(run: Run, out: Path, where: Where | None = None) -> Record:
             refuse_records_of_other_data([record], where)
             return record
         _sweep(out)
-        record = _fit(run, where, files, lambda data: _claim(run, out, data))
+        record = _fit(run, where, files, partial(_claim, run, out))
         record.write(out / RECORD_FILE)
         return record
 
 
-def _fit(run: Run, where: Where, files: Files, begin: Seeing) -> Record:
+def _fit(run: Run, where: Where, files: Files, begin: Beginning) -> Record:
     try:
         return fit(run, where, files, begin).record
     except UnusableCheckpointError as error:
@@ -150,7 +157,7 @@ def _refuse_foreign(run: Run, out: Path) -> None:
     """Refuse a folder that is not this run's, or not a run's, before anything in it is touched."""
     if not is_folder(out):
         return None
-    for name in (RECORD_FILE, RUN_FILE, LOCK):
+    for name in (RECORD_FILE, RUN_FILE, SPLIT_FILE, LOCK):
         is_file(out / name)
     for name in (RECORD_FILE, RUN_FILE):
         if (there := _described(out / name)) is not None:
@@ -180,39 +187,49 @@ def _refuse_other(out: Path, there: Run, wanted: Run) -> None:
     )
 
 
-def _claim(run: Run, out: Path, data: Seen) -> None:
-    """Leave the description in the folder, with what the data are; refuse others than those that it began with."""
+def _claim(
+    run: Run, out: Path, data: Seen, splits: Mapping[str, Split], started_from: Mapping[str, Any] | None
+) -> None:
+    """Leave the description in the folder, with what a run begins with; refuse what it did not begin with.
+
+    Test images that were set aside are named in a file beside it.
+    """
     path = out / RUN_FILE
     if is_file(path):
         try:
-            _, seen, code = _read_description(path)
-            refuse_other_data(run, seen, data)
-            say_if_other_code(run, code)
+            _, begun = _read_description(path)
+            refuse_other_data(run, begun[_DATA], data, goes_on=True)
+            refuse_other_weights(run, begun[_WEIGHTS], started_from)
+            say_if_other_code(run, begun[_CODE])
         except DamagedFileError:
             aside = set_aside(path)
             warnings.warn(f"train: {path} is damaged. Set aside as {aside.name}.", stacklevel=4)
-    write_json(path, {**run.as_dict(), _DATA: data, _CODE: describe_code(run)})
+    begun = {_DATA: data, _CODE: describe_code(run), **({_WEIGHTS: plain(started_from)} if started_from else {})}
+    write_json(path, {**run.as_written(), **begun})
+    chosen = listing_of_chosen(splits, out)
+    if chosen is not None:
+        write_whole(out / SPLIT_FILE, chosen.encode(errors="surrogateescape"))
 
 
-def _read_description(path: Path) -> tuple[Run, Seen | None, dict[str, str] | None]:
-    """The run that a folder is of, what its data are, and the code of one's own.
+def _read_description(path: Path) -> tuple[Run, dict[str, Any]]:
+    """The run that a folder is of, and what it began with: its data, the code of one's own, weights.
 
     Raises:
         DamagedFileError: If the file is no JSON, or what it says beside the run is not what a run leaves.
         ValueError: If it describes no run.
     """
     values = read_json(path)
-    data, code = (values.pop(key, None) if isinstance(values, dict) else None for key in (_DATA, _CODE))
+    begun = {key: values.pop(key, None) if isinstance(values, dict) else None for key in (_DATA, _CODE, _WEIGHTS)}
     try:
-        run = Run.from_dict(values)
+        run = Run.from_record(values)
     except ValueError as error:
         raise ValueError(f"train: {path} must describe a run; {error}") from error
     try:
-        obey(OrNull(data_law()), data, _DATA)
-        obey(OrNull(code_law(run)), code, _CODE)
+        for key, law in ((_DATA, data_law()), (_CODE, code_law(run)), (_WEIGHTS, weights_law(run))):
+            obey(OrNull(law), begun[key], key)
     except BrokenLawError as error:
         raise DamagedFileError(f"train: {path} must say what a run began with; {error}.") from error
-    return run, data, code
+    return run, begun
 
 
 def _sweep(out: Path) -> None:

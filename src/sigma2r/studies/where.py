@@ -53,8 +53,12 @@ _WANTED: dict[str, Any] = {
 }
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str, who: str = "train") -> torch.device:
     """The device that ``name`` means here.
+
+    Args:
+        name: auto, cpu, cuda, cuda:1 or mps.
+        who: Who asks, for the error.
 
     Raises:
         ValueError: If there is no such device, or it is not to be had.
@@ -62,15 +66,15 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         return torch.device(next(kind for kind, present in kinds.items() if present))
-    device = _named(name)
+    device = _named(name, who)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"train: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
+        raise ValueError(f"{who}: device {name} is not there: {torch.cuda.device_count()} CUDA devices are visible.")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("train: device mps is not there. Try --device auto.")
+        raise ValueError(f"{who}: device mps is not there. Try --device auto.")
     return device
 
 
-def _named(name: str) -> torch.device:
+def _named(name: str, who: str = "train") -> torch.device:
     """The device of that name, there or not; ``auto`` may be the CPU.
 
     Raises:
@@ -80,7 +84,7 @@ def _named(name: str) -> torch.device:
         device = torch.device("cpu" if name == "auto" else name)
         if device.type == "cuda" or (device.type in ("cpu", "mps") and device.index is None):
             return device
-    raise ValueError(f"train: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")
+    raise ValueError(f"{who}: device must be auto, cpu, cuda, cuda:N or mps; got {name!r}.")
 
 
 def device_name(device: torch.device) -> str:

@@ -1,12 +1,18 @@
 """Losses of others that a study measures ours against, each by a well-kept implementation."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sigma2r._call import parameters_of
+from sigma2r._suggest import unknown
 from sigma2r._values import Count, Positive, checked
+
+PML = "pml:"
+"""How the names of losses of pytorch-metric-learning begin, as in ``pml:CosFaceLoss``."""
 
 LABEL_SMOOTHING = "label-smoothing"
 
@@ -64,11 +70,56 @@ def supcon(*, temperature: Positive = 0.1) -> nn.Module:
     return MetricLearningLoss(_losses().SupConLoss(temperature=temperature))
 
 
-def _losses() -> Any:
+def theirs(name: str) -> Callable[..., nn.Module]:
+    """What makes a loss of pytorch-metric-learning, of ``num_classes``, ``feature_dim`` and its own options.
+
+    Distances, reducers, regularizers and the start of weights are the library's own for that loss: they are objects,
+    which no description holds.
+
+    Args:
+        name: As in ``pml:CosFaceLoss``.
+
+    Raises:
+        ImportError: In one sentence, if pytorch-metric-learning is missing.
+        ValueError: If it has no such loss; the nearest names are suggested.
+    """
+    losses = _losses(name)
+    kinds = {key: kind for key, kind in vars(losses).items() if isinstance(kind, type) and issubclass(kind, nn.Module)}
+    kind = kinds.get(name.removeprefix(PML))
+    if kind is None:
+        raise unknown("loss of pytorch-metric-learning", name.removeprefix(PML), sorted(kinds))
+    own = inspect.signature(kind).parameters
+    parameters = [p for p in parameters_of(kind) if _can_be_said(p, is_its_own=p.name in own)]
+
+    def make(**given: Any) -> nn.Module:
+        sizes = {p.name: given.pop(_SIZES[p.name]) for p in parameters if _SIZES.get(p.name) in given}
+        return MetricLearningLoss(kind(**sizes, **given))
+
+    kept = [p.replace(name=_SIZES.get(p.name, p.name), kind=p.KEYWORD_ONLY) for p in parameters]
+    make.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
+    return make
+
+
+def _can_be_said(parameter: inspect.Parameter, *, is_its_own: bool) -> bool:
+    """Whether a description can hold it; what a class before it wants without a default, the loss itself has given."""
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in _OBJECTS:
+        return False
+    return parameter.name in _SIZES or is_its_own or parameter.default is not parameter.empty
+
+
+_SIZES = {"num_classes": "num_classes", "embedding_size": "feature_dim", "descriptors_dim": "feature_dim"}
+_OBJECTS = {
+    *("distance", "reducer", "weight_init_func", "collect_stats"),
+    *("embedding_regularizer", "embedding_reg_weight", "weight_regularizer", "weight_reg_weight"),
+}
+
+
+def _losses(who: str = "arcface and supcon") -> Any:
     try:
         from pytorch_metric_learning import losses
     except ModuleNotFoundError as error:
-        raise ImportError(f'arcface and supcon need more ({error}): pip install "sigma2r[yardsticks]"') from error
+        needs = "need" if " " in who else "needs"
+        raise ImportError(f'{who} {needs} more ({error}): pip install "sigma2r[yardsticks]"') from error
     return losses
 
 

@@ -1,8 +1,19 @@
 """Training with Lightning: the module, its epochs, the measures taken after them, and what is kept."""
 
-from sigma2r.training.checkpoints import Files, UnusableCheckpointError
+from sigma2r._checkpoint import UnusableCheckpointError
+from sigma2r.training.checkpoints import Files
+from sigma2r.training.fine_tuning import FineTuning
 from sigma2r.training.module import CompactClassifier, TrainingDivergedError
 from sigma2r.training.plane import plane_of
 from sigma2r.training.trainer import Plan, fit
 
-__all__ = ["CompactClassifier", "Files", "Plan", "TrainingDivergedError", "UnusableCheckpointError", "fit", "plane_of"]
+__all__ = [
+    "CompactClassifier",
+    "Files",
+    "FineTuning",
+    "Plan",
+    "TrainingDivergedError",
+    "UnusableCheckpointError",
+    "fit",
+    "plane_of",
+]

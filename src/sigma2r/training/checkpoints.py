@@ -1,11 +1,9 @@
 """Checkpoints that are whole or not there: the last epoch's, and the best by validation."""
 
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +12,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
+from sigma2r._checkpoint import UnusableCheckpointError, part_of, read_checkpoint, refuse_other_weights
 from sigma2r._files import write_whole
 from sigma2r._places import is_file
 from sigma2r.training.history import History
@@ -44,10 +43,6 @@ class Files:
         """
         for path in (self.last, self.best, self.logs / TENSORBOARD / "hparams.yaml"):
             is_file(path)
-
-
-class UnusableCheckpointError(ValueError):
-    """The checkpoint that a training would go on from is damaged, or is not of this training."""
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -84,23 +79,25 @@ class KeepCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.files.last)
 
 
-def check_checkpoint(path: Path, module: CompactClassifier, history: History) -> None:
+def check_checkpoint(path: Path, module: CompactClassifier, history: History, beside: Iterable[str] = ()) -> None:
     """Refuse a checkpoint from which this training cannot go on exactly.
 
     Its bytes must be those that were written (a zip file knows its checksums), and it must hold what this training
     wrote: weights of these shapes, the optimizer of these groups, one entry of history for each epoch.
 
+    Args:
+        path: The checkpoint.
+        module: What is trained.
+        history: Of it.
+        beside: Other parts that hold weights of these shapes.
+
     Raises:
         UnusableCheckpointError: Saying why.
     """
-    checkpoint = _read(path)
-    state = _part(path, checkpoint, "state_dict", dict)
-    wanted = {name: value.shape for name, value in module.state_dict().items()}
-    found = {name: getattr(value, "shape", None) for name, value in state.items()}
-    if found != wanted:
-        odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
-        raise UnusableCheckpointError(f"it holds weights of another shape or name: {', '.join(map(str, odd[:3]))}")
-    entries = _part(path, _part(path, checkpoint, "callbacks", dict), history.state_key, dict).get("entries")
+    checkpoint = read_checkpoint(path)
+    for part in ("state_dict", *beside):
+        refuse_other_weights(part_of(checkpoint, part, dict), module.state_dict())
+    entries = part_of(part_of(checkpoint, "callbacks", dict), history.state_key, dict).get("entries")
     told = isinstance(entries, list) and [entry.get("epoch") for entry in entries if isinstance(entry, dict)]
     epochs = checkpoint.get("epoch")
     if told != list(range(1, len(told or ()) + 1)) or epochs != len(told or ()) - 1 or len(told or ()) > history.epochs:
@@ -114,30 +111,7 @@ def check_checkpoint(path: Path, module: CompactClassifier, history: History) ->
         reached = None
     if reached != epochs + 1:
         raise UnusableCheckpointError(f"its loop must have ended {epochs + 1} epochs; it has ended {reached}")
-    _check_optimizer(_part(path, checkpoint, "optimizer_states", list), module)
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:  # what torch says then is how to load it unsafely
-        raise UnusableCheckpointError("it holds something else than tensors and numbers") from None
-    except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, ValueError, NotImplementedError) as error:
-        said = str(error).partition("\n")[0]
-        raise UnusableCheckpointError(f"it cannot be loaded ({said})") from error
-    if damaged is not None:
-        raise UnusableCheckpointError(f"its content is not what was written: the checksum of {damaged} differs")
-    if not isinstance(checkpoint, dict):
-        raise UnusableCheckpointError(f"it holds a {type(checkpoint).__name__} and no checkpoint")
-    return checkpoint
-
-
-def _part(path: Path, values: Mapping[str, Any], name: str, kind: type) -> Any:
-    if not isinstance(values.get(name), kind):
-        raise UnusableCheckpointError(f"its part {name} is missing")
-    return values[name]
+    _check_optimizer(part_of(checkpoint, "optimizer_states", list), module)
 
 
 def _check_optimizer(states: list[Any], module: CompactClassifier) -> None:

@@ -24,7 +24,7 @@ class SplitMeasures:
 
     accuracy: float
     statistics: ClassStatistics
-    tail: tuple[float, float] | None = None
+    tail: tuple[float, float]
     """Distance to the class mean: of 99 % of the samples at most the first, of all at most the second."""
 
     def figures(self, training_inter: float) -> dict[str, Any]:
@@ -36,17 +36,16 @@ class SplitMeasures:
         """
         intra = self.statistics.intra_class_spread()
         intra_mean = float(intra.nanmean())
-        figures = {
+        scaled = [each / training_inter if training_inter > 0 else float("nan") for each in self.tail]
+        return {
             "accuracy": self.accuracy,
             "intra": intra.tolist(),
             "intra_mean": intra_mean,
             "inter": float(self.statistics.inter_class_distance()),
             "intra_inter": intra_mean / training_inter if training_inter > 0 else float("nan"),
+            "tail_99": scaled[0],
+            "tail_max": scaled[1],
         }
-        if self.tail is not None:
-            scaled = [each / training_inter if training_inter > 0 else float("nan") for each in self.tail]
-            figures |= {"tail_99": scaled[0], "tail_max": scaled[1]}
-        return figures
 
 
 def measure_splits(
@@ -55,8 +54,6 @@ def measure_splits(
     device: torch.device,
     batch_size: int,
     workers: int,
-    *,
-    with_tail: bool,
 ) -> dict[str, dict[str, Any]]:
     """The figures of every split under the model as it is; spreads are divided by a distance of the split ``train``."""
     measured = {}
@@ -69,7 +66,6 @@ def measure_splits(
             len(split.data.class_names),
             device,
             module.trainer.precision_plugin.forward_context,
-            with_tail,
         )
     training_inter = float(measured["train"].statistics.inter_class_distance())
     return {name: each.figures(training_inter) for name, each in measured.items()}
@@ -96,7 +92,6 @@ def measure(
     num_classes: int,
     device: torch.device,
     precision: Callable[[], AbstractContextManager[Any]],
-    with_tail: bool = False,
 ) -> SplitMeasures:
     """One pass over a split in evaluation mode, without augmentation.
 
@@ -110,7 +105,7 @@ def measure(
 
     correct, seen = torch.zeros((), dtype=torch.int64, device=device), 0
     statistics: ClassStatistics | None = None
-    kept: list[tuple[Tensor, Tensor]] | None = [] if with_tail else None
+    kept: list[tuple[Tensor, Tensor]] | None = []
     with evaluating(model):
         for features, logits, labels in outputs():
             correct += (logits.argmax(1) == labels).sum()
@@ -122,7 +117,7 @@ def measure(
                 kept = kept if seen * features.shape[1] <= _KEPT else None
         assert statistics is not None, "an empty split is refused when data are loaded"
         again = kept if kept is not None else ((features, labels) for features, _, labels in outputs())
-        tail = _tail(statistics, again) if with_tail else None
+        tail = _tail(statistics, again)
     return SplitMeasures(int(correct) / seen, statistics, tail)
 
 

@@ -3,19 +3,21 @@
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sigma2r.data.augment import Augmentation
+from sigma2r.data.augmentation import Augmentation
 from sigma2r.data.preprocess import Preprocess
 from sigma2r.diagnosis import far_from_scale
 from sigma2r.losses import JointLoss
 from sigma2r.losses._module import FeatureLoss
 from sigma2r.losses._precision import working_dtype
 from sigma2r.taps import FeatureTap
+from sigma2r.training.fine_tuning import FineTuning, Freezer, backbone_of, network_groups
 
 _GATED = 10  # batches
 
@@ -41,6 +43,11 @@ class CompactClassifier(pl.LightningModule):
         lr: Learning rate of the network at the first epoch.
         loss_lr: Learning rate of the loss's own parameters at the first epoch.
         weight_decay: Of the network.
+        fine_tuning: How its backbone is trained, where that is not how the rest is.
+        accumulate: Batches whose gradients are averaged for one step.
+
+    Raises:
+        ValueError: If there is a backbone to be frozen, or to have a rate of its own, and the model has none.
     """
 
     def __init__(
@@ -59,6 +66,8 @@ class CompactClassifier(pl.LightningModule):
         weight_decay: float,
         layers: Sequence[str] = (),
         label_smoothing: float = 0.0,
+        fine_tuning: FineTuning | None = None,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.model = model
@@ -74,6 +83,10 @@ class CompactClassifier(pl.LightningModule):
         self.lr = lr
         self.loss_lr = loss_lr
         self.weight_decay = weight_decay
+        self.fine_tuning = fine_tuning or FineTuning()
+        self.accumulate = accumulate
+        self._freezer = Freezer(backbone_of(model)) if self.fine_tuning.concerns_backbone else None
+        self._share = 1.0
         self._gates: list[Tensor] = []
         self._generator = torch.Generator()
         self._first_bad_step = torch.full((), -1)
@@ -87,6 +100,10 @@ class CompactClassifier(pl.LightningModule):
         self._gates = []
         if self.criterion is not None:
             self.criterion.set_epoch(epoch)
+        if self._freezer is not None:
+            self._freezer.set(self.fine_tuning.is_frozen(epoch))
+            if self.criterion is not None:
+                self.criterion.frozen_features = self.fine_tuning.is_frozen(epoch)
         decay = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
         for group in self.optimizers(use_pl_optimizer=False).param_groups:  # type: ignore[union-attr]
             group["lr"] = decay * group["initial_lr"]
@@ -112,8 +129,24 @@ class CompactClassifier(pl.LightningModule):
         self._keep_gates(features, labels, batch_idx)
         if self.current_epoch == 0 and batch_idx == 0 and self.criterion is not None:
             self._say_if_far_from_scale(cross_entropy.detach(), loss.detach())
+            self._say_if_features_stay(features)
         self.log("loss", loss.detach(), prog_bar=True)
-        return {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}
+        terms = {"loss": loss, "cross_entropy": cross_entropy.detach(), "auxiliary": auxiliary.detach()}
+        if self.accumulate == 1:
+            return terms
+        left = int(self.trainer.num_training_batches) - batch_idx // self.accumulate * self.accumulate
+        self._share = self.accumulate / min(self.accumulate, left)
+        return {**terms, "joint": loss.detach()}  # Lightning divides the other
+
+    def backward(self, loss: Tensor, *args: Any, **keywords: Any) -> None:
+        """The gradients of a batch; where an epoch's last step has fewer batches, it averages over these alone.
+
+        Args:
+            loss: Divided by ``accumulate``.
+            args: Lightning's.
+            keywords: Lightning's.
+        """
+        super().backward(loss if self._share == 1 else loss * self._share, *args, **keywords)
 
     @torch.no_grad()
     def _keep_gates(self, features: Tensor, labels: Tensor, step: int) -> None:
@@ -140,6 +173,23 @@ class CompactClassifier(pl.LightningModule):
         """What the losses of the criterion see of the last forward pass: outputs of the named layers, or features."""
         return features if self._tap is None else [self._tap[name] for name in self._tap]
 
+    def told_of_epoch(self) -> dict[str, Any]:
+        """How this epoch was trained, where that is not the usual way; for the history."""
+        told: dict[str, Any] = {}
+        if self.fine_tuning.freeze != 0:
+            told["frozen"] = self.fine_tuning.is_frozen(self.current_epoch)
+        if self.fine_tuning.lr is not None:
+            groups = self.optimizers(use_pl_optimizer=False).param_groups  # type: ignore[union-attr]
+            told["backbone_lr"] = next(group["lr"] for group in groups if group["name"] == "backbone")
+        if self.accumulate > 1:
+            told["steps"] = -(-int(self.trainer.num_training_batches) // self.accumulate)
+        return told
+
+    def let_go(self) -> None:
+        """Let the whole model learn again, in the modes that it was in."""
+        if self._freezer is not None:
+            self._freezer.set(False)
+
     def _watch(self, features: Tensor, loss: Tensor, step: int) -> None:
         """Stop where features are not finite: at once on the CPU, elsewhere after the epoch, without waiting."""
         bad = ~(torch.isfinite(features.detach()).all() & torch.isfinite(loss.detach()))
@@ -156,6 +206,19 @@ class CompactClassifier(pl.LightningModule):
         sentence = far_from_scale(float(cross_entropy), added, has_centers=can_start_at_means)
         if sentence is not None:
             warnings.warn(f"train: {sentence}", stacklevel=2)
+
+    def _say_if_features_stay(self, features: Tensor) -> None:
+        """Once: behind a backbone that is never trained there may be nothing that a loss on features changes."""
+        seen = self.seen_by_losses(features)
+        if self.fine_tuning.freeze is None and not any(
+            each.requires_grad for each in ([seen] if isinstance(seen, Tensor) else seen)
+        ):
+            warnings.warn(
+                "train: with freeze all the features stay what the backbone makes of an image: the added loss moves "
+                "its centers alone, if it has any, and changes no feature. Another feature_dim puts a layer that "
+                "learns behind the backbone.",
+                stacklevel=2,
+            )
 
     def on_train_epoch_end(self) -> None:
         """Refuse to end an epoch, and so to write a checkpoint, with features or weights that are not finite."""
@@ -179,13 +242,8 @@ class CompactClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer; for Adam two groups are exactly the paper's two optimizers."""
-        network = {
-            "name": "network",
-            "params": list(self.model.parameters()),
-            "lr": self.lr,
-            "weight_decay": self.weight_decay,
-        }
-        groups = [network, *(self.criterion.param_groups(lr=self.loss_lr) if self.criterion else [])]
+        groups = network_groups(self.model, self.fine_tuning, lr=self.lr, weight_decay=self.weight_decay)
+        groups += self.criterion.param_groups(lr=self.loss_lr) if self.criterion else []
         for group in groups:
             group["initial_lr"] = group["lr"]
         if self.optimizer_name == "sgd":

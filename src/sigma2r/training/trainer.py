@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
 from sigma2r.data.splits import Split
 from sigma2r.samplers import BalancedBatchSampler
+from sigma2r.training.averaging import TRAINED, Average
 from sigma2r.training.checkpoints import TENSORBOARD, Files, KeepCheckpoints, WholeFiles, check_checkpoint
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.history import History
@@ -37,6 +38,9 @@ class Plan:
         of: What is trained: a checkpoint of something else is refused.
         precision: Lightning's name of the arithmetic.
         measure_every: Measure every so many epochs; 0: after the last alone.
+        accumulate: Batches whose gradients are averaged for one step.
+        ema: Decay of the average of the weights over the steps; None: there is none.
+        patience: Epochs without a rise of the accuracy on validation images after which training ends; None: never.
         centers_at_means: Start class centers at the means of the training features.
         workers: Processes that decode images which do not fit into memory.
         diagnose: Watch the added loss every so many steps; 0: not.
@@ -47,6 +51,9 @@ class Plan:
     of: str = ""
     precision: str = "32-true"
     measure_every: int = 1
+    accumulate: int = 1
+    ema: float | None = None
+    patience: int | None = None
     centers_at_means: bool = False
     workers: int = 0
     diagnose: int = 0
@@ -60,11 +67,12 @@ def fit(
     device: torch.device,
     plan: Plan,
     files: Files | None = None,
-) -> list[dict[str, Any]]:
+) -> History:
     """Train ``module`` on the split ``train``, from the last checkpoint on if there is one.
 
     Args:
-        module: Model, losses, preprocessing and rates; trained in place, and on ``device`` afterwards.
+        module: Model, losses, preprocessing and rates; trained in place, and on ``device`` afterwards, with averaged
+            weights if there are such.
         splits: ``train`` and others; all are measured.
         sampler: Batches of positions within the split ``train``.
         device: Where.
@@ -72,7 +80,7 @@ def fit(
         files: Where checkpoints and logs are kept; None keeps none.
 
     Returns:
-        The figures of each epoch, as a record's history holds them.
+        The figures of each epoch, as a record's history holds them, and whether it ended before its time.
 
     Raises:
         UnusableCheckpointError: If the last checkpoint cannot be gone on from; it is left as it is.
@@ -85,11 +93,12 @@ def fit(
         files.refuse_other_kinds()
     stops = Stops()
 
-    def measure(it: CompactClassifier, last: bool) -> dict[str, dict[str, Any]]:
+    def measure(it: CompactClassifier) -> dict[str, dict[str, Any]]:
         with stops.at_once():
-            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers, with_tail=last)
+            return measure_splits(it, splits, device, _MEASURE_BATCH, plan.workers)
 
-    history = History(measure, plan.measure_every, plan.epochs, plan.of)
+    average = None if plan.ema is None else Average(plan.ema)
+    history = History(measure, plan.measure_every, plan.epochs, plan.of, patience=plan.patience, average=average)
     resumed = files is not None and files.last.exists()
     cuda = [device] if device.type == "cuda" else []
     with _quiet_lightning(), torch.random.fork_rng(devices=cuda):
@@ -98,7 +107,7 @@ def fit(
         if plan.precision == "64-true":
             module.double()  # Lightning would do so after it has read a checkpoint, and so round what it read
         if files is not None and resumed:
-            check_checkpoint(files.last, module, history)
+            check_checkpoint(files.last, module, history, () if average is None else (TRAINED,))
         if plan.centers_at_means and not resumed:
             _start_at_class_means(module, splits["train"], device, plan.workers)
         rows = EpochRows(sampler, splits["train"].indices)
@@ -111,14 +120,17 @@ def fit(
                 weights_only=True,
             )
     module.to(device)
-    assert len(history.entries) == plan.epochs, "a training that is stopped raises"
-    return history.entries
+    module.let_go()
+    if average is not None:
+        average.settle(module)
+    assert len(history.entries) == plan.epochs or history.stopped, "a training that is interrupted raises"
+    return history
 
 
 def _trainer(
     stops: Stops, history: History, device: torch.device, plan: Plan, files: Files | None, steps: int
 ) -> pl.Trainer:
-    callbacks: list[pl.Callback] = [stops, history]
+    callbacks: list[pl.Callback] = [stops, *([history.average] if history.average else []), history]
     if files is not None:
         callbacks.append(KeepCheckpoints(files, history))
     if plan.diagnose:
@@ -131,6 +143,7 @@ def _trainer(
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=plan.precision,  # type: ignore[arg-type]
         max_epochs=plan.epochs,
+        accumulate_grad_batches=plan.accumulate,
         callbacks=callbacks,
         logger=False if files is None else _loggers(files),
         plugins=[WholeFiles()],

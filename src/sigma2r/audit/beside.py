@@ -1,0 +1,58 @@
+"""cleanlab beside ours, where it is installed: another's word on the same probabilities.
+
+Axes: N images, C classes.
+"""
+
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+NEEDS_CLEANLAB = 'audit: cleanlab beside ours needs cleanlab ({}): pip install "sigma2r[cleanlab]"'
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What cleanlab says.
+
+    Args:
+        quality: Its score of the given labels, in [0, 1], shape ``(N,)``: the lower, the more suspicious.
+        issue: Whether it takes a label for an error, shape ``(N,)``.
+    """
+
+    quality: Float[Tensor, " N"]
+    issue: Bool[Tensor, " N"]
+
+
+def is_installed() -> bool:
+    """Whether cleanlab can be asked."""
+    return find_spec("cleanlab") is not None
+
+
+def cleanlab_beside(probabilities: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> Beside:
+    """Cleanlab's quality of each label, and the labels that it takes for errors, both by its defaults.
+
+    Args:
+        probabilities: Of each class, of networks that were not trained on the image, shape ``(N, C)``.
+        labels: Given classes, shape ``(N,)``; each class of 0 to C - 1 has an image.
+
+    Raises:
+        ImportError: In one sentence, if cleanlab is missing.
+
+    Source: ``get_label_quality_scores`` (self-confidence) and ``find_label_issues`` (pruning by noise rate) of cleanlab
+    2; "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
+    """
+    try:
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+    except ModuleNotFoundError as error:
+        raise ImportError(NEEDS_CLEANLAB.format(error)) from error
+    given, seen = labels.numpy(), probabilities.double().numpy()
+    quality = torch.from_numpy(get_label_quality_scores(given, seen).copy())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="May not flag all label issues")  # small classes are told by ours
+        issue = torch.from_numpy(find_label_issues(given, seen, n_jobs=1).copy())
+    return Beside(quality, issue)

@@ -1,0 +1,102 @@
+"""What was found, in a sentence each: leaks first."""
+
+from sigma2r._shown import listed
+from sigma2r._text import visible
+from sigma2r.audit.findings import Findings
+from sigma2r.audit.groups import Group
+
+_MOST = 3  # pairs of classes that a sentence names
+_MIXED = 0.05  # share of two classes taken for each other from which on they are named
+
+
+def plural(count: int, word: str) -> str:
+    """A number and what is counted.
+
+    Example:
+        >>> plural(1, "image"), plural(1200, "image")
+        ('1 image', '1,200 images')
+    """
+    return f"{count:,} {word}{'s' * (count != 1)}"
+
+
+def sentences(found: Findings) -> list[str]:
+    """What was found, from what does most harm on; what could not be looked at comes last."""
+    told = [_leaks(found), _labels(found), _outliers(found), _duplicates(found), _overlaps(found), _sizes(found)]
+    if found.alone:
+        told.append(
+            f"{plural(len(found.alone), 'training image')} could not be judged: the class of each has no other image."
+        )
+    if found.unread:
+        first = next(iter(found.unread.values()))
+        told.append(f"{plural(len(found.unread), 'image')} could not be read, and stand at the end: {first}")
+    return told
+
+
+def _leaks(found: Findings) -> str:
+    splits = list(dict.fromkeys(found.images.splits))
+    if len(splits) < 2:
+        return "Leaks: the images are of one split, so there is nothing that could leak."
+    return f"Leaks: {_told(found.leaks)} in more than one of {listed(splits)}."
+
+
+def _told(groups: list[Group]) -> str:
+    if not groups:
+        return "no image"
+    images = sum(len(group.rows) for group in groups)
+    exact, conflicting = (sum(map(test, groups)) for test in (_is_exact, _contradicts))
+    of = f"{plural(exact, 'group')} with the same pixels, {len(groups) - exact:,} nearly the same"
+    differ = f", {conflicting:,} with labels that differ" if conflicting else ""
+    return f"{plural(images, 'image')} ({of}{differ})"
+
+
+def _is_exact(group: Group) -> bool:
+    return group.exact
+
+
+def _contradicts(group: Group) -> bool:
+    return group.contradicts
+
+
+def _labels(found: Findings) -> str:
+    count, judged = int(found.errors.likely.sum()), len(found.labelled)
+    if not judged:
+        return "Labels: no image has a label that the network knows, so none was judged."
+    first = int(found.suspicious()[0])
+    row = int(found.labelled[first])
+    names = found.images.class_names
+    beside = "" if found.beside is None else f" (cleanlab: {int(found.beside.issue.sum()):,})"
+    return (
+        f"Labels: {plural(count, 'likely error')}{beside} among {plural(judged, 'image')} judged; most suspicious is "
+        f"{visible(found.images.names[row])}, given {visible(found.images.label(row))}, looks like "
+        f"{visible(names[int(found.errors.suggested[first])])}."
+    )
+
+
+def _outliers(found: Findings) -> str:
+    count = int(found.outliers.sum())
+    if not count:
+        return "Outliers: none."
+    row = int(found.judged[found.farthest()[0]])
+    return f"Outliers: {plural(count, 'image')}; the farthest is {visible(found.images.names[row])}."
+
+
+def _duplicates(found: Findings) -> str:
+    return f"Duplicates within a split: {_told(found.within)}."
+
+
+def _overlaps(found: Findings) -> str:
+    names = [visible(name) for name in found.images.class_names]
+    mixed = [each for each in found.overlaps if each.share >= _MIXED]
+    if not mixed:
+        return f"Classes that overlap: none; no two are taken for each other in {_MIXED:.0%} of their images."
+    pairs = [f"{names[each.one]} and {names[each.other]} ({each.share:.0%})" for each in mixed[:_MOST]]
+    more = f", and {len(mixed) - _MOST:,} more pairs" if len(mixed) > _MOST else ""
+    return f"Classes that overlap: {'; '.join(pairs)}{more}."
+
+
+def _sizes(found: Findings) -> str:
+    small = [visible(found.images.class_names[k]) for k in found.small.nonzero().flatten().tolist()]
+    if not small:
+        return "Classes that are too small: none."
+    more = f" and {len(small) - 5:,} more" if len(small) > 5 else ""
+    return f"Classes that are too small: {', '.join(small[:5])}{more}."

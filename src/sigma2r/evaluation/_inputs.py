@@ -1,0 +1,111 @@
+"""What prototypes, scores and thresholds ask of features and names, so that their messages agree."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from sigma2r._arrays import as_tensor, spelled_as_tensor
+from sigma2r._shown import listed, shown
+from sigma2r._text import visible
+from sigma2r.losses._batch import unit_length
+from sigma2r.losses._checks import check_features, check_measured
+from sigma2r.losses._precision import working_dtype
+
+_MOST = 5  # classes that a sentence names
+
+
+def matrix(who: str, name: str, given: Any, width: int | None = None) -> Tensor:
+    """Features, logits or the like as a floating-point matrix, (N, ``width``).
+
+    Raises:
+        ValueError: If they are none, or have another width.
+    """
+    rows = as_tensor(who, name, given)
+    if name == "features":
+        check_features(who, rows, spelled=spelled_as_tensor(name, given))
+    elif rows.ndim != 2 or not rows.is_floating_point():
+        raise ValueError(
+            f"{who}: {name} must be a floating-point matrix with one row per sample; got shape {tuple(rows.shape)} and "
+            f"{rows.dtype}."
+        )
+    if width is not None and rows.shape[1] != width:
+        raise ValueError(
+            f"{who}: {name} must have shape (N, {width}), as those that it was made from; got {tuple(rows.shape)}."
+        )
+    return rows
+
+
+def prepared(features: Tensor, normalize: bool) -> Tensor:
+    """Features in float32 or wider, of unit length if that is asked for."""
+    features = features.to(working_dtype(features))
+    return unit_length(features) if normalize else features
+
+
+def labelled(
+    who: str, features: Any, labels: Any, num_classes: int | None = None, width: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Features and class indices of as many samples, outside the graph.
+
+    Raises:
+        ValueError: If they do not fit, or labels lie outside [0, ``num_classes``), wherever they are.
+    """
+    rows, known = check_measured(who, features, labels, num_classes)
+    rows = matrix(who, "features", rows.detach(), width)
+    if known.numel():  # on an accelerator nobody has looked yet, and an index without a row would end the process
+        low, high = (int(end) for end in known.aminmax())
+        if low < 0 or (num_classes is not None and high >= num_classes):
+            inside = "at least 0" if num_classes is None else f"in [0, {num_classes})"
+            raise ValueError(
+                f"{who}: labels must be {inside}; got values from {low} to {high}. Rows that have no class are left "
+                "out beforehand."
+            )
+    return rows, known
+
+
+def check_finite(who: str, name: str, rows: Tensor) -> None:
+    """Refuse rows with NaN or infinite values, wherever they are.
+
+    Raises:
+        ValueError: With their number.
+    """
+    if num_bad := int((~rows.isfinite().all(1)).sum()):
+        raise ValueError(
+            f"{who}: {name} must be finite; {num_bad} of {rows.shape[0]} rows hold NaN or infinite values."
+        )
+
+
+def names_of(who: str, class_names: Any, num_classes: int) -> tuple[str, ...]:
+    """A name for each class; by default its index.
+
+    Raises:
+        ValueError: If they are not as many texts as classes, or two are the same.
+    """
+    if class_names is None:
+        return tuple(str(k) for k in range(num_classes))
+    if isinstance(class_names, str) or not isinstance(class_names, Sequence):
+        raise ValueError(f"{who}: class_names must be a list of texts; got {shown(class_names)}.")
+    if len(class_names) != num_classes:
+        raise ValueError(f"{who}: class_names must be as many as the {num_classes} classes; got {len(class_names)}.")
+    for name in class_names:
+        check_name(who, name)
+    if twice := [name for name, times in Counter(class_names).items() if times > 1]:
+        raise ValueError(f"{who}: class_names must differ; {told(twice)} stands there twice.")
+    return tuple(class_names)
+
+
+def check_name(who: str, name: object) -> None:
+    """Refuse what is no name of a class.
+
+    Raises:
+        ValueError: If it is no text, or an empty one.
+    """
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{who}: the name of a class must be a text with at least one letter; got {shown(name)}.")
+
+
+def told(names: Sequence[str]) -> str:
+    """The names of a few classes as a sentence has them."""
+    few = [visible(name) for name in names[:_MOST]]
+    return listed(few) if len(names) <= _MOST else f"{', '.join(few)} and {len(names) - _MOST} more"

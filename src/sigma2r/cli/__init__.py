@@ -1,4 +1,4 @@
-"""The command line: ``sigma2r list``, ``train``, ``compare``, ``reproduce``, ``report``, ``embed``, ``predict``.
+"""The command line: what trains, ``sigma2r train``, ``compare``, ``reproduce``; and ``embed``, ``predict``, ``export``.
 
 Flags and YAML files fill the same description, :class:`sigma2r.studies.run.Run`; ``--print_config`` writes it out.
 """
@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sigma2r._extras import extra_of
 from sigma2r._places import in_words
 from sigma2r._text import visible
 from sigma2r.cli.streams import ready_streams
 from sigma2r.cli.words import USES, WrongCallError, read_words, underscored
 
 INSTALL = 'pip install "sigma2r[train,report]"'
+_VERSION = "--version"
 _LINES = "\n"  # messages of libraries have several
 _GOES_ON = "the same command goes on after the last finished epoch."
 _NOTHING = "no file was written."
@@ -36,12 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _stopped_by_sigterm(), warnings.catch_warnings():
             warnings.showwarning = _warn_in_one_line
+            if words[:1] == [_VERSION]:
+                return _tell_version()
             return _use(words) if uses else _do(words)
     except WrongCallError as error:
         return _fail(str(error), 2)
     except ImportError as error:
-        needs = "" if "pip install" in str(error) else f". The command line needs more than the core: {INSTALL}"
-        return _fail(f"{error}{needs}")
+        return _fail(f"{error}{_what_to_install(error)}")
     except BrokenPipeError:  # who reads what is printed has gone, as head does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
         return 128 + signal.SIGPIPE
@@ -65,12 +68,27 @@ def _do(words: Sequence[str]) -> int:
     return 0
 
 
+def _tell_version() -> int:
+    from sigma2r.cli.version import environment
+
+    print(environment())
+    return 0
+
+
 def _use(words: Sequence[str]) -> int:
     """What uses a trained run, which loads nothing of training."""
     chosen = read_words(words)
     from sigma2r.cli.using import use
 
     return use(words[0], chosen)
+
+
+def _what_to_install(error: ImportError) -> str:
+    """The extra that a module is of which was not found, unless the error says so or no extra has it."""
+    if "pip install" in str(error) or (extra := extra_of(error)) is None:
+        return ""
+    install = INSTALL if extra in ("train", "report") else f'pip install "sigma2r[{extra}]"'
+    return f". The command line needs more than the core: {install}"
 
 
 class _Terminated(SystemExit):

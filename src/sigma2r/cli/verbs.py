@@ -105,7 +105,7 @@ def _say_what_becomes_of_images(run: Run) -> None:
 
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
-    from sigma2r.report import print_table, refuse_among_images, refuse_foreign, write_report
+    from sigma2r.report import print_table, refuse_absent, refuse_among_images, refuse_foreign, write_report
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
@@ -115,6 +115,7 @@ def compare(chosen: Namespace) -> None:
     where, launcher = _where(chosen), _launcher(chosen)
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     refuse_foreign(out)
+    refuse_absent()
     _say_what_becomes_of_images(run)
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     page = write_report(records, out)  # before anything is printed, which may fail
@@ -125,9 +126,10 @@ def compare(chosen: Namespace) -> None:
 
 def reproduce_studies(chosen: Namespace) -> None:
     """Train one study, or all of the paper's, and write reports."""
-    from sigma2r.report import print_study, refuse_among_images, refuse_foreign
+    from sigma2r.report import print_study, refuse_absent, refuse_among_images, refuse_foreign
     from sigma2r.studies.reproduce import refuse_to_keep, reproduce
 
+    refuse_absent()
     names = registry.names() if chosen.study == "all" else [chosen.study]
     for name in names:
         if name in registry.COMPUTED:
@@ -196,12 +198,21 @@ def report(chosen: Namespace) -> None:
     print(f"Report: {page}")
 
 
+def print_completion(chosen: Namespace) -> None:
+    """Print the script of a shell."""
+    from sigma2r.cli.completion import completion_script
+    from sigma2r.cli.parser import build_parser
+
+    print(completion_script(build_parser(), chosen.shell))
+
+
 VERBS: dict[str, Callable[[Namespace], None]] = {
     "list": list_names,
     "train": train_one,
     "compare": compare,
     "reproduce": reproduce_studies,
     "report": report,
+    "completion": print_completion,
 }
 
 

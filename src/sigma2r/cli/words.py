@@ -1,12 +1,12 @@
-"""Words that are understood without the parser of training: those of ``embed`` and ``predict``, which start at once."""
+"""Words that are understood without the parser of training: those of verbs that use a run, which start at once."""
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
-from sigma2r._values import Count, Natural, converted
+from sigma2r._values import Count, Natural, Positive, converted
 
 
 class WrongCallError(Exception):
@@ -46,6 +46,7 @@ class _Parser(argparse.ArgumentParser):
 USES = {
     "embed": "Write the features of images, by a trained run.",
     "predict": "Tell the class of images, by a trained run.",
+    "export": "Write a trained network as one file for other programs, and check it.",
 }
 """The verbs that use a trained run, and what they do."""
 
@@ -57,13 +58,13 @@ def add_arguments(verb: str, parser: Any) -> None:
         verb: One of :data:`USES`.
         parser: Of argparse, or like it.
     """
+    if verb == "export":
+        _add_arguments_of_export(parser)
+        return
     endings = ".npz or .parquet" if verb == "embed" else ".csv"
     default = "" if verb == "embed" else "; default: a table, or CSV where no terminal shows it"
 
-    def add(flag: str, kind: Any, default: Any, told: str) -> None:
-        reads = kind if kind in (str, Path) else _reads(verb, flag.removeprefix("--"), kind)
-        parser.add_argument(flag, type=reads, default=default, help=told)
-
+    add = _adder(verb, parser)
     parser.add_argument("run", type=Path, help="The folder of a trained run.")
     parser.add_argument("sources", type=str, nargs="+", help="Image files, folders, or a data set by its name.")
     told = f"The file to write, ending in {endings}{default}."
@@ -78,6 +79,38 @@ def add_arguments(verb: str, parser: Any) -> None:
     add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")
     add("--workers", Natural, 2, "Processes that decode images on disk.")
     add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
+
+
+def _add_arguments_of_export(parser: Any) -> None:
+    add = _adder("export", parser)
+    parser.add_argument("run", type=Path, help="The folder of a trained run.")
+    add("--format", Literal["onnx", "torch-export"], "onnx", "onnx or torch-export.")
+    add("--out", Path, None, "The file to write, ending in .onnx or .pt2; default: model.onnx or model.pt2 in the run.")
+    add("--checkpoint", str, "last", "last, or best by validation images.")
+    told = "What the file is checked on: files, folders, or a data set; default: the test images of the run."
+    parser.add_argument("--images", type=str, nargs="+", default=None, help=told)
+    add("--split", str, "test", "Of a data set: train or test.")
+    add(
+        "--resize",
+        Literal["crop", "stretch"] | None,
+        None,
+        "How the file says that images of another size are scaled; default: as in training.",
+    )
+    add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
+    add("--tolerance", Positive, 1e-4, "Largest difference from predict, as a share of the largest value.")
+    add("--overwrite", bool, False, "Replace a file that is no export of this run.")
+    add("--data_dir", Path, None, "Folder of a data set's files.")
+    add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")
+
+
+def _adder(verb: str, parser: Any) -> Callable[[str, Any, Any, str], None]:
+    """What adds a flag that is read as its annotation says."""
+
+    def add(flag: str, kind: Any, default: Any, told: str) -> None:
+        reads = kind if kind in (str, Path) else _reads(verb, flag.removeprefix("--"), kind)
+        parser.add_argument(flag, type=reads, default=default, help=told)
+
+    return add
 
 
 def _reads(who: str, name: str, kind: Any) -> Callable[[str], Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from sigma2r._extras import or_which_extra
 from sigma2r._text import visible
 from sigma2r.report.groups import loss_groups, part_records
 from sigma2r.report.paired import DIFFERENCE_HEADINGS, compared_in, differences, family_size, note
@@ -44,7 +45,8 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
 
 def _print_tables(shown: Iterable[tuple[Table, str, str | None]]) -> None:
     """Tables, each with a title and the loss that the others are compared with."""
-    from rich.console import Console
+    with or_which_extra("a table"):
+        from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 132)
     shown = list(shown)

@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sigma2r._extras import or_which_extra
 from sigma2r._values import Count, Positive, checked
 
 LABEL_SMOOTHING = "label-smoothing"
@@ -65,10 +66,8 @@ def supcon(*, temperature: Positive = 0.1) -> nn.Module:
 
 
 def _losses() -> Any:
-    try:
+    with or_which_extra("a loss of pytorch-metric-learning"):
         from pytorch_metric_learning import losses
-    except ModuleNotFoundError as error:
-        raise ImportError(f'arcface and supcon need more ({error}): pip install "sigma2r[yardsticks]"') from error
     return losses
 
 

@@ -22,6 +22,7 @@ from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.training.checkpoints import TENSORBOARD, Files, KeepCheckpoints, WholeFiles, check_checkpoint
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.history import History
+from sigma2r.training.lines import Lines
 from sigma2r.training.measure import measure_splits
 from sigma2r.training.module import CompactClassifier
 from sigma2r.training.stops import Stops
@@ -41,7 +42,7 @@ class Plan:
         centers_at_means: Start class centers at the means of the training features.
         workers: Processes that decode images which do not fit into memory.
         diagnose: Watch the added loss every so many steps; 0: not.
-        progress: Show a progress bar; None: if a terminal shows what is printed.
+        progress: Show a progress bar, or a line an epoch where there is no terminal; None: if there is one.
     """
 
     epochs: int
@@ -125,8 +126,9 @@ def _trainer(
     if plan.diagnose:
         callbacks.append(Diagnose(plan.diagnose))
     progress = _is_terminal() if plan.progress is None else plan.progress
+    bar = progress and _is_terminal()
     if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=20))
+        callbacks.append(TQDMProgressBar(refresh_rate=20) if bar else Lines(history))
     return pl.Trainer(
         accelerator=device.type,
         devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -138,7 +140,7 @@ def _trainer(
         enable_checkpointing=files is not None,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=progress,
+        enable_progress_bar=bar,
         log_every_n_steps=min(50, steps),
         reload_dataloaders_every_n_epochs=1,
     )

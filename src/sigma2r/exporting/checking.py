@@ -58,8 +58,7 @@ def sample_of(trained: Trained, images: Any, how: Mapping[str, Any]) -> Sample:
 def _read(trained: Trained, images: Any, how: Mapping[str, Any], what: str | None) -> Sample:
     source = trained.source(images, **how)
     count = min(len(source), _MOST_IMAGES)
-    rows = torch.linspace(0, len(source) - 1, count).round().long().unique().tolist()
-    read = source.read(rows, trained.frame)
+    read = source.read([place * len(source) // count for place in range(count)], trained.frame)
     if not len(read.pixels):
         raise ValueError(f"export: there must be images to check on; {next(iter(read.problems.values()))}")
     pixels = read.pixels.cpu()
@@ -113,7 +112,7 @@ def difference(run: Callable[[Tensor], Mapping[str, Tensor]], trained: Trained, 
     """
     wanted = _outputs(trained.predict(pixels))
     try:
-        parts = [run(part.contiguous()) for part in pixels.split([*BATCHES, len(pixels) - sum(BATCHES)])]
+        parts = [run(part.contiguous()) for part in torch.split(pixels, [*BATCHES, len(pixels) - sum(BATCHES)])]
     except Exception as error:  # whatever the runtime raises
         line = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(f"export: the file must run on batches of any size; it does not: {line}") from error

@@ -45,7 +45,7 @@ def written(program: ExportedProgram, text: str, called: str) -> bytes:
             f"export: weights in one ONNX file must be below 2 GiB; {called} has {size / 2**30:.1f}. --format "
             "torch-export takes them."
         )
-    outputs = list(program.call_spec.out_spec.context)  # type: ignore[union-attr]  # the keys of a dictionary
+    outputs = list(program.call_spec.out_spec.context)  # the keys of a dictionary
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what the exporter itself will change
@@ -78,6 +78,7 @@ def _strip(graph: Any) -> None:
         node.doc_string = None
         values += node.outputs
     for value in values:
+        value.metadata_props.clear()
         for axis, size in enumerate(value.shape or ()):
             if size == symbol:
                 value.shape[axis] = BATCH

@@ -38,6 +38,7 @@ PARTS = "tests/studies/test_parts.py"
 LOADING, PREDICTING = "tests/trained/test_loading.py", "tests/trained/test_predicting.py"
 USING, WRITING = "tests/trained/test_cli_using.py", "tests/trained/test_writing.py"
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
+EXPORT, LINES = "tests/exporting/test_export.py", "tests/training/test_lines.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 AUGMENTATION = "tests/studies/test_augmentation.py"
@@ -72,6 +73,10 @@ TESTS = {
     "cli/words.py": (USING, "tests/studies/test_cli_words.py"),
     "cli/__init__.py": ("tests/studies/test_cli_words.py", WRITTEN, USING),
     "cli/using.py": (USING,),
+    "cli/exporting.py": (EXPORT,),
+    **dict.fromkeys(("_extras.py", "cli/version.py", "cli/completion.py"), ("tests/test_extras.py",)),
+    "exporting": (EXPORT, "tests/exporting/test_files.py"),
+    "training/lines.py": (LINES,),
     "trained": (PREDICTING, WRITING),
     **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),

@@ -72,11 +72,10 @@ CHILDREN = """
     def say(package, what, code):
         sys.stderr.flush()
         told = open("err", encoding="utf-8").read()
-        print(f"{package}\\t{what}\\t{code}\\t{told!r}", file=report, flush=True)
+        print(json.dumps([package, what, code, told]), file=report, flush=True)
 
     report = os.fdopen(os.dup(1), "w")
-    words = [line.split("\\t") for line in open("calls").read().splitlines()]
-    for package in sys.argv[1:]:
+    for package, calls in json.load(open("calls")).items():
         if os.fork():
             os.wait()
             continue

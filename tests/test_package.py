@@ -51,10 +51,10 @@ def test_a_report_is_built_without_what_trains():
 
 # Each may import itself and what stands before it; what shares a number knows nothing of the other.
 RANKS = {
-    "_call": 0, "_checkpoint": 0, "_extras": 0, "_files": 0, "_hooks": 0, "_layout": 0, "_shown": 0, "_suggest": 0, "_text": 0,
-    "_arrays": 1, "_kinds": 1, "_resolve": 1, "_values": 2, "losses": 3, "samplers": 3, "taps": 3, "functional": 4,
-    "metrics": 4, "diagnosis": 4, "data": 5, "evaluation": 5, "models": 5, "training": 6, "studies": 7, "trained": 8,
-    "exporting": 9, "report": 9, "paper": 10, "cli": 11, "__main__": 12,
+    "_call": 0, "_checkpoint": 0, "_extras": 0, "_files": 0, "_hooks": 0, "_layout": 0, "_shown": 0, "_suggest": 0,
+    "_text": 0, "_arrays": 1, "_kinds": 1, "_resolve": 1, "_values": 2, "losses": 3, "samplers": 3, "taps": 3,
+    "functional": 4, "metrics": 4, "diagnosis": 4, "data": 5, "evaluation": 5, "models": 5, "training": 6, "studies": 7,
+    "trained": 8, "exporting": 9, "report": 9, "paper": 10, "cli": 11, "__main__": 12,
 }  # fmt: skip
 
 

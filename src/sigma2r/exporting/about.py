@@ -61,7 +61,7 @@ def _distances(trained: Trained) -> str | None:
 
 
 def rejection(rejector: Any) -> dict[str, Any] | None:
-    """The thresholds of a rejector that tells its state, as :class:`sigma2r.Rejector` does; None where there is none.
+    """The thresholds of a rejector that tells its state, as :class:`~sigma2r.evaluation.Rejector` does; None where there is none.
 
     A score that is at least the threshold is accepted; the threshold of a class is None where that of all counts.
 

@@ -78,7 +78,7 @@ def export(
     Args:
         trained: What :func:`sigma2r.load` gave.
         out: The file, ending in ``.onnx`` or ``.pt2``.
-        format: See :data:`Format`.
+        format: ``"onnx"``, for onnxruntime and many others; ``"torch-export"``, for torch without the network's code.
         images: What it is checked on, some 64 of them; default: the test images of the run, or made-up ones if they
             are not here.
         tolerance: The largest difference of an output, as a share of its largest value.
@@ -96,6 +96,7 @@ def export(
     path, chosen = Path(out), _FORMATS[kind]
     if path.suffix.lower() != ENDINGS[kind]:
         raise ValueError(f"export: a file of {kind} must end in {ENDINGS[kind]}; got {path.name!r}.")
+    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **how)  # refuses what nothing heeds
     chosen.refuse_absent()
     if not converted("export", "overwrite", bool, overwrite):
         _refuse_other_file(path, chosen, trained)

@@ -119,7 +119,7 @@ MUTATIONS = [
     ),
     *of(
         "trained/own_images.py",
-        ("code that a record names", 'if "data set" in run.own_code and not own_code:', "if False:"),
+        ("code that a record names", 'ask_for_own_code("evaluate", run, own_code, "data set")', "pass"),
         ("images that are others", "    if others:\n", "    if False:\n"),
         ("all training images", "Chosen.of(whole.title, whole, split.indices.tolist())", "whole"),
     ),

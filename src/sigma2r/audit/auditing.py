@@ -19,7 +19,7 @@ from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import ClassPrototypes
 from sigma2r.studies.apart import refuse_within_data
-from sigma2r.studies.data import describe_data
+from sigma2r.studies.data import describe_data, others_now
 from sigma2r.studies.data import load as load_data
 from sigma2r.studies.where import Where
 from sigma2r.trained import Predictions, Trained, load
@@ -160,10 +160,9 @@ def _own_splits(trained: Trained, where: Where) -> dict[str, Split] | None:
 def _refuse_others(trained: Trained, splits: dict[str, Split]) -> None:
     """Refuse images that are not those of the training: its network may have seen what is in another split now."""
     before, now = trained.record.data, describe_data(splits)
-    for name in now if before is not None else ():
-        if (before or {}).get(name, {}).get("fingerprint") != now[name]["fingerprint"]:
-            raise ValueError(
-                f"audit: the images must be those that the run was trained on; the {name} images of "
-                f"{shown(trained.record.run.dataset)} are others now. Train on them as they are and audit that run, or "
-                "audit them by this one, with --data."
-            )
+    for name in () if before is None else others_now(before, now, now):
+        raise ValueError(
+            f"audit: the images must be those that the run was trained on; the {name} images of "
+            f"{shown(trained.record.run.dataset)} are others now. Train on them as they are and audit that run, or "
+            "audit them by this one, with --data."
+        )

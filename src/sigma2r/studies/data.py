@@ -117,13 +117,19 @@ def refuse_other_data(run: Run, before: Seen | None, now: Seen, *, goes_on: bool
     """
     if before is None or not now:
         return
-    for split in {**before, **(now if goes_on else {})}:
-        if before.get(split, {}).get("fingerprint") != now.get(split, {}).get("fingerprint"):
-            raise ValueError(
-                f"train: a run goes on with the data that it began with, and its record is of these; the {split} "
-                f"images of {run.dataset} are others now ({_told(now.get(split))}; then {_told(before.get(split))}). "
-                "Choose another --out to train on the data as they are."
-            )
+    for split in others_now(before, now, {**before, **(now if goes_on else {})}):
+        raise ValueError(
+            f"train: a run goes on with the data that it began with, and its record is of these; the {split} "
+            f"images of {run.dataset} are others now ({_told(now.get(split))}; then {_told(before.get(split))}). "
+            "Choose another --out to train on the data as they are."
+        )
+
+
+def others_now(before: Seen, now: Seen, splits: Iterable[str]) -> list[str]:
+    """Which of these splits have other images now than before; one that is told on one side alone has, too."""
+    return [
+        split for split in splits if before.get(split, {}).get("fingerprint") != now.get(split, {}).get("fingerprint")
+    ]
 
 
 def refuse_other_weights(run: Run, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:

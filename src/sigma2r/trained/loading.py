@@ -22,6 +22,7 @@ from sigma2r.trained.frame import Frame
 from sigma2r.trained.rejection import stored_rejector
 from sigma2r.trained.shape import image_shape_of
 from sigma2r.trained.trained import Trained
+from sigma2r.trained.trust import ask_for_own_code
 from sigma2r.trained.weights import centers_of, model_of, preprocess_of
 
 Scaling = Literal["crop", "stretch", "refuse"]
@@ -157,15 +158,9 @@ def _epoch(held: Any, record: Record, name: str) -> int:
 
 
 def _ask_for_own_code(record: Record, own_code: bool) -> None:
+    ask_for_own_code("load", record.run, own_code, "model")
     model = record.run.model
-    if not is_own(model):
-        return
-    if not own_code:
-        raise ValueError(
-            f"load: the network of this run is code of one's own, {shown(model)}, and a record alone imports nothing. "
-            "If you trust that code, say own_code=True (--own_code true)."
-        )
-    if source_of(model) != (record.code or {}).get(model, source_of(model)):
+    if is_own(model) and source_of(model) != (record.code or {}).get(model, source_of(model)):
         warnings.warn(
             f"load: the code of {shown(model)} has changed since the run was trained; its weights are of what it was.",
             stacklevel=3,

@@ -8,15 +8,15 @@ from pathlib import Path
 from sigma2r._absent import AbsentError
 from sigma2r._text import visible
 from sigma2r.data.layout import listed_folders
-from sigma2r.data.names import shown
 from sigma2r.data.registry import listed_folder
 from sigma2r.data.splits import Split
 from sigma2r.data.tree import Identity
-from sigma2r.studies.data import describe_data, load
+from sigma2r.studies.data import describe_data, load, others_now
 from sigma2r.studies.record import Record
 from sigma2r.studies.where import Where
 from sigma2r.trained.data_sets import source_of
 from sigma2r.trained.sources import Chosen, Source
+from sigma2r.trained.trust import ask_for_own_code
 
 
 def own_images(
@@ -37,11 +37,7 @@ def own_images(
         UserWarning: If images of a split are others now than the record tells.
     """
     run = record.run
-    if "data set" in run.own_code and not own_code:
-        raise ValueError(
-            f"evaluate: the data of this run are code of one's own, {shown(run.dataset)}, and a record alone imports "
-            "nothing. If you trust that code, say own_code=True (--own_code true)."
-        )
+    ask_for_own_code("evaluate", run, own_code, "data set")
     try:
         splits = load(run, Where(device="cpu", data_dir=data_dir, download=download, progress=False))
     except AbsentError as error:
@@ -62,7 +58,7 @@ def _source(split: Split, dataset: str, name: str, listed: set[Identity]) -> Sou
 
 def _say_if_others(record: Record, splits: Mapping[str, Split]) -> None:
     now, before = describe_data(splits), record.data or {}
-    others = [name for name in before if name in now and before[name].get("fingerprint") != now[name]["fingerprint"]]
+    others = others_now(before, now, [name for name in before if name in now])
     if others:
         warnings.warn(
             f"evaluate: the {' and '.join(others)} images of {visible(record.run.dataset)} are others now than the "

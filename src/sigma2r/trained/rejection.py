@@ -13,17 +13,16 @@ from sigma2r._absent import AbsentError
 from sigma2r._checkpoint import UnusableCheckpointError, part_of, read_checkpoint
 from sigma2r._files import write_whole
 from sigma2r._places import is_file
-from sigma2r._resolve import is_path
 from sigma2r._suggest import unknown
 from sigma2r.data.names import shown
-from sigma2r.data.registry import is_listed
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import SCORES, CenterDistance, NeighborDistance, Rejector, Score
-from sigma2r.studies.data import describe_data
+from sigma2r.studies.data import describe_data, others_now
 from sigma2r.studies.data import load as load_data
 from sigma2r.studies.where import Where
 from sigma2r.trained.data_sets import source_of
 from sigma2r.trained.sources import Chosen
+from sigma2r.trained.trust import ask_for_own_code
 
 if TYPE_CHECKING:
     from sigma2r.trained.trained import Trained
@@ -120,11 +119,7 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
         ValueError: If they cannot be used, are others than then, or are given by code that nobody trusts.
     """
     run = replace(trained.record.run, dataset=dataset or trained.record.run.dataset)
-    if is_path(run.dataset) and not is_listed(run.dataset) and not own_code:
-        raise ValueError(
-            f"rejector: the data set of this run is code of one's own, {shown(run.dataset)}, and a record alone "
-            "imports nothing. If you trust that code, say own_code=True (--own_code true)."
-        )
+    ask_for_own_code("rejector", run, own_code, "data set")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say of these images was said when they trained
         try:
@@ -133,14 +128,13 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
             raise AbsentError(
                 f"{error} The rejector needs the images of the training: --dataset says where."
             ) from error
-    before, now = trained.record.data or {}, describe_data(splits)
-    for split in before:
-        if now.get(split, {}).get("fingerprint") != before[split].get("fingerprint"):
-            raise ValueError(
-                f"rejector: the data must be those that the run was trained on, or images that trained could set the "
-                f"threshold; the {split} images of {shown(run.dataset)} are others now. Name the data set as it was: "
-                "--dataset."
-            )
+    before = trained.record.data or {}
+    for split in others_now(before, describe_data(splits), before):
+        raise ValueError(
+            f"rejector: the data must be those that the run was trained on, or images that trained could set the "
+            f"threshold; the {split} images of {shown(run.dataset)} are others now. Name the data set as it was: "
+            "--dataset."
+        )
     return splits
 
 

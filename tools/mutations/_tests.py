@@ -105,7 +105,7 @@ TESTS = {
     "trained/evaluation_file.py": (EVALUATION_PAGES,),
     **dict.fromkeys(("report/confusion.py", "report/evaluated.py", "report/evaluation.py"), (EVALUATION_PAGES,)),
     "trained": (PREDICTING, WRITING),
-    "trained/trust.py": (LOADING, REJECTION),
+    "trained/trust.py": (LOADING, REJECTION, "tests/audit/test_trust.py"),
     **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED, REJECTION)),
     **dict.fromkeys(("trained/frame.py", "trained/arrays.py"), (FRAMES, PREDICTING)),
     "trained/data_sets.py": (RUNS_DATA, FINDING),

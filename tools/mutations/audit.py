@@ -101,6 +101,8 @@ MUTATIONS = [
     ),
     *of(
         "audit/auditing.py",
+        ("code that a record names", '    ask_for_own_code("audit", trained.record.run, own_code, "data set", *(["loss"] if data is None else []))\n', ""),
+        ("losses that a record names", '*(["loss"] if data is None else [])', "*[]"),
         ("any images", '    before, now = trained.record.data, describe_data(splits)', '    before, now = None, describe_data(splits)'),
         ("test images go unjudged", 'if name != "train" and len(part):', "if False:"),
         ("nothing is held against the run's", "find(images if own is None else joined(images, own)", "find(images if True else joined(images, own)"),

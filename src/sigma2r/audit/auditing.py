@@ -24,6 +24,7 @@ from sigma2r.studies.data import load as load_data
 from sigma2r.studies.where import Where
 from sigma2r.trained import Predictions, Trained, load
 from sigma2r.trained.predictions import NO_CLASS
+from sigma2r.trained.trust import ask_for_own_code
 
 Say = Callable[[str], None]
 
@@ -63,7 +64,8 @@ def audit(
         near: How much nearer than usual two images are that count as nearly the same.
         neighbors: Which neighbour's distance makes an outlier.
         cleanlab: Ask cleanlab, too; default: if it is installed.
-        own_code: Import the network of one's own that the record names: trust whoever gave you the folder.
+        own_code: Import the network, data set and loss of one's own that the record names: trust whoever gave you the
+            folder.
         where: Device, and where data sets lie.
         say: Told what is done, before it is.
 
@@ -79,6 +81,7 @@ def audit(
     if cleanlab and not is_installed():
         raise ImportError(NEEDS_CLEANLAB.format("No module named 'cleanlab'"))
     trained = load(folder, checkpoint, where.device, own_code=own_code)
+    ask_for_own_code("audit", trained.record.run, own_code, "data set", *(["loss"] if data is None else []))
     how: dict[str, Any] = {"near": near, "neighbors": neighbors, "cleanlab": is_installed() and cleanlab is not False}
     if data is not None:
         return _of_others(trained, data, split, where, how)

@@ -27,7 +27,12 @@ def add_words(parser: Any) -> None:
     add("--near", float, 0.3, "Images count as nearly the same if they are that much nearer than usual.")
     add("--neighbors", int, 10, "Which neighbour's distance makes an outlier.")
     add("--cleanlab", bool | None, None, "Ask cleanlab, too; default: if it is installed.")
-    add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
+    add(
+        "--own_code",
+        bool,
+        False,
+        "Import code of one's own that the run names: trust who gave it to you.",
+    )
     add("--device", str, "auto", "auto, cpu, cuda, cuda:1 or mps.")
     parser.add_argument("--data_dir", type=Path | None, help="Folder of a data set's files.")
     add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")

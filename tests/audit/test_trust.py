@@ -7,6 +7,7 @@ import pytest
 from sigma2r.audit import audit
 from sigma2r.studies.run import Run
 from sigma2r.studies.train import train
+from sigma2r.trained.trust import ask_for_own_code
 from tests.audit.conftest import QUIET
 
 DATA = """
@@ -55,3 +56,7 @@ def test_so_it_is_where_other_images_are_held_against_those_of_the_run(tmp_path,
     with pytest.raises(ValueError, match=r"audit: the data set of this run is code of one's own, pets\.py:held"):
         audit(tmp_path / "run", str(others), cleanlab=False, where=QUIET)
     assert not Path("proof").exists()
+
+
+def test_losses_of_a_library_need_no_trust():
+    ask_for_own_code("audit", Run(loss="pml:ArcFaceLoss@0.1"), False, "data set", "model", "loss")

@@ -547,3 +547,17 @@ def test_real_images_are_told_as_scikit_learn_tells_them():
 
 def test_modules_keep_their_names():
     assert calibration.measure_calibration is measure_calibration
+
+
+def test_what_json_gets_of_classes_and_notes_is_what_was_found():
+    features = torch.tensor([[0.0, 0.0], [0.1, 0.0], [4.0, 0.0], [4.1, 0.0], [9.0, 0.0]])
+    labels = torch.tensor([0, 0, 1, 1, 1])
+    logits = torch.eye(2)[torch.tensor([0, 1, 1, 1, 0])]
+    found = evaluate_features(features, labels, logits=logits, resamples=0)
+    told = found.as_dict()
+    triples = zip(*(told["confusion"][name] for name in ("labels", "predictions", "count")), strict=True)
+    assert {(label, prediction): count for label, prediction, count in triples} == {
+        (0, 0): 1, (0, 1): 1, (1, 0): 1, (1, 1): 2,
+    }  # fmt: skip
+    assert any(section.notes for section in found.sections.values())
+    assert all(told["sections"][name]["notes"] == list(section.notes) for name, section in found.sections.items())

@@ -13,8 +13,10 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score,
 
 import sigma2r
 from sigma2r.data.splits import load_splits
+from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.trained.evaluating import Asked, evaluate_run
+from sigma2r.trained.own_images import own_images
 from tests.studies.test_cli import call
 
 FEW = {"resamples": 50}
@@ -244,3 +246,22 @@ def test_compare_evaluates_what_is_not_evaluated_yet(clothes, noise, tmp_path, c
     code, _, err = call(capsys, *words[:-5], "--ood", noise, "--out", tmp_path / "out")
     assert code == 1
     assert "--ood names unknown images for --evaluate" in err
+
+
+@pytest.mark.message
+def test_a_data_set_of_ones_own_is_imported_only_if_that_is_asked_for(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pets.py").write_text("open('proof', 'a').close()\n")
+    record = Record.read(made / "record.json")
+    record = dataclasses.replace(record, run=Run(dataset="pets.py:held"))
+    with pytest.raises(ValueError, match=r"evaluate: the data set of this run is code of one's own, pets\.py:held"):
+        own_images(record, None)
+    assert not Path("proof").exists()
+
+
+@pytest.mark.message
+def test_images_that_are_others_than_the_record_tells_are_said(worn):
+    record = Record.read(worn / "record.json")
+    data = {**record.data, "test": {**record.data["test"], "fingerprint": "0" * 64}}
+    with pytest.warns(UserWarning, match="evaluate: the test images of .* are others now than the run's record tells"):
+        own_images(dataclasses.replace(record, data=data), None)

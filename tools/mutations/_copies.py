@@ -136,7 +136,7 @@ def _caught(copy: Path) -> Path:
 
 def _copied(copy: Path) -> Path:
     for name in ("src", "tests", "benchmarks", "docs", "tools"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "results", "_build"))
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     return copy
 

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from sigma2r.models.layers import MaxPool2x2, PReLU
+
 _CLASSIC = 32  # pixels a side that LeNet was drawn for; smaller images are padded up to it
 
 
@@ -31,17 +33,17 @@ class LeNet(nn.Module):
         side = ((image_size + 2 * padding - 4) // 2 - 4) // 2
         self.body = nn.Sequential(
             nn.Conv2d(in_channels, 6, 5, padding=padding),
-            nn.PReLU(),
-            nn.MaxPool2d(2),
+            PReLU(),
+            MaxPool2x2(),
             nn.Conv2d(6, 16, 5),
-            nn.PReLU(),
-            nn.MaxPool2d(2),
+            PReLU(),
+            MaxPool2x2(),
             nn.Flatten(),
             nn.Linear(16 * side * side, 120),
-            nn.PReLU(),
+            PReLU(),
             nn.Linear(120, feature_dim),
         )
-        self.head = nn.Sequential(nn.PReLU(), nn.Linear(feature_dim, num_classes))
+        self.head = nn.Sequential(PReLU(), nn.Linear(feature_dim, num_classes))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (N, D) and logits (N, C) of images (N, ch, H, W)."""

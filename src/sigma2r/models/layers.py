@@ -20,7 +20,7 @@ class PReLU(nn.PReLU):
     def forward(self, input: Tensor) -> Tensor:
         """The input where it is positive, elsewhere times the slope."""
         if not (_is_short(input) and _is_learned_from(input)):
-            return super().forward(input)
+            return F.prelu(input, self.weight)
         activated: Tensor = _PReLU.apply(input, self.weight)
         return activated
 
@@ -34,7 +34,7 @@ class MaxPool2x2(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Tensor:
         """The largest of each window of 2 by 2; what is left over at the right and below is dropped."""
         if not _is_short(input) or input.dim() != 4 or not input.is_contiguous() or 0 in _pooled_shape(input):
-            return super().forward(input)
+            return F.max_pool2d(input, 2)
         if not _is_learned_from(input):
             first, second, third, fourth = _corners(input)
             return torch.maximum(torch.maximum(first, second), torch.maximum(third, fourth))
@@ -52,7 +52,7 @@ def _is_short(input: Tensor) -> bool:
         input.device.type == "cpu"
         and input.dtype == torch.float32
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and torch._C._get_tracing_state() is None
         and not torch._C._are_functorch_transforms_active()
     )
 
@@ -102,6 +102,7 @@ class _MaxPool2x2(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         input, places = ctx.saved_tensors
-        return torch.ops.aten.max_pool2d_with_indices_backward(
+        of_input: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
             grad.contiguous(), input, [2, 2], [2, 2], [0, 0], [1, 1], False, places
         )
+        return of_input

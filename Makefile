@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench mutations report clean
+.PHONY: help demo test check docs pictures bench mutations report clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
@@ -47,6 +47,9 @@ check: $(READY)  ## Lint, formatting and types.
 
 docs: $(READY)  ## Build the documentation in docs/_build/html; warnings are errors.
 	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
+
+pictures: $(READY)  ## Run the examples of the documents in full, and make their pictures anew: six minutes; a browser.
+	$(BIN)/python -m tools.pictures
 
 bench: $(READY)  ## Measure speed and memory, as ratios against named rivals.
 	$(BIN)/python -m benchmarks

@@ -14,6 +14,7 @@ from sigma2r.cli.parser import build_parser, flags
 from sigma2r.cli.verbs import described
 from sigma2r.studies.comparison import comparison
 from sigma2r.studies.record import STUDY_FILE, Record
+from tools.pages import commands
 from tools.readme_table import filled_in
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +42,11 @@ def paths_of_one_machine(text: str) -> list[str]:
 def test_no_file_names_a_path_of_one_machine():
     assert paths_of_one_machine("see '/data/images/x.png'") == ["/data/"]  # the check can fail
     assert paths_of_one_machine("/usr/share/datasets, train/class/x, https://a.org/b/c") == []
-    others = [path for path in TRACKED if path not in (Path(__file__), ROOT / ".gitignore") and path.suffix != ".xz"]
+    others = [
+        path
+        for path in TRACKED
+        if path not in (Path(__file__), ROOT / ".gitignore") and path.suffix not in (".xz", ".png")
+    ]
     texts = {path: path.read_bytes().decode(errors="ignore") for path in others}
     assert {name_of(path): found for path, text in texts.items() if (found := paths_of_one_machine(text))} == {}
 
@@ -58,12 +63,6 @@ def test_links_between_documents_lead_somewhere(page: Path):
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose)
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
-
-
-def commands(page: Path) -> list[str]:
-    blocks = re.findall(r"^```(?:console|sh)\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("sigma2r ")]
 
 
 def test_the_documents_show_commands():

@@ -115,10 +115,11 @@ def python_blocks(path):
 
 
 ADAPTERS = ROOT / "docs" / "adapters"  # whose pages are run beside the tests of their library
+EXAMPLES = ROOT / "docs/examples.md"  # whose blocks and commands are run in turns by tests/test_examples.py
 PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent != ADAPTERS)]
 
 
-@pytest.mark.parametrize("path", [p for p in PAGES if python_blocks(p)], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [p for p in PAGES if python_blocks(p) and p != EXAMPLES], ids=lambda p: p.name)
 def test_every_block_of_the_documents_runs(path):
     namespace = {}
     for block in python_blocks(path):

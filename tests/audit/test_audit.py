@@ -189,6 +189,21 @@ def test_without_the_data_of_the_run_the_learned_centers_stand_in(planted, more,
 
 
 @pytest.mark.message
+def test_other_images_are_held_against_those_that_the_run_has_now_and_that_they_have_changed_is_told(planted, more):
+    extra = planted.root / "train/Bag/extra.png"
+    shutil.copy(more / "Bag/new.png", extra)
+    try:
+        with pytest.warns(
+            UserWarning, match="audit: the train images of folder:.* are others now than the run's record"
+        ):
+            findings = audit(planted.run, str(more), cleanlab=False, where=QUIET)
+    finally:
+        extra.unlink()
+    leaks = [{findings.images.names[row] for row in group.rows} for group in findings.leaks if group.exact]
+    assert {str(more / "Bag/new.png"), str(extra)} in leaks
+
+
+@pytest.mark.message
 def test_bad_input_is_one_sentence(planted, found, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"^audit: folds must be at least 2; got 1\."):
         audit(planted.run, folds=1, where=QUIET)

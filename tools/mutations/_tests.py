@@ -99,9 +99,10 @@ TESTS = {
     "cli/using.py": (USING,),
     **dict.fromkeys(
         ("cli/evaluating.py", "cli/comparing.py", "trained/evaluating.py", "trained/outputs.py",
-         "trained/own_images.py", "trained/unknowns.py"),
+         "trained/unknowns.py"),
         (EVALUATING,),
     ),
+    "trained/own_images.py": (EVALUATING, REJECTION, "tests/audit/test_audit.py"),
     "trained/evaluation_file.py": (EVALUATION_PAGES,),
     **dict.fromkeys(("report/confusion.py", "report/evaluated.py", "report/evaluation.py"), (EVALUATION_PAGES,)),
     "trained": (PREDICTING, WRITING),

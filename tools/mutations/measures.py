@@ -119,8 +119,10 @@ MUTATIONS = [
     ),
     *of(
         "trained/own_images.py",
-        ("code that a record names", 'ask_for_own_code("evaluate", run, own_code, "data set")', "pass"),
-        ("images that are others", "    if others:\n", "    if False:\n"),
+        ("code that a record names", 'ask_for_own_code(who, record.run, own_code, "data set")', "pass"),
+        ("images that are others", "return [] if before is None else", "return [] if before is not None else"),
+        ("a split that is new", "{**before, **now})", "before)"),
+        ("that they are others goes unsaid", "    if others := others_than_then(record, splits):", "    if others := []:"),
         ("all training images", "Chosen.of(whole.title, whole, split.indices.tolist())", "whole"),
     ),
     *of(

@@ -19,10 +19,9 @@ from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import ClassPrototypes
 from sigma2r.studies.apart import refuse_within_data
-from sigma2r.studies.data import describe_data, others_now
-from sigma2r.studies.data import load as load_data
 from sigma2r.studies.where import Where
 from sigma2r.trained import Predictions, Trained, load
+from sigma2r.trained.own_images import others_than_then, own_splits
 from sigma2r.trained.predictions import NO_CLASS
 from sigma2r.trained.trust import ask_for_own_code
 
@@ -84,15 +83,17 @@ def audit(
     ask_for_own_code("audit", trained.record.run, own_code, "data set", *(["loss"] if data is None else []))
     how: dict[str, Any] = {"near": near, "neighbors": neighbors, "cleanlab": is_installed() and cleanlab is not False}
     if data is not None:
-        return _of_others(trained, data, split, where, how)
+        return _of_others(trained, data, split, where, own_code, how)
     kept = Path(folder) / "audit" if out is None else out
     refuse_within_data([trained.record.run], where.data_dir, [kept])
-    return _of_its_own(trained, folds, kept / "folds", where, how, say)
+    return _of_its_own(trained, folds, kept / "folds", where, own_code, how, say)
 
 
-def _of_its_own(trained: Trained, folds: int, folder: Path, where: Where, how: dict[str, Any], say: Say) -> Findings:
+def _of_its_own(
+    trained: Trained, folds: int, folder: Path, where: Where, own_code: bool, how: dict[str, Any], say: Say
+) -> Findings:
     run = trained.record.run
-    splits = load_data(run, where)
+    splits = own_splits("audit", trained.record, where, own_code=own_code)
     _refuse_others(trained, splits)
     images = images_of_splits(run.dataset, splits)
     assigned = assign_folds(splits["train"].labels, folds, run.data_seed)
@@ -107,7 +108,7 @@ def _of_its_own(trained: Trained, folds: int, folder: Path, where: Where, how: d
     return find(images, outputs, alone=alone, **how)
 
 
-def _of_others(trained: Trained, data: Any, split: str, where: Where, how: dict[str, Any]) -> Findings:
+def _of_others(trained: Trained, data: Any, split: str, where: Where, own_code: bool, how: dict[str, Any]) -> Findings:
     source = trained.source(data, split=split, data_dir=where.data_dir, download=where.download)
     said = Predictions.joined(list(trained.stream(source, workers=where.workers)))
     rows = [row for row in range(len(said)) if row not in said.problems]
@@ -115,7 +116,7 @@ def _of_others(trained: Trained, data: Any, split: str, where: Where, how: dict[
         raise ValueError(f"audit: there must be an image that can be read; {next(iter(said.problems.values()))}")
     targets, features, logits = said.targets[rows], said.features[rows], said.logits[rows]
     images = images_of_source(source, trained.frame, rows, targets, trained.class_names)
-    splits = _own_splits(trained, where)
+    splits = _own_splits(trained, where, own_code)
     if splits is not None:
         known = known_by(_network(trained), splits["train"], where)
         centers, there = known.centers.cpu().to(features), known.count.cpu() > 0
@@ -148,22 +149,28 @@ def _network(trained: Trained) -> Network:
     return Network(trained.model, trained.preprocess, trained.record.run.precision)
 
 
-def _own_splits(trained: Trained, where: Where) -> dict[str, Split] | None:
+def _own_splits(trained: Trained, where: Where, own_code: bool) -> dict[str, Split] | None:
     """The images of the run, where they are there; they need not be."""
     try:
-        return load_data(trained.record.run, where)
+        splits = own_splits("audit", trained.record, where, own_code=own_code)
     except (ValueError, OSError) as error:
         warnings.warn(
             f"audit: the images that the run was trained on cannot be read, so nothing is held against them: {error}",
             stacklevel=4,
         )
         return None
+    if others := others_than_then(trained.record, splits):
+        warnings.warn(
+            f"audit: the {' and '.join(others)} images of {shown(trained.record.run.dataset)} are others now than the "
+            "run's record tells; others are held against them as they are.",
+            stacklevel=4,
+        )
+    return splits
 
 
 def _refuse_others(trained: Trained, splits: dict[str, Split]) -> None:
     """Refuse images that are not those of the training: its network may have seen what is in another split now."""
-    before, now = trained.record.data, describe_data(splits)
-    for name in () if before is None else others_now(before, now, now):
+    for name in others_than_then(trained.record, splits):
         raise ValueError(
             f"audit: the images must be those that the run was trained on; the {name} images of "
             f"{shown(trained.record.run.dataset)} are others now. Train on them as they are and audit that run, or "

@@ -1,4 +1,4 @@
-"""The images of the run itself, as its training divided them, as sources."""
+"""The images of the run itself, as its training divided them: as splits, and as sources."""
 
 import warnings
 from collections.abc import Mapping
@@ -19,10 +19,50 @@ from sigma2r.trained.sources import Chosen, Source
 from sigma2r.trained.trust import ask_for_own_code
 
 
+def own_splits(who: str, record: Record, where: Where, *, own_code: bool = False) -> dict[str, Split]:
+    """``train``, ``test`` and, if the run had it, ``validation``, as they are divided now.
+
+    Args:
+        who: At the head of what is said.
+        record: Of the run.
+        where: Where the files of its data set lie.
+        own_code: Import the data set of one's own that the record names.
+
+    Raises:
+        AbsentError: If they are nowhere.
+        ValueError: In one sentence, if they cannot be used, or are code that may not be imported.
+    """
+    ask_for_own_code(who, record.run, own_code, "data set")
+    return load(record.run, where)
+
+
+def others_than_then(record: Record, splits: Mapping[str, Split]) -> list[str]:
+    """Which splits have other images now than the record tells; none, where it is of before records told."""
+    before, now = record.data, describe_data(splits)
+    return [] if before is None else others_now(before, now, {**before, **now})
+
+
+def source_of_split(
+    split: Split, dataset: str, name: str, listed: set[Identity] | frozenset[Identity] = frozenset()
+) -> Source:
+    """The images of a split; those that were read from files are named by these.
+
+    Args:
+        split: Of a run.
+        dataset: Its data set.
+        name: Of the split.
+        listed: Folders that were listed for images.
+    """
+    whole = source_of(split.data, dataset, name, listed)
+    if split.data.paths:
+        whole = replace(whole, names=[str(path) for path in split.data.paths])
+    return Chosen.of(whole.title, whole, split.indices.tolist())
+
+
 def own_images(
     record: Record, data_dir: Path | None, *, download: bool = False, own_code: bool = False
 ) -> dict[str, Source]:
-    """``train``, ``test`` and, if the run had it, ``validation``: the very images that each of them had.
+    """The very images of :func:`own_splits`, for an evaluation.
 
     Args:
         record: Of the run.
@@ -37,31 +77,17 @@ def own_images(
         UserWarning: If images of a split are others now than the record tells.
     """
     run = record.run
-    ask_for_own_code("evaluate", run, own_code, "data set")
+    where = Where(device="cpu", data_dir=data_dir, download=download, progress=False)
     try:
-        splits = load(run, Where(device="cpu", data_dir=data_dir, download=download, progress=False))
+        splits = own_splits("evaluate", record, where, own_code=own_code)
     except AbsentError as error:
         raise AbsentError(f"evaluate: the images of the run must be where they were; {error}") from error
-    _say_if_others(record, splits)
+    if others := others_than_then(record, splits):
+        warnings.warn(
+            f"evaluate: the {' and '.join(others)} images of {visible(run.dataset)} are others now than the run's "
+            "record tells; figures are of the images as they are.",
+            stacklevel=2,
+        )
     root = listed_folder(run.dataset, data_dir)
     listed = set() if root is None else listed_folders(root)
-    return {name: _source(split, run.dataset, name, listed) for name, split in splits.items()}
-
-
-def _source(split: Split, dataset: str, name: str, listed: set[Identity]) -> Source:
-    """The images of a split; those that were read from files are named by these."""
-    whole = source_of(split.data, dataset, name, listed)
-    if split.data.paths:
-        whole = replace(whole, names=[str(path) for path in split.data.paths])
-    return Chosen.of(whole.title, whole, split.indices.tolist())
-
-
-def _say_if_others(record: Record, splits: Mapping[str, Split]) -> None:
-    now, before = describe_data(splits), record.data or {}
-    others = others_now(before, now, [name for name in before if name in now])
-    if others:
-        warnings.warn(
-            f"evaluate: the {' and '.join(others)} images of {visible(record.run.dataset)} are others now than the "
-            "run's record tells; figures are of the images as they are.",
-            stacklevel=3,
-        )
+    return {name: source_of_split(split, run.dataset, name, listed) for name, split in splits.items()}

@@ -17,12 +17,8 @@ from sigma2r._suggest import unknown
 from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import SCORES, CenterDistance, NeighborDistance, Rejector, Score
-from sigma2r.studies.data import describe_data, others_now
-from sigma2r.studies.data import load as load_data
 from sigma2r.studies.where import Where
-from sigma2r.trained.data_sets import source_of
-from sigma2r.trained.sources import Chosen
-from sigma2r.trained.trust import ask_for_own_code
+from sigma2r.trained.own_images import others_than_then, own_splits, source_of_split
 
 if TYPE_CHECKING:
     from sigma2r.trained.trained import Trained
@@ -118,29 +114,27 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
     Raises:
         ValueError: If they cannot be used, are others than then, or are given by code that nobody trusts.
     """
-    run = replace(trained.record.run, dataset=dataset or trained.record.run.dataset)
-    ask_for_own_code("rejector", run, own_code, "data set")
+    run = trained.record.run
+    record = replace(trained.record, run=replace(run, dataset=dataset or run.dataset))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say of these images was said when they trained
         try:
-            splits = load_data(run, where)
+            splits = own_splits("rejector", record, where, own_code=own_code)
         except AbsentError as error:
             raise AbsentError(
                 f"{error} The rejector needs the images of the training: --dataset says where."
             ) from error
-    before = trained.record.data or {}
-    for split in others_now(before, describe_data(splits), before):
+    for split in others_than_then(record, splits):
         raise ValueError(
             f"rejector: the data must be those that the run was trained on, or images that trained could set the "
-            f"threshold; the {split} images of {shown(run.dataset)} are others now. Name the data set as it was: "
-            "--dataset."
+            f"threshold; the {split} images of {shown(record.run.dataset)} are others now. Name the data set as it "
+            "was: --dataset."
         )
     return splits
 
 
 def _outputs(trained: "Trained", split: Split, name: str, batch_size: int, workers: int) -> _Outputs:
-    whole = source_of(split.data, trained.record.run.dataset, name)
-    source = Chosen.of(whole.title, whole, split.indices.tolist())
+    source = source_of_split(split, trained.record.run.dataset, name)
     parts = [(part.features, part.logits) for part in trained.stream(source, batch_size=batch_size, workers=workers)]
     features, logits = (torch.cat([part[place] for part in parts]) for place in (0, 1))
     return _Outputs(features, logits, split.labels)

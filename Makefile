@@ -33,11 +33,12 @@ demo: $(READY)  ## Train and compare losses on Fuzzy-RGB: a table, figures and r
 	$(BIN)/sigma2r compare --dataset fuzzy-rgb --model lenet --feature-dim 2 --epochs 10 --seeds 1 \
 		--losses cross-entropy center@0.01 center@0.4 sigma2r@0.01 --out runs/demo
 
-# The first pass holds losses and measures to the shapes in their annotations. It leaves out tests of messages, because
+# The first pass holds losses, measures and evaluation to the shapes in their annotations. It leaves out tests of messages, because
 # that checker speaks before ours, and of compiled code and of memory, which the checker itself changes.
-test: $(READY)  ## Run all tests; before that losses and measures with their shape annotations checked.
+test: $(READY)  ## Run all tests; before that losses and measures with their annotations checked.
 	$(PYTEST) -q -m 'not message and not slow' -k 'not compiled and not memory' \
-		--jaxtyping-packages=sigma2r.losses,sigma2r.metrics,beartype.beartype tests/losses tests/metrics
+		--jaxtyping-packages=sigma2r.losses,sigma2r.metrics,sigma2r.evaluation,beartype.beartype \
+		tests/losses tests/metrics tests/evaluation
 	$(PYTEST) --durations=20
 
 check: $(READY)  ## Lint, formatting and types.

@@ -469,6 +469,7 @@ def test_features_of_any_kind_are_taken_for_what_they_hold(dtype):
             assert told[name][figure].value == pytest.approx(value.value, rel=1e-9), figure
 
 
+@pytest.mark.message  # the annotations name tensors
 def test_lists_and_arrays_serve_and_no_gradient_is_kept():
     given = example()
     features = given["features"].float()

@@ -137,7 +137,7 @@ def test_unknown_classes_are_told_as_pytorch_ood_tells_them(seed):
 
 def test_unknown_classes_by_hand():
     """Known 9 8 7 4, unknown 5 3: seven of eight pairs in order; to keep all known, 4 must be accepted, and so 5."""
-    found = tell_unknown(torch.tensor([9, 8, 7, 4]), torch.tensor([5, 3]))
+    found = tell_unknown(torch.tensor([9.0, 8.0, 7.0, 4.0]), torch.tensor([5.0, 3.0]))
     assert found.auroc().item() == 7 / 8
     assert found.fpr95().item() == 1 / 2
     assert found.aupr().item() == pytest.approx((1 + 2 / 3) / 2)  # 3 first, then 4, then 5

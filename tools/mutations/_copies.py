@@ -138,6 +138,7 @@ def _copied(copy: Path) -> Path:
     for name in ("src", "tests", "benchmarks", "docs", "tools"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
     shutil.copy(ROOT / "pyproject.toml", copy)
+    (copy / "results").symlink_to(ROOT / "results")  # which no mutation changes
     return copy
 
 

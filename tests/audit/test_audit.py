@@ -8,7 +8,11 @@ import torch
 from PIL import Image
 
 from sigma2r.audit import assign_folds, audit
-from sigma2r.audit.held_out import held_out_by_folds
+from sigma2r.audit.held_out import Network, held_out_by_folds, judged_by, known_by
+from sigma2r.data.images import ImageData
+from sigma2r.data.preprocess import Preprocess
+from sigma2r.data.splits import Split
+from sigma2r.models import LeNet
 from sigma2r.studies.data import load
 from sigma2r.studies.record import Record
 from sigma2r.training import UnusableCheckpointError
@@ -113,6 +117,27 @@ def test_a_damaged_file_is_set_aside_and_told(planted, found, tmp_path):
     with pytest.warns(UserWarning, match=told):
         again = audit(planted.run, folds=FOLDS, cleanlab=False, out=tmp_path / "audit", where=QUIET)
     assert again.errors.score.equal(found[0].errors.score)
+
+
+def test_a_file_of_another_fold_is_set_aside_and_told(planted, found, tmp_path):
+    kept = tmp_path / "audit/folds"
+    shutil.copytree(planted.run / "audit/folds", kept)
+    (path,) = kept.rglob("fold-2-of-3/held-out.pt")
+    shutil.copy(path.parent.parent / "fold-1-of-3/held-out.pt", path)
+    with pytest.warns(UserWarning, match=r"audit: .*held-out\.pt cannot be read: it holds something else"):
+        again = audit(planted.run, folds=FOLDS, cleanlab=False, out=tmp_path / "audit", where=QUIET)
+    assert again.errors.score.equal(found[0].errors.score)
+
+
+def test_classes_that_a_network_was_not_trained_on_are_not_known_to_it():
+    model = LeNet(in_channels=1, image_size=28, num_classes=3)
+    network = Network(model, Preprocess(torch.zeros(1), torch.ones(1)), "32-true")
+    images = ImageData(torch.zeros(4, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 2, 1, 2]), ("a", "b", "c"))
+    known = known_by(network, Split(images, torch.tensor([0, 1])), QUIET)
+    held = judged_by(network, known, Split(images, torch.tensor([2, 3])), QUIET, rows=torch.tensor([5, 6]))
+    assert held.known.tolist() == [True, False, True]
+    assert held.rows.tolist() == [5, 6]
+    torch.testing.assert_close(held.centers[[0, 2]], held.features)  # all images are the same one
 
 
 def test_a_checkpoint_that_cannot_be_gone_on_from_is_set_aside(planted, found, tmp_path, monkeypatch):

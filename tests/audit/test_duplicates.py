@@ -82,6 +82,19 @@ def test_near_pairs_are_those_of_all_loops(pictures, generator, block):
     )
 
 
+def test_what_is_hardly_too_far_is_not_near():
+    half = math.asin(0.2)  # of the angle between two that are 0.4 apart
+    for more, count in ((-1e-5, 1), (1e-5, 0)):
+        angles = torch.tensor([0.0, 2 * half + more], dtype=torch.float64)
+        pairs, apart = near_pairs(torch.stack([angles.cos(), angles.sin()], 1).float(), 0.4)
+        assert len(pairs) == len(apart) == count
+
+
+def test_noise_on_one_colour_is_like_nothing(generator):
+    noisy = 90 + torch.randint(0, 2, (4, 3, 32, 32), generator=generator)
+    assert not signatures(noisy.to(torch.uint8)).any()
+
+
 def test_what_is_usual_is_the_median_nearest_that_is_not_the_same(pictures):
     small = signatures(torch.cat([pictures, pictures[:3]]))
     nearest = []

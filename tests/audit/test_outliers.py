@@ -27,8 +27,10 @@ def test_an_image_far_away_is_far_out_and_copies_of_it_do_not_hide_it(generator)
 def test_the_fence_is_that_of_the_reference(generator):
     values = torch.rand(101, generator=generator).double() + 0.5
     values[::20] = torch.tensor([0.0, 2.0, 9.0, 50.0, 90.0, 1.0]).double()
+    values[1:5] = torch.tensor([3.2, 3.9, 4.5, 5.2])  # beyond other fences
+    values[41:60] = 0  # images that coincide
     assert far_out(values).tolist() == reference.quartile_fence(values.tolist())
-    assert far_out(values).any()
+    assert 3 <= int(far_out(values).sum()) < 7
 
 
 def test_scale_and_place_do_not_count(generator):

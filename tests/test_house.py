@@ -104,7 +104,7 @@ PRETENDER = """#!/bin/sh
 case "$*" in
   *version_info*) exit ${TOO_OLD:-0} ;;
   "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-  *"pip install"*) exit ${PIP_FAILS:-0} ;;
+  *"pip install"*) echo "$*"; exit ${PIP_FAILS:-0} ;;
 esac
 """
 
@@ -112,12 +112,12 @@ esac
 @pytest.fixture
 def make(tmp_path: Path):
     assert shutil.which("make"), "the Makefile's tests need make"
-    python, stamp = tmp_path / "python", tmp_path / "venv" / ".ready"
+    python, stamp = tmp_path / "python", tmp_path / "venv"
     python.write_text(PRETENDER)
     python.chmod(0o755)
 
-    def run(**environment: str) -> subprocess.CompletedProcess[str]:
-        call = ["make", f"PYTHON={python}", f"VENV={stamp.parent}", str(stamp)]
+    def run(name: str = ".ready", **environment: str) -> subprocess.CompletedProcess[str]:
+        call = ["make", f"PYTHON={python}", f"VENV={stamp}", str(stamp / name)]
         return subprocess.run(call, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
 
     return run
@@ -143,6 +143,38 @@ def test_set_up_follows_a_change_of_its_settings_and_keeps_what_is_there(make, t
     os.utime(tmp_path / "venv" / ".ready", (0, 0))  # older than pyproject.toml
     assert "Setting up" in make().stdout
     assert (tmp_path / "venv" / "mine").exists()
+
+
+def test_the_demo_installs_what_it_needs_and_tests_bring_the_rest(make):
+    first = make(".ready-demo")
+    assert first.returncode == 0
+    assert "--editable .[train,report]" in first.stdout
+    assert "--quiet" not in first.stdout  # pip is seen at work
+    assert "up to date" in make(".ready-demo").stdout
+    assert "--editable .[dev]" in make().stdout
+    assert "up to date" in make().stdout
+    assert "up to date" in make(".ready-demo").stdout  # which needs less
+
+
+@pytest.mark.parametrize(("stopped", "then"), [(".ready", ".ready-demo"), (".ready-demo", ".ready")])
+def test_after_a_set_up_that_was_interrupted_the_other_starts_over(stopped: str, then: str, make, tmp_path: Path):
+    make(".ready-demo")
+    os.utime(tmp_path / "venv" / ".ready-demo", (0, 0))  # older than pyproject.toml
+    assert make(stopped, PIP_FAILS="1").returncode != 0
+    (tmp_path / "venv" / "half-installed").touch()
+    told = make(then)
+    assert told.returncode == 0
+    assert "Setting up" in told.stdout
+    assert not (tmp_path / "venv" / "half-installed").exists()
+    assert "up to date" in make(then).stdout
+
+
+def test_an_upgrade_of_the_demo_that_was_interrupted_is_no_environment_for_the_demo(make, tmp_path: Path):
+    make(".ready-demo")
+    assert make(".ready", PIP_FAILS="1").returncode != 0
+    (tmp_path / "venv" / "half-installed").touch()
+    assert "Setting up" in make(".ready-demo").stdout
+    assert not (tmp_path / "venv" / "half-installed").exists()
 
 
 def test_an_old_python_is_refused_in_one_sentence(make):

@@ -4,6 +4,7 @@ The core needs torch and jaxtyping alone. Training, the command line and the rep
 ``pip install "sigma2r[train,report]"``.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sigma2r import functional
@@ -27,6 +28,7 @@ from sigma2r.samplers import BalancedBatchSampler
 from sigma2r.taps import FeatureTap
 
 if TYPE_CHECKING:
+    from sigma2r.exporting import export
     from sigma2r.trained import load
 
 __version__ = "0.1.0"
@@ -50,16 +52,18 @@ __all__ = [
     "Watch",
     "check_values",
     "diagnose",
+    "export",
     "functional",
     "intra_class_spread",
     "load",
 ]
 
 
+_OF_RUNS = {"export": "sigma2r.exporting", "load": "sigma2r.trained"}
+
+
 def __getattr__(name: str) -> Any:
     """Import what uses trained runs only when it is asked for: a training loop does without."""
-    if name != "load":
+    if name not in _OF_RUNS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from sigma2r.trained import load
-
-    return load
+    return getattr(import_module(_OF_RUNS[name]), name)

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_refusals_are_one_line(planted, tmp_path, capsys, monkeypatch):
         assert run("audit", planted.run, *words) in (1, 2)
         (line,) = capsys.readouterr().err.splitlines()
         assert told in line
-    monkeypatch.setattr("sigma2r.audit.auditing.is_installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "cleanlab", None)
     assert run("audit", planted.run, "--cleanlab", "true", "--out", tmp_path / "x") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith('pip install "sigma2r[cleanlab]"')

@@ -120,7 +120,7 @@ def test_without_timm_one_sentence_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     for asks in (lambda: build("resnet18"), lambda: check_timm("timm:resnet18"), lambda: expected_images("timm:x")):
         with pytest.raises(
-            ImportError, match=r'^models timm:NAME need more \(.*timm.*\): pip install "sigma2r\[timm\]"$'
+            ImportError, match=r'^a model of timm needs more \(.*timm.*\): pip install "sigma2r\[timm\]"$'
         ):
             asks()
 
@@ -333,3 +333,11 @@ def test_a_file_is_named_by_all_that_it_holds(tmp_path):
     assert (
         sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )  # FIPS 180-2, B.1
+
+
+@pytest.mark.message
+def test_safetensors_that_is_missing_is_told_as_such(tmp_path, monkeypatch):
+    as_safetensors({"fc.weight": torch.zeros(2, 2)}, tmp_path / "w.safetensors")
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    with pytest.raises(ImportError, match=r'needs more \(.*safetensors.*\): pip install "sigma2r\[timm\]"$'):
+        read_weights(tmp_path / "w.safetensors")

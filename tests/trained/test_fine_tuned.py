@@ -104,5 +104,5 @@ def test_without_timm_one_sentence_says_how_to_install_it(run, tmp_path, monkeyp
     train(dataclasses.replace(run, epochs=1), tmp_path / "run", QUIET)
     monkeypatch.setitem(sys.modules, "timm", None)
     assert Record.read(tmp_path / "run/record.json").run.model == "timm:test_efficientnet"
-    with pytest.raises(ImportError, match=r'^models timm:NAME need more .*: pip install "sigma2r\[timm\]"$'):
+    with pytest.raises(ImportError, match=r'^a model of timm needs more .*: pip install "sigma2r\[timm\]"$'):
         sigma2r.load(tmp_path / "run", device="cpu")

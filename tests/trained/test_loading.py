@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import pickle
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from sigma2r.studies.run import Run
 from sigma2r.studies.train import train
 from sigma2r.trained import load
 from sigma2r.trained.shape import image_shape_of
+from sigma2r.trained.weights import model_of
 from sigma2r.training.measure import measure_splits
 from tests.studies.test_cli import call
 from tests.trained.conftest import QUIET
@@ -381,15 +381,10 @@ def test_a_network_of_ones_own_is_never_given_no_images(own, tmp_path):
 
 
 @pytest.mark.message
-def test_what_a_network_is_built_from_and_is_not_installed_is_told(made, monkeypatch):
-    def missing(*args, **kwargs):
-        raise ModuleNotFoundError("No module named 'torchvision'")
-
-    monkeypatch.setattr("sigma2r.trained.weights.build_model", missing)
-    with pytest.raises(
-        ImportError, match=re.escape("load: lenet needs more (No module named 'torchvision'): pip install")
-    ):
-        load(made)
+def test_what_a_network_is_built_from_and_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    with pytest.raises(ImportError, match=r'^resnet18 needs more \(.*torchvision.*\): pip install "sigma2r\[train\]"$'):
+        model_of({}, Run(model="resnet18"), (3, 32, 32), 3)
 
 
 def test_a_run_whose_data_are_gone_still_predicts(tiny, tmp_path):

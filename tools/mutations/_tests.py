@@ -47,6 +47,7 @@ EVALUATING, EVALUATION_PAGES = "tests/trained/test_evaluating.py", "tests/report
 FRAMES, FINDING = "tests/trained/test_frame.py", "tests/trained/test_finding.py"
 RUNS_DATA, REJECTION = "tests/trained/test_data_sets.py", "tests/trained/test_rejection.py"
 ADDED = "tests/trained/test_classes.py"
+EXPORT, LINES = "tests/exporting/test_export.py", "tests/training/test_lines.py"
 KEEPING = ("tests/studies/test_reproduce.py", "tests/studies/test_folder.py")
 OWN = ("tests/test_own_code.py", "tests/studies/test_own.py")
 AUGMENTATION = "tests/studies/test_augmentation.py"
@@ -106,6 +107,10 @@ TESTS = {
     "trained/own_images.py": (EVALUATING, REJECTION, "tests/audit/test_audit.py"),
     "trained/evaluation_file.py": (EVALUATION_PAGES,),
     **dict.fromkeys(("report/confusion.py", "report/evaluated.py", "report/evaluation.py"), (EVALUATION_PAGES,)),
+    "cli/exporting.py": (EXPORT,),
+    **dict.fromkeys(("_extras.py", "cli/version.py", "cli/completion.py"), ("tests/test_extras.py",)),
+    "exporting": (EXPORT, "tests/exporting/test_files.py", "tests/exporting/test_kinds.py", "tests/exporting/test_rejecting.py"),
+    "training/lines.py": (LINES,),
     "trained": (PREDICTING, WRITING),
     "trained/trust.py": (LOADING, REJECTION, "tests/audit/test_trust.py"),
     **dict.fromkeys(("trained/loading.py", "trained/shape.py", "trained/weights.py"), (LOADING, PREDICTING, FINE_TUNED, REJECTION)),

@@ -108,7 +108,7 @@ MUTATIONS = [
         ("test images go unjudged", 'if name != "train" and len(part):', "if False:"),
         ("nothing is held against the run's", "find(images if own is None else joined(images, own)", "find(images if True else joined(images, own)"),
         ("among the images", "    refuse_within_data([trained.record.run], where.data_dir, [kept])\n", ""),
-        ("cleanlab is missing, silently", "    if cleanlab and not is_installed():", "    if False:"),
+        ("cleanlab is missing, silently", "    if cleanlab:\n", "    if False:\n"),
         ("alone is not told", "find(images, outputs, alone=alone, **how)", "find(images, outputs, **how)"),
         ("unread is not told", "[held], unread=unread, **how)", "[held], **how)"),
     ),

@@ -9,7 +9,7 @@ MUTATIONS = [
         ("an error is a success", "def _fail(message: str, code: int = 1) -> int:", "def _fail(message: str, code: int = 0) -> int:"),
         ("the system speaks for itself", "return _fail(in_words(error))", "return _fail(repr(error))"),
         ("dashes are not understood", "[underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]", "list(sys.argv[1:] if arguments is None else arguments)"),
-        ("what to install is said twice", 'return said if "pip install" in said else', "return"),
+        ("what to install is not said", ', or_which_extra("the command line", _EXTRAS):', ":"),
         ("an image that cannot be read is a success", "return use(words[0], chosen)", "return 0 * use(words[0], chosen)"),
         ("what goes on is said of what does not", "left = _NOTHING if uses else _GOES_ON", "left = _GOES_ON"),
     ),

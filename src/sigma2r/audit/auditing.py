@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sigma2r._values import Count, Positive, converted
-from sigma2r.audit.beside import NEEDS_CLEANLAB, is_installed
+from sigma2r.audit.beside import is_installed, refuse_absent
 from sigma2r.audit.findings import NEIGHBORS, Findings, find
 from sigma2r.audit.folds import NEVER, assign_folds
 from sigma2r.audit.held_out import HeldOut, Network, held_out_by_folds, judged_by, known_by
@@ -77,8 +77,8 @@ def audit(
     folds, neighbors = converted("audit", "folds", Count, folds), converted("audit", "neighbors", Count, neighbors)
     near = converted("audit", "near", Positive, near)
     where = where or Where()
-    if cleanlab and not is_installed():
-        raise ImportError(NEEDS_CLEANLAB.format("No module named 'cleanlab'"))
+    if cleanlab:
+        refuse_absent()
     trained = load(folder, checkpoint, where.device, own_code=own_code)
     ask_for_own_code("audit", trained.record.run, own_code, "data set", *(["loss"] if data is None else []))
     how: dict[str, Any] = {"near": near, "neighbors": neighbors, "cleanlab": is_installed() and cleanlab is not False}

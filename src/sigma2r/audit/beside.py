@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-NEEDS_CLEANLAB = 'audit: cleanlab beside ours needs cleanlab ({}): pip install "sigma2r[cleanlab]"'
+from sigma2r._extras import or_which_extra
+
+_WHO = "audit: cleanlab beside ours"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,16 @@ def is_installed() -> bool:
     return find_spec("cleanlab") is not None
 
 
+def refuse_absent() -> None:
+    """Refuse before anything is trained.
+
+    Raises:
+        ImportError: In one sentence, if cleanlab is missing.
+    """
+    with or_which_extra(_WHO):
+        import cleanlab  # noqa: F401
+
+
 def cleanlab_beside(probabilities: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> Beside:
     """Cleanlab's quality of each label, and the labels that it takes for errors, both by its defaults.
 
@@ -45,11 +57,9 @@ def cleanlab_beside(probabilities: Float[Tensor, "N C"], labels: Int[Tensor, " N
     Source: ``get_label_quality_scores`` (self-confidence) and ``find_label_issues`` (pruning by noise rate) of cleanlab
     2; "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
     """
-    try:
+    with or_which_extra(_WHO):
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
-    except ModuleNotFoundError as error:
-        raise ImportError(NEEDS_CLEANLAB.format(error)) from error
     given, seen = labels.numpy(), probabilities.double().numpy()
     quality = torch.from_numpy(get_label_quality_scores(given, seen).copy())
     with warnings.catch_warnings():

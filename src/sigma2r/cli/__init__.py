@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sigma2r._extras import or_which_extra
 from sigma2r._places import in_words
 from sigma2r._text import visible
 from sigma2r.cli.streams import ready_streams
 from sigma2r.cli.words import USES, WrongCallError, read_words, underscored
 
-INSTALL = 'pip install "sigma2r[train,report]"'
+_EXTRAS = ("train", "report")
+_VERSION = "--version"
 _LINES = "\n"  # messages of libraries have several
 _GOES_ON = "the same command goes on after the last finished epoch."
 _NOTHING = "no file was written."
@@ -34,19 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     uses = bool(words) and words[0] in USES
     left = _NOTHING if uses else _GOES_ON
     try:
-        with _stopped_by_sigterm(), warnings.catch_warnings():
+        with _stopped_by_sigterm(), warnings.catch_warnings(), or_which_extra("the command line", _EXTRAS):
             warnings.showwarning = _warn_in_one_line
+            if words[:1] == [_VERSION]:
+                return _tell_version()
             return _use(words) if uses else _do(words)
     except WrongCallError as error:
         return _fail(str(error), 2)
-    except ImportError as error:
-        return _fail(_lacking(error))
     except BrokenPipeError:  # who reads what is printed has gone, as head does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
         return 128 + signal.SIGPIPE
     except OSError as error:
         return _fail(in_words(error))
-    except (ValueError, RuntimeError) as error:
+    except (ImportError, ValueError, RuntimeError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail(f"interrupted; {left}", 128 + signal.SIGINT)
@@ -61,6 +63,13 @@ def _do(words: Sequence[str]) -> int:
 
     chosen = build_parser().parse_args(flags(words))
     VERBS[chosen.verb](chosen[chosen.verb])
+    return 0
+
+
+def _tell_version() -> int:
+    from sigma2r.cli.version import environment
+
+    print(environment())
     return 0
 
 
@@ -95,12 +104,6 @@ def _stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _lacking(error: ImportError) -> str:
-    """What is missing, and how to install it, unless that is said."""
-    said = str(error)
-    return said if "pip install" in said else f"{said}. The command line needs more than the core: {INSTALL}"
 
 
 def _warn_in_one_line(message: Any, category: Any, *_: Any, **__: Any) -> None:

@@ -8,7 +8,9 @@ from typing import Any, Literal, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
+from sigma2r import __version__
 from sigma2r.cli.auditing import WHAT, add_words
+from sigma2r.cli.completion import Shell
 from sigma2r.cli.words import USES, WrongCallError, add_arguments, underscored, wrong_call
 from sigma2r.cli.written import MODE, OURS, description, stands_twice, value
 from sigma2r.studies.run import Run
@@ -84,6 +86,9 @@ _KINDS = {
 def build_parser() -> ArgumentParser:
     """The parser of all verbs."""
     parser = Parser(prog="sigma2r", description="Train networks whose features are compact within each class.")
+    parser.add_argument(
+        "--version", action="version", version=__version__, help="Tell versions, extras and the device."
+    )
     verbs = parser.add_subcommands(dest="verb")
 
     verbs.add_subcommand("list", Parser(), help="Data sets, models, losses with their options, and studies.")
@@ -147,6 +152,9 @@ def build_parser() -> ArgumentParser:
     looked = Parser()
     add_words(looked)
     verbs.add_subcommand("audit", looked, help=WHAT)
+    completed = Parser()
+    completed.add_argument("shell", type=Shell, help="bash, zsh or tcsh.")
+    verbs.add_subcommand("completion", completed, help="Print what lets a shell complete verbs and flags.")
     for verb, what in USES.items():  # which are done without this parser, and are here to be listed
         using = Parser()
         add_arguments(verb, using)

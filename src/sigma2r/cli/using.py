@@ -1,4 +1,4 @@
-"""The verbs ``embed``, ``predict`` and ``rejector``: what a trained run says of images, as a file or on the screen."""
+"""The verbs that use a trained run; what it says of images, as a file or on the screen."""
 
 import sys
 from argparse import Namespace
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from sigma2r.cli.exporting import export_run
 from sigma2r.trained import Trained, fit_rejector, load
 from sigma2r.trained.predictions import Predictions
 from sigma2r.trained.rejection import rejector_file
@@ -20,7 +21,7 @@ _SHOWN = 200  # rows of a table on a terminal
 
 
 def use(verb: str, chosen: Namespace) -> int:
-    """Do what the words of ``embed``, ``predict`` or ``rejector`` say.
+    """Do what the words of a verb that uses a trained run say.
 
     Returns:
         0, or :data:`UNREAD`.
@@ -30,6 +31,8 @@ def use(verb: str, chosen: Namespace) -> int:
         ImportError: In one sentence, if a library for the file is missing.
         OSError: If it cannot be written.
     """
+    if verb == "export":
+        return export_run(chosen)
     if verb == "rejector":
         return _set_rejector(chosen)
     writers = EMBEDDINGS if verb == "embed" else PREDICTIONS

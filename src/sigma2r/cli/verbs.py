@@ -111,7 +111,14 @@ def _say_what_becomes_of_images(run: Run) -> None:
 def compare(chosen: Namespace) -> None:
     """Train the runs of a comparison, print its table and write its report."""
     from sigma2r.cli.comparing import evaluate_missing, refuse_to_evaluate
-    from sigma2r.report import print_evaluations, print_table, refuse_among_images, refuse_foreign, write_report
+    from sigma2r.report import (
+        print_evaluations,
+        print_table,
+        refuse_absent,
+        refuse_among_images,
+        refuse_foreign,
+        write_report,
+    )
     from sigma2r.studies.comparison import AS_DESCRIBED, comparison_study, file_name
     from sigma2r.studies.reproduce import reproduce
 
@@ -122,6 +129,7 @@ def compare(chosen: Namespace) -> None:
     refuse_among_images(out, study.runs(AS_DESCRIBED, {}), where.data_dir)
     refuse_foreign(out)
     refuse_to_evaluate(chosen.evaluate, chosen.ood, out, study.runs(AS_DESCRIBED, {}))
+    refuse_absent()
     _say_what_becomes_of_images(run)
     records = reproduce(study, AS_DESCRIBED, out, where=where, launcher=launcher)
     evaluations = evaluate_missing(records, out, where, chosen.ood) if chosen.evaluate else {}
@@ -135,9 +143,10 @@ def compare(chosen: Namespace) -> None:
 
 def reproduce_studies(chosen: Namespace) -> None:
     """Train one study, or all of the paper's, and write reports."""
-    from sigma2r.report import print_study, refuse_among_images, refuse_foreign
+    from sigma2r.report import print_study, refuse_absent, refuse_among_images, refuse_foreign
     from sigma2r.studies.reproduce import refuse_to_keep, reproduce
 
+    refuse_absent()
     names = registry.names() if chosen.study == "all" else [chosen.study]
     for name in names:
         if name in registry.COMPUTED:
@@ -206,6 +215,14 @@ def report(chosen: Namespace) -> None:
     print(f"Report: {page}")
 
 
+def print_completion(chosen: Namespace) -> None:
+    """Print the script of a shell."""
+    from sigma2r.cli.completion import completion_script
+    from sigma2r.cli.parser import build_parser
+
+    print(completion_script(build_parser(), chosen.shell))
+
+
 VERBS: dict[str, Callable[[Namespace], None]] = {
     "list": list_names,
     "train": train_one,
@@ -213,6 +230,7 @@ VERBS: dict[str, Callable[[Namespace], None]] = {
     "reproduce": reproduce_studies,
     "report": report,
     "audit": audit_run,
+    "completion": print_completion,
 }
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from sigma2r._values import Count, Natural, converted
+from sigma2r._values import Count, Natural, Positive, converted
 
 
 class WrongCallError(Exception):
@@ -48,6 +48,7 @@ USES = {
     "predict": "Tell the class of images, by a trained run.",
     "rejector": "Set by a run's validation images which images are none of its classes; predict says so from then on.",
     "evaluate": "Tell what the features of a trained run are good for: one page and one JSON file.",
+    "export": "Write a trained network as one file for other programs, and check it.",
 }
 """The verbs that use a trained run, and what they do."""
 
@@ -59,28 +60,29 @@ def add_arguments(verb: str, parser: Any) -> None:
         verb: One of :data:`USES`.
         parser: Of argparse, or like it.
     """
-
-    def add(flag: str, kind: Any, default: Any, told: str) -> None:
-        reads = kind if kind in (str, Path) else _reads(verb, flag.removeprefix("--"), kind)
-        parser.add_argument(flag, type=reads, default=default, help=told)
-
+    add = _adder(verb, parser)
     parser.add_argument("run", type=Path, help="The folder of a trained run.")
     if verb == "rejector":
         _add_rejector(add)
     elif verb == "evaluate":
         _add_evaluation(add, parser)
+    elif verb == "export":
+        _add_export(add, parser)
     else:
         _add_sources(verb, parser)
     if verb != "rejector":
         add("--split", str, "test", "Of a data set: train, test or val.")
         add("--resize", str, None, "Images of another size: crop, stretch or refuse; default: as in the training.")
-        add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
     add("--checkpoint", str, "last", "last, or best by validation images.")
     add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
-    add("--batch_size", Count, 256, "Images at a time.")
-    add("--device", str, "auto", "auto, cpu, cuda, cuda:1 or mps.")
     add("--data_dir", Path, None, "Folder of a data set's files.")
     add("--download", bool, False, "Fetch a data set if it is nowhere to be found.")
+    if verb == "export":
+        return  # of a few images, on the CPU
+    if verb != "rejector":
+        add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
+    add("--batch_size", Count, 256, "Images at a time.")
+    add("--device", str, "auto", "auto, cpu, cuda, cuda:1 or mps.")
     add("--workers", Natural, 2, "Processes that decode images on disk.")
 
 
@@ -108,6 +110,25 @@ def _add_evaluation(add: Callable[[str, Any, Any, str], None], parser: Any) -> N
     add("--distance", Literal["euclidean", "cosine"], "euclidean", "For silhouette, retrieval and verification.")
     add("--resample", Literal["images", "classes"], "images", "What is drawn for intervals.")
     add("--resamples", Natural, 1000, "How often; 0: no intervals.")
+
+
+def _add_export(add: Callable[[str, Any, Any, str], None], parser: Any) -> None:
+    told = "What the file is checked on: files, folders, or a data set; default: the test images of the run."
+    parser.add_argument("--images", type=str, nargs="+", default=None, help=told)
+    add("--format", Literal["onnx", "torch-export"], "onnx", "onnx or torch-export.")
+    add("--out", Path, None, "The file to write, ending in .onnx or .pt2; default: model.onnx or model.pt2 in the run.")
+    add("--tolerance", Positive, 1e-4, "Largest difference from predict, as a share of the largest value.")
+    add("--overwrite", bool, False, "Replace a file that is no export of this run.")
+
+
+def _adder(verb: str, parser: Any) -> Callable[[str, Any, Any, str], None]:
+    """What adds a flag that is read as its annotation says."""
+
+    def add(flag: str, kind: Any, default: Any, told: str) -> None:
+        reads = kind if kind in (str, Path) else _reads(verb, flag.removeprefix("--"), kind)
+        parser.add_argument(flag, type=reads, default=default, help=told)
+
+    return add
 
 
 def _reads(who: str, name: str, kind: Any) -> Callable[[str], Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sigma2r._absent import AbsentError
+from sigma2r._extras import or_which_extra
 from sigma2r._places import is_folder
 from sigma2r.data.folder import folder_images
 from sigma2r.data.images import ImageData
@@ -80,7 +81,8 @@ def cifar_tree(name: str, data_dir: Path | None = None) -> Path | None:
 
 def _source(name: str) -> Any:
     """Torchvision's class: it knows file names and checksums."""
-    from torchvision.datasets import CIFAR10, CIFAR100
+    with or_which_extra(name):
+        from torchvision.datasets import CIFAR10, CIFAR100
 
     return {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
 
@@ -149,7 +151,8 @@ class _Arrays(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """The names that an array and its bytes are made of."""
-        import numpy as np
+        with or_which_extra("cifar"):
+            import numpy as np
 
         allowed = {
             "_reconstruct": np.array([0]).__reduce__()[0],

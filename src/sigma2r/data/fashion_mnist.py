@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from sigma2r._absent import AbsentError
+from sigma2r._extras import or_which_extra
 from sigma2r._places import is_folder
 from sigma2r.data.idx import read_idx
 from sigma2r.data.images import ImageData
@@ -76,6 +77,7 @@ def _find(folders: list[Path], split: str, part: str, dimensions: int) -> Path |
 
 
 def _download(root: Path) -> None:
-    from torchvision.datasets import FashionMNIST
+    with or_which_extra("fashion-mnist"):
+        from torchvision.datasets import FashionMNIST
 
     FashionMNIST(str(root), download=True)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from sigma2r._extras import or_which_extra
 from sigma2r.data.names import RefusedError, ending
 
 if TYPE_CHECKING:
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
 # file says; WMF wants Windows; the others are read by nobody, or are no images.
 _NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 
+_IMAGES = "reading images"  # who needs Pillow
 _READ_AS = {"MPO": "JPEG"}  # formats with endings of their own that open as another, which tells them apart by itself
 
 
 def image_endings() -> dict[str, str]:
-    """Each ending that Pillow registers, with its dot, of an image that it reads itself; and as what it opens it."""
-    from PIL import Image
+    """Each ending that Pillow registers, with its dot, of an image that it reads itself; and as what it opens it.
+
+    Raises:
+        ImportError: In one sentence, if Pillow is missing.
+    """
+    with or_which_extra(_IMAGES):
+        from PIL import Image
 
     return _registered(len(Image.registered_extensions()), len(Image.OPEN))[0]
 
@@ -50,8 +57,10 @@ def opened(source: str | Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
 
     Raises:
         ValueError: Naming the file.
+        ImportError: In one sentence, if Pillow is missing.
     """
-    from PIL import Image
+    with or_which_extra(_IMAGES):
+        from PIL import Image
 
     with readable(name), Image.open(source, formats=_formats(str(source))) as image:
         yield image
@@ -63,8 +72,10 @@ def readable(name: str) -> Iterator[None]:
 
     Raises:
         ValueError: Naming the image.
+        ImportError: In one sentence, if Pillow is missing.
     """
-    from PIL import UnidentifiedImageError
+    with or_which_extra(_IMAGES):
+        from PIL import UnidentifiedImageError
 
     try:
         yield

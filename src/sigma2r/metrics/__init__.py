@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sigma2r._extras import or_which_extra
 from sigma2r.metrics.spread import (
     ClassStatistics,
     class_statistics,
@@ -29,8 +30,6 @@ def __getattr__(name: str) -> Any:
     """Import the torchmetrics shell only when it is asked for: the core does without torchmetrics."""
     if name != "IntraClassSpread":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    with or_which_extra("IntraClassSpread"):
         from sigma2r.metrics.shell import IntraClassSpread
-    except ModuleNotFoundError as error:
-        raise ImportError(f'IntraClassSpread needs torchmetrics ({error}): pip install "sigma2r[train]"') from error
     return IntraClassSpread

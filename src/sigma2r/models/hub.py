@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from sigma2r._call import broken
+from sigma2r._extras import or_which_extra
 from sigma2r._suggest import near
 from sigma2r.models.backbone import Backbone
 from sigma2r.models.modes import evaluating
 
 TIMM = "timm:"
-_INSTALL = 'pip install "sigma2r[timm]"'
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,8 @@ def build_timm(
 
 
 def _timm() -> Any:
-    try:
+    with or_which_extra("a model of timm"):
         import timm
-    except ModuleNotFoundError as error:
-        raise ImportError(f"models timm:NAME need more ({error}): {_INSTALL}") from error
     return timm
 
 

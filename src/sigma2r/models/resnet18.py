@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from sigma2r._extras import or_which_extra
+
 
 class ResNet18(nn.Module):
     """ResNet18 whose features are the pooled 512, or a linear map of them.
@@ -17,7 +19,8 @@ class ResNet18(nn.Module):
 
     def __init__(self, in_channels: int, num_classes: int, feature_dim: int = 512) -> None:
         super().__init__()
-        from torchvision.models import resnet18
+        with or_which_extra("resnet18"):
+            from torchvision.models import resnet18
 
         self.feature_dim = feature_dim
         self.body = resnet18(weights=None)

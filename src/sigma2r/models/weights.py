@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sigma2r._absent import AbsentError
+from sigma2r._extras import or_which_extra
 from sigma2r._places import is_file
 from sigma2r._shown import listed
 from sigma2r.models.backbone import Backbone
@@ -32,6 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Raises:
         ValueError: If there is none, it holds something else than tensors by name, or is damaged.
+        ImportError: In one sentence, if it is one of safetensors, and that is missing.
     """
     if not is_file(path):
         raise AbsentError(f"weights: there must be a file of weights at {path}; there is none.")
@@ -46,6 +48,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"weights: {path} must hold tensors and nothing else; it holds more, or is no file of torch.save. A file "
             "of safetensors holds tensors alone."
         ) from None
+    except ImportError:
+        raise
     except Exception as error:  # of safetensors, of zipfile, of torch
         said = str(error).partition("\n")[0].rstrip(".")
         raise ValueError(f"weights: {path} must be a whole file of weights; it cannot be loaded: {said}.") from error
@@ -98,7 +102,8 @@ def sha256_of(path: Path) -> str:
 
 
 def _safetensors(path: Path) -> Any:
-    from safetensors.torch import load_file
+    with or_which_extra("a file of weights in .safetensors"):
+        from safetensors.torch import load_file
 
     return load_file(path)
 

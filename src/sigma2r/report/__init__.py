@@ -1,9 +1,10 @@
 """Tables, figures and the page, built from records alone."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from sigma2r._extras import or_which_extra
 from sigma2r.report.evaluated import Evaluations
 from sigma2r.report.owned import refuse_among_images, refuse_foreign
 from sigma2r.report.paired import differences
@@ -19,6 +20,7 @@ __all__ = [
     "print_evaluations",
     "print_study",
     "print_table",
+    "refuse_absent",
     "refuse_among_images",
     "refuse_foreign",
     "write_report",
@@ -47,14 +49,22 @@ def write_report(records: Sequence[Record], folder: Path, evaluations: Evaluatio
     return page.write_report(records, folder, evaluations)
 
 
-@contextmanager
-def or_what_to_install() -> Iterator[None]:
+def refuse_absent() -> None:
+    """Refuse before anything is trained for a report.
+
+    Raises:
+        ImportError: In one sentence, if matplotlib, jinja2 or scipy is missing.
+    """
+    with or_what_to_install():
+        import scipy  # noqa: F401
+
+        from sigma2r.report import page  # noqa: F401
+
+
+def or_what_to_install() -> AbstractContextManager[None]:
     """Around imports of what draws and lays out.
 
     Raises:
         ImportError: In one sentence, if matplotlib or jinja2 is missing.
     """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ImportError(f'the report needs more ({error}): pip install "sigma2r[report]"') from error
+    return or_which_extra("the report")

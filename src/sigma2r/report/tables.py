@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from itertools import groupby
 from statistics import fmean, stdev
 
+from sigma2r._extras import or_which_extra
 from sigma2r._text import visible
 from sigma2r.report.groups import Images, counted, images_of_each, images_told, settings_of
 from sigma2r.report.groups import loss_groups as loss_groups
@@ -53,7 +54,8 @@ def _half_width(values: Sequence[float]) -> float | None:
 @cache
 def t_quantile(probability: float, degrees: int) -> float:
     """The quantile of Student's t; asked for each class of a table."""
-    from scipy.stats import t
+    with or_which_extra("an interval"):
+        from scipy.stats import t
 
     return float(t.ppf(probability, degrees))
 

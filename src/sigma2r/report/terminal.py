@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sigma2r._extras import or_which_extra
 from sigma2r._text import visible
 from sigma2r.report.evaluated import Evaluations, evaluation_grids
 from sigma2r.report.groups import loss_groups, part_records
@@ -56,7 +57,8 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    with or_which_extra("a table"):
+        from rich.console import Console
 
     return Console(width=None if Console().is_terminal else 132)
 

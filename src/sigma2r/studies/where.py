@@ -22,7 +22,7 @@ class Where:
         download: Fetch the data set if it is nowhere to be found.
         workers: Processes that decode images which do not fit into memory.
         diagnose: Watch the added loss every so many steps: figures in the logs, a warning for what goes wrong; 0: not.
-        progress: Show a progress bar; default: if a terminal shows what is printed.
+        progress: Show a progress bar, or a line an epoch where no terminal is; default: if a terminal shows it.
     """
 
     device: str = "auto"

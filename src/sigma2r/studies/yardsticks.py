@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sigma2r._call import parameters_of
+from sigma2r._extras import or_which_extra
 from sigma2r._suggest import unknown
 from sigma2r._values import Count, Positive, checked
 
@@ -51,7 +52,7 @@ def arcface(num_classes: Count, feature_dim: Count, *, margin: float = 28.6, sca
     cross-entropy; here it is added with a weight, as all others are (eq. 11 of arXiv 2009.08796).
     """
     return MetricLearningLoss(
-        _losses().ArcFaceLoss(num_classes=num_classes, embedding_size=feature_dim, margin=margin, scale=scale)
+        _losses("arcface").ArcFaceLoss(num_classes=num_classes, embedding_size=feature_dim, margin=margin, scale=scale)
     )
 
 
@@ -67,7 +68,7 @@ def supcon(*, temperature: Positive = 0.1) -> nn.Module:
 
     Source: "Supervised Contrastive Learning", NeurIPS 2020, with one view of each image.
     """
-    return MetricLearningLoss(_losses().SupConLoss(temperature=temperature))
+    return MetricLearningLoss(_losses("supcon").SupConLoss(temperature=temperature))
 
 
 def theirs(name: str) -> Callable[..., nn.Module]:
@@ -114,12 +115,9 @@ _OBJECTS = {
 }
 
 
-def _losses(who: str = "arcface and supcon") -> Any:
-    try:
+def _losses(who: str) -> Any:
+    with or_which_extra(who):
         from pytorch_metric_learning import losses
-    except ModuleNotFoundError as error:
-        needs = "need" if " " in who else "needs"
-        raise ImportError(f'{who} {needs} more ({error}): pip install "sigma2r[yardsticks]"') from error
     return losses
 
 

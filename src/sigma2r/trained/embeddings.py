@@ -7,6 +7,7 @@ from typing import IO
 
 import torch
 
+from sigma2r._extras import or_which_extra
 from sigma2r._text import visible
 from sigma2r.trained.predictions import NO_CLASS, Predictions
 from sigma2r.trained.sources import Source
@@ -14,7 +15,8 @@ from sigma2r.trained.trained import Trained
 
 _GROUP_BYTES = 2**25  # of features in one group of rows of a Parquet file
 _TEXTS = 4096  # names written at a time
-NEEDS_PYARROW = 'features in .parquet need pyarrow ({}): pip install "sigma2r[parquet]"'
+PARQUET = "a file of features in .parquet"
+"""What needs pyarrow."""
 
 
 def write_npz(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, source: Source) -> None:
@@ -49,7 +51,8 @@ def write_npz(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, s
 
 def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], kind: str) -> IO[bytes]:
     """An array within the file, open behind its header."""
-    from numpy.lib import format as layout
+    with or_which_extra("a file of features in .npz"):
+        from numpy.lib import format as layout
 
     member = archive.open(f"{name}.npy", "w", force_zip64=True)
     layout.write_array_header_1_0(member, {"descr": kind, "fortran_order": False, "shape": shape})
@@ -84,11 +87,10 @@ def write_parquet(file: IO[bytes], parts: Iterable[Predictions], trained: Traine
     Raises:
         ImportError: In one sentence, if pyarrow is missing.
     """
-    try:
+    with or_which_extra(PARQUET):
+        import numpy  # noqa: F401 - by which torch hands features on
         import pyarrow as pa
         from pyarrow import parquet
-    except ModuleNotFoundError as error:
-        raise ImportError(NEEDS_PYARROW.format(error)) from error
     number = pa.float64() if trained.dtype == torch.float64 else pa.float32()
     columns = {"path": pa.string(), "label": pa.string(), "features": pa.list_(number, trained.feature_dim)}
     about = {"class_names": json.dumps(trained.class_names), "run_id": trained.record.run_id, "epoch": trained.epoch}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sigma2r._extras import or_which_extra
 from sigma2r.data.formats import opened, readable
 from sigma2r.data.names import RefusedError
 from sigma2r.data.pixels import (
@@ -80,7 +81,8 @@ class Frame:
         """
         if tuple(pixels.shape) == self.image_shape:
             return pixels, []
-        from PIL import Image
+        with or_which_extra("bringing images to a size"):
+            from PIL import Image
 
         channels, height, width = pixels.shape
         if channels not in _MODES or self.image_shape[0] not in _MODES:

@@ -41,12 +41,9 @@ def model_of(state: Mapping[str, Any], run: Run, image_shape: tuple[int, int, in
     refuse_not_finite(held, _MODEL)
     channels, side, _ = image_shape
     with torch.random.fork_rng(devices=[]):
-        try:
-            model: nn.Module = build_model(
-                run.model, in_channels=channels, image_size=side, num_classes=num_classes, feature_dim=run.feature_dim
-            )
-        except ModuleNotFoundError as error:
-            raise ImportError(f'load: {run.model} needs more ({error}): pip install "sigma2r[train]"') from error
+        model: nn.Module = build_model(
+            run.model, in_channels=channels, image_size=side, num_classes=num_classes, feature_dim=run.feature_dim
+        )
     refuse_other_weights(held, model.state_dict())
     if run.precision == "64-true":
         model.double()

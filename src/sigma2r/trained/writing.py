@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
+from sigma2r._extras import or_which_extra
 from sigma2r._files import write_whole
 from sigma2r._places import is_file
 from sigma2r.studies.apart import refuse_within_data, refuse_within_folders
-from sigma2r.trained.embeddings import NEEDS_PYARROW, write_npz, write_parquet
+from sigma2r.trained.embeddings import PARQUET, write_npz, write_parquet
 from sigma2r.trained.predictions import Predictions
 from sigma2r.trained.rows import write_csv
 from sigma2r.trained.sources import Source
@@ -29,10 +30,8 @@ def writer_for(who: str, out: Path, writers: dict[str, Writer]) -> Writer:
     if ending not in writers:
         raise ValueError(f"{who}: --out must end in {' or '.join(writers)}; got {out.name!r}.")
     if ending == ".parquet":
-        try:
+        with or_which_extra(PARQUET):
             import pyarrow  # noqa: F401 - told before anything is computed
-        except ModuleNotFoundError as error:
-            raise ImportError(NEEDS_PYARROW.format(error)) from error
     return writers[ending]
 
 

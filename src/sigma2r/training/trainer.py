@@ -15,6 +15,7 @@ import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
+from sigma2r._extras import or_which_extra
 from sigma2r.data.loaders import Batches, EpochRows, in_order, make_batches
 from sigma2r.data.splits import Split
 from sigma2r.samplers import BalancedBatchSampler
@@ -22,6 +23,7 @@ from sigma2r.training.averaging import TRAINED, Average
 from sigma2r.training.checkpoints import TENSORBOARD, Files, KeepCheckpoints, WholeFiles, check_checkpoint
 from sigma2r.training.diagnosis import Diagnose
 from sigma2r.training.history import History
+from sigma2r.training.lines import Lines
 from sigma2r.training.measure import measure_splits
 from sigma2r.training.module import CompactClassifier
 from sigma2r.training.stops import Stops
@@ -44,7 +46,7 @@ class Plan:
         centers_at_means: Start class centers at the means of the training features.
         workers: Processes that decode images which do not fit into memory.
         diagnose: Watch the added loss every so many steps; 0: not.
-        progress: Show a progress bar; None: if a terminal shows what is printed.
+        progress: Show a progress bar, or a line an epoch where none can be drawn; None: if there is a terminal.
     """
 
     epochs: int
@@ -136,8 +138,9 @@ def _trainer(
     if plan.diagnose:
         callbacks.append(Diagnose(plan.diagnose))
     progress = _is_terminal() if plan.progress is None else plan.progress
+    bar = progress and _can_draw()
     if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=20))
+        callbacks.append(TQDMProgressBar(refresh_rate=20) if bar else Lines(history))
     return pl.Trainer(
         accelerator=device.type,
         devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -150,7 +153,7 @@ def _trainer(
         enable_checkpointing=files is not None,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=progress,
+        enable_progress_bar=bar,
         log_every_n_steps=min(50, steps),
         reload_dataloaders_every_n_epochs=1,
     )
@@ -161,7 +164,17 @@ def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
+def _can_draw() -> bool:
+    """Whether a bar would be seen: there is a terminal, and it tells its size, as those of some containers do not."""
+    try:
+        return sys.stdout is not None and all(os.get_terminal_size(sys.stdout.fileno()))
+    except OSError:
+        return False
+
+
 def _loggers(files: Files) -> list[Any]:
+    with or_which_extra("a log for TensorBoard"):
+        import tensorboard  # noqa: F401 - of which Lightning would say something else
     names = (f"csv-{attempt}" for attempt in count(1 + len(list(files.logs.glob("csv-*")))))
     fresh = next(name for name in names if not os.path.lexists(files.logs / name))  # it would delete an older one
     return [

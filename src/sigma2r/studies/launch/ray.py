@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sigma2r._extras import or_which_extra
 from sigma2r._values import NotNegative, converted
 from sigma2r.studies.launch.task import Finished, Started, Task, do, limit_threads
 from sigma2r.studies.record import Record
@@ -29,10 +30,8 @@ class RayLauncher:
 
     def __init__(self, address: str | None = None, gpus_per_run: float = 0.0) -> None:
         gpus_per_run = converted("RayLauncher", "gpus_per_run", NotNegative, gpus_per_run)
-        try:
+        with or_which_extra("the launcher ray"):
             import ray
-        except ModuleNotFoundError as error:
-            raise ImportError(f'the launcher ray needs more ({error}): pip install "sigma2r[ray]"') from error
         self._ray: Any = ray
         self.address = address
         self.gpus_per_run = gpus_per_run

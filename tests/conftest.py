@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from PIL import Image
 
 REQUIRE_ALL = os.environ.get("SIGMA2R_REQUIRE_ALL") == "1"
 
@@ -25,6 +26,12 @@ def fresh_compiler() -> Iterator[None]:
     torch.compiler.reset()
     yield
     torch.compiler.reset()
+
+
+def noise_image(width: int, height: int, spread: float, seed: int = 0) -> Image.Image:
+    """A gray image of noise about 128. Pillow has one too, whose noise no seed decides."""
+    drawn = torch.randn(height, width, generator=torch.Generator().manual_seed(seed))
+    return Image.fromarray((128 + spread * drawn).clamp(0, 255).to(torch.uint8).numpy())
 
 
 def require(name: str, present: bool) -> None:

@@ -112,11 +112,12 @@ def test_every_command_of_a_page_is_run(page: Path, place: Path, capsys: pytest.
     for command in commands(page):
         if any(word in command for word in NOT_RUN):
             continue
-        out = place / command.partition(" > ")[2].strip() if " > " in command else None
+        out = place / command.partition(" > ")[2].strip().replace("~", "home") if " > " in command else None
         code = done(shortened(words_of(command, place)))
         said = capsys.readouterr()
         assert code == 0, f"{command}\n{said.err}"
         if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(said.out)
 
 

@@ -17,7 +17,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 from sigma2r.data import load_images
 from sigma2r.data.cifar import cifar
 from sigma2r.data.packed import packed_images
-from tests.conftest import require
+from tests.conftest import noise_image, require
 
 NAMES = [f"class {k}" for k in range(10)]
 
@@ -150,7 +150,7 @@ def test_a_packed_tree_equals_the_tree_unpacked(tmp_path):
 
 
 def test_images_of_a_tree_that_have_another_size_are_stretched_as_ever(tmp_path):
-    image = Image.effect_noise((60, 40), 60).convert("RGB")
+    image = noise_image(60, 40, 60).convert("RGB")
     for split in ("train", "test"):
         (tmp_path / "cifar10" / split / "cat").mkdir(parents=True)
         image.save(tmp_path / "cifar10" / split / "cat/0.png")

@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 from sigma2r.data import FolderImages, ImageData, describe_resize, fingerprint, load_images
 from sigma2r.data.folder import folder_images
 from sigma2r.data.resize import covering, resized
+from tests.conftest import noise_image
 from tests.data.photographs import as_tensor, real_pixels, write_photographs
 
 
@@ -19,7 +20,7 @@ def by_torchvision(image: Image.Image, size: int) -> bytes:
 
 
 def noise(width: int, height: int) -> Image.Image:
-    return Image.effect_noise((width, height), 80).convert("RGB")
+    return noise_image(width, height, 80).convert("RGB")
 
 
 @settings(max_examples=150, deadline=None)

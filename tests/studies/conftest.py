@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from sigma2r.studies.run import Run
+from tests.conftest import noise_image
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,8 @@ def tiny(tmp_path_factory) -> str:
             folder = root / split / name
             folder.mkdir(parents=True)
             for i in range(count):
-                Image.effect_noise((16, 16), 20 + i).point(lambda v, k=k: v // 4 + 60 * k).save(folder / f"{i}.png")
+                image = noise_image(16, 16, 20 + i, seed=1000 * count + 100 * k + i)
+                image.point(lambda v, k=k: v // 4 + 60 * k).save(folder / f"{i}.png")
     return f"folder:{root}"
 
 

@@ -15,6 +15,7 @@ from sigma2r.studies.fit import fit
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.train import train
+from tests.conftest import noise_image
 from tests.models.test_backbones import as_safetensors, published
 from tests.trained.conftest import QUIET
 
@@ -54,7 +55,7 @@ def test_a_run_from_weights_predicts_as_it_was_measured_without_their_file(run, 
     predictions = trained.predict(run.dataset)
     assert round(predictions.accuracy, 6) == pytest.approx(record.final["test"]["accuracy"], abs=1e-6)
     one = tmp_path / "one.png"
-    noise = Image.effect_noise((32, 32), 60)
+    noise = noise_image(32, 32, 60)
     (Image.merge("RGB", (noise, noise.rotate(90), noise.rotate(180))) if coloured else noise).save(one)
     pixels = torch.frombuffer(bytearray(Image.open(one).tobytes()), dtype=torch.uint8).double() / 255
     channels = pixels.view(32, 32, -1).permute(2, 0, 1) if coloured else pixels.view(1, 32, 32).expand(3, 32, 32)

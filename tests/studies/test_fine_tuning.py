@@ -277,8 +277,8 @@ def test_a_checkpoint_without_the_trained_weights_is_set_aside(base, tmp_path):
 def patient(base) -> Run:
     """Rises, waits and rises, and is at its best before the end: the classes differ by brightness."""
     return dataclasses.replace(
-        base, epochs=14, init_seed=1, loss="cross-entropy", precision="32-true", optimizer="adam", lr=3e-3, measure_every=1,
-        validation_fraction=0.25,
+        base, epochs=14, init_seed=1, loss="cross-entropy", precision="32-true", optimizer="adam", lr=3e-3,
+        measure_every=1, validation_fraction=0.25,
     )  # fmt: skip
 
 

@@ -29,8 +29,7 @@ def own_splits(who: str, record: Record, where: Where, *, own_code: bool = False
         own_code: Import the data set of one's own that the record names.
 
     Raises:
-        AbsentError: If they are nowhere.
-        ValueError: In one sentence, if they cannot be used, or are code that may not be imported.
+        ValueError: In one sentence, if they are nowhere or cannot be used, or are code that may not be imported.
     """
     ask_for_own_code(who, record.run, own_code, "data set")
     return load(record.run, where)

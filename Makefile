@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench mutations report clean
+.PHONY: help demo test check docs bench mutations report recompute clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
@@ -57,6 +57,9 @@ mutations: $(READY)  ## Break each formula in turn and see a test fail: half an 
 report: $(READY)  ## Rebuild the tables of README and docs from committed records and benchmarks.
 	$(BIN)/python -m tools.readme_table --write
 	$(BIN)/python -m benchmarks.tables --write
+
+recompute: $(READY)  ## Rebuild each generated table from raw records by other code; tell where a page differs.
+	$(BIN)/python -m tools.recompute
 
 clean:  ## Remove the environment and everything that was built; runs/ stays.
 	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

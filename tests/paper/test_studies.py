@@ -1,5 +1,7 @@
 """The paper's studies: what they train at each scale."""
 
+import dataclasses
+
 import pytest
 
 from sigma2r.data import Augmentation

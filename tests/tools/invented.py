@@ -93,7 +93,7 @@ def record_of(run: Run, run_id: str) -> Record:
 def as_in_a_file(record: Record, run_id: str) -> dict:
     """The record as its file holds it."""
     values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return json.loads(json.dumps({"schema": 1, "run_id": run_id, **values, "run": record.run.as_dict()}))
+    return json.loads(json.dumps({"schema": 1, "run_id": run_id, **values, "run": record.run.as_written()}))
 
 
 def diverges(run: Run) -> bool:

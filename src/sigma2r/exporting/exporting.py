@@ -14,7 +14,7 @@ from sigma2r._values import Positive, converted
 from sigma2r.data.names import shown
 from sigma2r.exporting import onnx_file, program_file
 from sigma2r.exporting.about import about, as_json, from_json
-from sigma2r.exporting.checking import Difference, Sample, difference, in_full_precision, sample_of
+from sigma2r.exporting.checking import Difference, Sample, difference, in_full_precision, on_cpu, sample_of
 from sigma2r.exporting.graph import Graph, traced
 from sigma2r.studies.apart import refuse_within_data, refuse_within_folders
 from sigma2r.trained.trained import How, Trained
@@ -74,7 +74,7 @@ def export(
     ``sigma2r``, in torch.export the extra file ``sigma2r.json``.
 
     Before it takes the place of ``out``, the file is run on images and compared with
-    :meth:`~sigma2r.trained.Trained.predict`.
+    :meth:`~sigma2r.trained.Trained.predict`, both on the CPU.
 
     Args:
         trained: What :func:`sigma2r.load` gave.
@@ -108,6 +108,7 @@ def export(
     source = None if images is None else trained.source(images, **how)
     if source is not None:
         refuse_within_folders(source.title, source.listed, [path.parent], flag="--out")
+    trained = on_cpu(trained)
     narrowed = kind == "onnx" and trained.dtype == torch.float64
     called = shown(trained.record.run.model)
     program = traced(Graph(trained, torch.float32 if narrowed else None), trained.frame.image_shape, called)

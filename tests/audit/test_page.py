@@ -85,10 +85,13 @@ def test_the_page_holds_everything_and_asks_nothing_of_a_network(found):
     assert "<b>1" not in html  # names are text
     pngs = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
     assert len(pngs) == 2 * ROWS + 2  # labels, outliers, and the two of the leak
-    image = Image.open(io.BytesIO(base64.b64decode(pngs[0])))
-    assert image.size == (16, 16)
-    shown = torch.tensor(list(image.tobytes()), dtype=torch.uint8).reshape(16, 16, 3)
-    assert shown.permute(2, 0, 1).equal(found.images.read([10])[0])
+    most_suspicious = int(found.labelled[found.suspicious()[0]])
+    assert most_suspicious != int(found.labelled[0])
+    for png, row in zip(pngs[::2], (10, most_suspicious), strict=False):  # after both images of the leak
+        image = Image.open(io.BytesIO(base64.b64decode(png)))
+        assert image.size == (16, 16)
+        shown = torch.tensor(list(image.tobytes()), dtype=torch.uint8).reshape(16, 16, 3)
+        assert shown.permute(2, 0, 1).equal(found.images.read([row])[0])
 
 
 def test_leaks_stand_first_and_what_is_said_is_counted(found):
@@ -103,7 +106,7 @@ def test_leaks_stand_first_and_what_is_said_is_counted(found):
     assert told[3] == "Duplicates within a split: no image."
     assert told[4].startswith("Classes that overlap: none")
     assert told[5] == "Classes that are too small: none."
-    assert told[6] == "1 image could not be read, and stand at the end: bad.png is no image."
+    assert told[6] == "1 image could not be read, and stands at the end: bad.png is no image."
     assert plural(1, "row") == "1 row"
 
 

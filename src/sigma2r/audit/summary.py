@@ -28,7 +28,8 @@ def sentences(found: Findings) -> list[str]:
         )
     if found.unread:
         first = next(iter(found.unread.values()))
-        told.append(f"{plural(len(found.unread), 'image')} could not be read, and stand at the end: {first}")
+        stand = "stands" if len(found.unread) == 1 else "stand"
+        told.append(f"{plural(len(found.unread), 'image')} could not be read, and {stand} at the end: {first}")
     return told
 
 

@@ -74,7 +74,7 @@ report: $(READY)  ## Rebuild the tables of README and docs from committed record
 	$(BIN)/python -m tools.readme_table --write
 	$(BIN)/python -m benchmarks.tables --write
 
-extras: $(READY)  ## Install the built wheel in empty environments, each extra alone: gigabytes, half an hour.
+extras: $(READY)  ## Install the built wheel in empty environments, each extra alone: gigabytes, ten minutes.
 	$(BIN)/python -m tools.extras
 
 clean:  ## Remove the environment and everything that was built; runs/ stays.

@@ -1,5 +1,6 @@
 """What a user names is found: files, folders, data sets; what is passed over is told, what is missing is refused."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sigma2r.data import load_images
+from sigma2r.data import load_images, tree
 from sigma2r.trained.finding import find_source, is_data_set
 from sigma2r.trained.frame import Frame
 from sigma2r.trained.sources import Files, Pixels, Several, Source
@@ -43,7 +44,7 @@ def test_a_folder_is_read_at_any_depth_in_the_order_of_its_paths(tmp_path):
     assert isinstance(source, Files)
 
 
-def test_links_are_followed_once_and_circles_are_refused(tmp_path):
+def test_links_are_followed_once_and_circles_are_passed_over(tmp_path):
     draw(tmp_path / "store/1.png", tmp_path / "photos/cat/2.png")
     (tmp_path / "photos/dog").symlink_to(tmp_path / "store")
     (tmp_path / "photos/more").symlink_to(tmp_path / "store")
@@ -52,8 +53,53 @@ def test_links_are_followed_once_and_circles_are_refused(tmp_path):
     assert below(source, tmp_path / "photos") == ["cat/2.png", "dog/1.png"]
     assert source.labels == ["cat", "dog"]
     (tmp_path / "photos/cat/up").symlink_to(tmp_path / "photos")
-    with pytest.raises(ValueError, match="links must not lead in a circle"):
-        find(tmp_path / "photos")
+    with pytest.warns(UserWarning, match=r"2 names were passed over - .*links that lead in a circle: 1 \(cat/up\)\.$"):
+        assert below(find(tmp_path / "photos"), tmp_path / "photos") == ["cat/2.png", "dog/1.png"]
+
+
+def test_a_folder_below_that_cannot_be_read_is_passed_over_and_the_source_itself_refused(tmp_path, monkeypatch):
+    draw(tmp_path / "photos/1.png", tmp_path / "photos/shut/2.png")
+    entries = tree._entries
+
+    def shut(folder: str) -> list:
+        if Path(folder).name == "shut":
+            raise tree._NotEnteredError("folders that cannot be read", f"folder: {folder} must be readable: denied.")
+        return entries(folder)
+
+    monkeypatch.setattr(tree, "_entries", shut)
+    with pytest.warns(UserWarning, match=r"1 name was passed over - folders that cannot be read: 1 \(shut\)\.$"):
+        assert below(find(tmp_path / "photos"), tmp_path / "photos") == ["1.png"]
+    with pytest.raises(ValueError, match="shut must be readable"):
+        find(tmp_path / "photos/shut")
+
+
+def test_a_path_that_leads_to_no_image_is_one_row_with_its_reason_among_others(tmp_path):
+    draw(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "dir.jpg").mkdir()
+    draw(tmp_path / "set/train/cat/1.png", tmp_path / "set/test/cat/1.png")
+    names = ("a.png", "link.png", "pipe.png", "dir.jpg", "gone.png", "set", "n" * 300, "b.png")
+    paths = [tmp_path / name for name in names]
+    source = find(paths)
+    assert source.names == [str(path) for path in paths]
+    read = source.read(range(len(paths)), Frame((3, 8, 8), None))
+    assert read.pixels.shape[0] == 2
+    told = (
+        "link.png must be a readable image; it is a link that leads nowhere. Take it out.",
+        "pipe.png must be a readable image; it is a pipe. Take it out.",
+        "dir.jpg must hold images; it holds none. They end in .jpg",
+        "gone.png must be a file, a folder or a data set; nothing lies there.",
+        "set has the splits of a data set, train/ and test/.",
+    )
+    assert list(read.problems) == [1, 2, 3, 4, 5, 6]
+    for row, begins in enumerate(told, start=1):
+        assert read.problems[row].startswith(f"{tmp_path}/{begins}")
+    assert "file name too long" in read.problems[6]
+    several = find([*paths[:3], Image.new("RGB", (8, 8))]).read(range(4), Frame((3, 8, 8), None))
+    assert several.problems == {row: read.problems[row] for row in (1, 2)}
+    with pytest.raises(ValueError, match=r"dir\.jpg must hold images; it holds none"):
+        find([tmp_path / "dir.jpg", tmp_path / "gone.png"])
 
 
 def test_files_and_folders_stand_in_a_list_in_the_order_in_which_they_are_named(tmp_path):

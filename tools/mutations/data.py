@@ -181,6 +181,8 @@ MUTATIONS = [
         "data/tree.py",
         ("a circle of links", "if own in above:", "if False:"),
         ("links that lead up", "for path in (real, *real.parents)", "for path in (real,)"),
+        ("a circle ends a look", "                if not self.loose:\n", "                if True:\n"),
+        ("a circle is trained on", "                if not self.loose:\n", "                if False:\n"),
         ("folders read twice", "if own in self.read:", "if False:"),
         ("a link before the folder itself", "(self.links if entry.is_symlink() else self.todo)", "self.todo"),
         ("hidden classes", '            if is_hidden(entry.name):\n                self.passed_over.hide(entry.name, for_a_class=kind == "folder")\n            elif', "            if"),

@@ -122,7 +122,7 @@ MUTATIONS = [
         ("what is no folder holds nothing", "        is_folder(path.parent)  # nothing can lie in what is no folder\n", "        pass\n"),
         ("a link to nothing is nothing", 'else "a link that leads nowhere"', "else None"),
         ("a link in a circle leads nowhere", "if error.errno == errno.ELOOP else", "if False else"),
-        ("a device is a file", 'if holds(mode)), "a device")', "if holds(mode)), _FILE)"),
+        ("a device is a file", 'if holds(mode)), "a device")', "if holds(mode)), FILE)"),
         ("what lies there is not told", 'else f"{told}; it is {kind}."', 'else f"{told}."'),
     ),
     *of(

@@ -57,6 +57,7 @@ MUTATIONS = [
     *of(
         "trained/frame.py",
         ("files in colours", "return self._pixels(image, path), lost", "return self._pixels(image.convert('RGB'), path), lost"),
+        ("a pipe is waited for", "        refuse_no_file(path)\n", "        pass\n"),
         ("an image is turned for its owner too", "own = image.copy()", "own = image"),
         ("what an image knows of its file is lost", '_KEPT = ("format", "tag_v2")', "_KEPT = ()"),
         ("8 bits where there was a range", "if self.pixel_range is not None and not wide:", "if False:"),
@@ -92,6 +93,8 @@ MUTATIONS = [
         ("a folder without images", "    if not any(tree.images.values()):", "    if False:"),
         ("a data set in a list", "if sets := [item for item in items if is_data_set(item)]:", "if sets := []:"),
         ("folders that nobody listed", "listed |= tree.folders.keys()", "pass"),
+        ("one path that leads nowhere ends all", "    if len(refused) == len(names):", "    if refused:"),
+        ("paths that lead nowhere are images", "    if len(refused) == len(names):", "    if False:"),
     ),
     *of(
         "trained/data_sets.py",
@@ -137,6 +140,7 @@ MUTATIONS = [
     ),
     *of(
         "trained/sources.py",
+        ("why a path leads nowhere is lost", "if row in self.refused:", "if False:"),
         ("one bad image ends all", "            except ValueError as error:", "            except KeyError as error:"),
         ("a reason with a prefix", '.removeprefix("folder: ")', ""),
         ("what is lost is forgotten", "lost[what] = count + 1, first", "lost[what] = count, first"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sigma2r._absent import AbsentError
 from sigma2r._arrays import is_array
-from sigma2r._places import is_file
+from sigma2r._places import in_words, kind_of
 from sigma2r._resolve import is_path
 from sigma2r._shown import shown as told
 from sigma2r._suggest import near
@@ -97,27 +97,47 @@ def _numbered(name: str, count: int) -> Sequence[str]:
 
 
 def _on_disk(paths: Sequence[str | os.PathLike[str]], class_names: Sequence[str]) -> Source:
-    """Files and folders, in the order in which they are named; a folder's in the order of their paths."""
+    """Files and folders, in the order in which they are named; a folder's in the order of their paths.
+
+    A path of several that leads to no image is one row with its reason, as an image that cannot be read.
+
+    Raises:
+        ValueError: If none of them leads anywhere: the first says why.
+    """
     names: list[str] = []
     labels: list[str | None] = []
     listed: set[Identity] = set()
+    refused: dict[int, ValueError | OSError] = {}
     for path in map(Path, paths):
-        if path.is_dir():
+        try:
+            if not path.is_dir():
+                _refuse_absent(path)  # a pipe, a device or a link that leads nowhere is told where it is read
+                names.append(str(path))
+                labels.append(None)
+                continue
             tree = _folder(path, class_names)
-            pairs = [(str(image), name) for name, images in tree.images.items() for image in images]
-            pairs.sort(key=lambda pair: pair[0].replace(os.sep, "\0"))
-            names += [image for image, _ in pairs]
-            labels += [name if name in class_names else None for _, name in pairs]
-            listed |= tree.folders.keys()
-        elif is_file(path):
+        except (ValueError, OSError) as error:
+            refused[len(names)] = error
             names.append(str(path))
             labels.append(None)
-        else:
-            raise AbsentError(
-                f"images: {shown(path)} must be a file, a folder or a data set; nothing lies there.{_meant(str(path))}"
-            )
+            continue
+        pairs = [(str(image), name) for name, images in tree.images.items() for image in images]
+        pairs.sort(key=lambda pair: pair[0].replace(os.sep, "\0"))
+        names += [image for image, _ in pairs]
+        labels += [name if name in class_names else None for _, name in pairs]
+        listed |= tree.folders.keys()
+    if len(refused) == len(names):
+        raise refused[0]
     title = shown(paths[0]) if len(paths) == 1 else f"{len(paths):,} sources"  # type: ignore[arg-type]
-    return Files(title, names, labels if any(label is not None for label in labels) else None, listed)
+    reasons = {row: in_words(why) if isinstance(why, OSError) else str(why) for row, why in refused.items()}
+    return Files(title, names, labels if any(label is not None for label in labels) else None, listed, reasons)
+
+
+def _refuse_absent(path: Path) -> None:
+    if kind_of(path) is None:
+        raise AbsentError(
+            f"images: {shown(path)} must be a file, a folder or a data set; nothing lies there.{_meant(str(path))}"
+        )
 
 
 def _meant(path: str) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sigma2r._extras import or_which_extra
-from sigma2r.data.formats import opened, readable
+from sigma2r.data.formats import opened, readable, refuse_no_file
 from sigma2r.data.names import RefusedError
 from sigma2r.data.pixels import (
     EIGHT_BITS,
@@ -51,6 +51,7 @@ class Frame:
         Raises:
             ValueError: Naming the file, if it cannot be read, has another size, or its values need a range.
         """
+        refuse_no_file(path)
         with opened(path, path) as image:
             lost = self._lost(image, path)
             return self._pixels(image, path), lost

@@ -17,7 +17,7 @@ from sigma2r.trained.sources import Files, Pixels, Several, Source
 CLASSES = ("cat", "dog")
 
 
-def find(images, split="test", class_names=CLASSES, **options) -> Source:
+def find(images, split=None, class_names=CLASSES, **options) -> Source:
     return find_source(images, class_names=class_names, channels=3, image_size=8, split=split, **options)
 
 
@@ -204,6 +204,15 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         ("new/*.jpg", r"nothing lies there. A pattern that matches no file stays as it is typed\.$"),
         ([], r"^images: there must be at least one; the list is empty\.$"),
         (["fuzzy-rgb", "data/test"], r"^images: a data set stands alone; fuzzy-rgb stands in a list of 2\.$"),
+        *(
+            ((images, "train"), rf"^images: split must be left out, .*; got train with {told}, of which all")
+            for images, told in (
+                ("data/test", "data/test"),
+                (["data/test", "empty"], "a list of 2 texts"),
+                (np.zeros((8, 8, 3), np.uint8), r"a numpy.ndarray of shape \(8, 8, 3\) and uint8"),
+            )
+        ),
+        (("data/test", "tset"), r"split must be train, test or val; got 'tset'"),
         (3, r"^images: wanted are a path, a folder, .* or a list of such; got 3\.$"),
         (b"x.png", r"got b'x.png'"),
         ("empty", r"^images: empty must hold images; it holds none. They end in .jpg"),
@@ -212,7 +221,7 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         ("folder:", r"unknown data set 'folder:'"),
     ):
         with pytest.raises(ValueError, match=message):
-            find(images)
+            find(*images) if isinstance(images, tuple) else find(images)
     with pytest.raises(ValueError, match=r"split must be train, test or val; got 'tset'. Did you mean test\?"):
         find("fuzzy-rgb", "tset")
     assert len(find("data", class_names=("train", "test"))) == 2  # here they are classes

@@ -93,6 +93,7 @@ MUTATIONS = [
         ("a folder without images", "    if not any(tree.images.values()):", "    if False:"),
         ("a data set in a list", "if sets := [item for item in items if is_data_set(item)]:", "if sets := []:"),
         ("folders that nobody listed", "listed |= tree.folders.keys()", "pass"),
+        ("a split of what has none", "    if split is not None:\n", "    if False:\n"),
         ("one path that leads nowhere ends all", "    if len(refused) == len(names):", "    if refused:"),
         ("paths that lead nowhere are images", "    if len(refused) == len(names):", "    if False:"),
     ),

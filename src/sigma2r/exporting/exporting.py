@@ -100,7 +100,8 @@ def export(
         others = [other for other, ending in ENDINGS.items() if ending == path.suffix.lower()]
         meant = f" Did you mean format={others[0]!r} (--format {others[0]})?" if others else ""
         raise ValueError(f"export: a file of {kind} must end in {ENDINGS[kind]}; got {path.name!r}.{meant}")
-    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **how)  # refuses what nothing heeds
+    alone: How = {**how, "split": None}
+    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **alone)  # refuses what nothing heeds
     chosen.refuse_absent()
     if not converted("export", "overwrite", bool, overwrite):
         _refuse_other_file(path, chosen, trained)

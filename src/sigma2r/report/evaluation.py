@@ -178,6 +178,7 @@ def _unknown(found: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[Se
         lost = [f"Left out: {score}. {why}" for score, why in scores["left_out"].items()]
         yield Section(
             title=f"Unknown images: {source}",
+            name=f"unknown-images-{number}",  # titles of several sources may differ in signs alone
             grids=(
                 Grid(
                     name=f"unknown-{number}",

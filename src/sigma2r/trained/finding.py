@@ -18,7 +18,7 @@ from sigma2r.data.registry import DATASETS, FOLDER, is_listed
 from sigma2r.data.tree import Identity, ImageTree, read_loose
 from sigma2r.studies.record import Record
 from sigma2r.trained.arrays import as_images
-from sigma2r.trained.data_sets import split_of
+from sigma2r.trained.data_sets import check_split, split_of
 from sigma2r.trained.sources import Files, Pixels, Several, Source
 
 _NAMES = tuple(name for name in DATASETS if not name.startswith(FOLDER))
@@ -42,7 +42,7 @@ def find_source(
     class_names: Sequence[str],
     channels: int,
     image_size: int,
-    split: str = "test",
+    split: str | None = None,
     data_dir: Path | None = None,
     download: bool = False,
     record: Record | None = None,
@@ -55,16 +55,31 @@ def find_source(
         class_names: Of the run: folders of these names give their images a label.
         channels: Of the run's images.
         image_size: Their pixels a side.
-        split: Of a data set.
+        split: Of a data set; default: ``"test"``.
         data_dir: Folder of a data set's files.
         download: Fetch them if they are nowhere.
         record: Of the run, which chose the test images of a data set that has none.
 
     Raises:
-        ValueError: If nothing lies where a path leads, there is no image, or it is none of these.
+        ValueError: If nothing lies where a path leads, there is no image, it is none of these, or a split is asked for
+            of what has none.
     """
     if is_data_set(images):
-        return split_of(images, split, data_dir=data_dir, download=download, image_size=image_size, record=record)
+        return split_of(
+            images,
+            "test" if split is None else split,
+            data_dir=data_dir,
+            download=download,
+            image_size=image_size,
+            record=record,
+        )
+    if split is not None:
+        check_split(split)
+        named = shown(images) if isinstance(images, (str, Path)) else told(images)
+        raise ValueError(
+            f"images: split must be left out, unless a data set is named, such as {FOLDER}PATH or cifar10; got {split} "
+            f"with {named}, of which all images are taken."
+        )
     if isinstance(images, (str, os.PathLike)):
         return _on_disk([images], class_names)
     if hasattr(images, "getbands"):

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import SCORES, CenterDistance, NeighborDistance, Rejector, Score
 from sigma2r.studies.where import Where
-from sigma2r.trained.own_images import others_than_then, own_splits, source_of_split
+from sigma2r.trained.own_images import moved, others_than_then, own_splits, source_of_split
 
 if TYPE_CHECKING:
     from sigma2r.trained.trained import Trained
@@ -114,8 +113,7 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
     Raises:
         ValueError: If they cannot be used, are others than then, or are given by code that nobody trusts.
     """
-    run = trained.record.run
-    record = replace(trained.record, run=replace(run, dataset=dataset or run.dataset))
+    record = moved(trained.record, dataset)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say of these images was said when they trained
         try:

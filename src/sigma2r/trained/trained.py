@@ -26,8 +26,8 @@ from sigma2r.trained.sources import Read, Source
 class How(TypedDict, total=False):
     """How images are read."""
 
-    split: str
-    """Of a data set: ``"train"``, ``"test"``, the default, or ``"val"``."""
+    split: str | None
+    """Of a data set, and of nothing else: ``"train"``, ``"test"``, the default, or ``"val"``."""
     data_dir: Path | str | None
     """Folder of a data set's files."""
     download: bool
@@ -212,7 +212,7 @@ class Trained:
             class_names=self.class_names,
             channels=channels,
             image_size=side,
-            split=how.get("split", "test"),
+            split=how.get("split"),
             data_dir=None if data_dir is None else Path(data_dir),
             download=converted("images", "download", bool, how.get("download", False)),
             record=self.record,

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from PIL import Image
@@ -110,6 +111,27 @@ def test_files_and_folders_stand_in_a_list_in_the_order_in_which_they_are_named(
     odd = tmp_path / "picture.dat"
     (tmp_path / "z.png").rename(odd)
     assert find(odd).names == [str(odd)]  # the content decides of a file that is named itself
+
+
+def test_a_column_an_array_and_an_iterator_of_paths_are_lists_of_them(tmp_path):
+    draw(tmp_path / "1.png", tmp_path / "2.png")
+    paths = [str(tmp_path / "1.png"), str(tmp_path / "2.png")]
+    several = (
+        np.array(paths), np.array([Path(path) for path in paths]), pandas.Series(paths, index=[7, 3]),
+        pandas.Series(paths, dtype="string"), iter(paths), (Path(path) for path in paths), map(Image.open, paths),
+    )  # fmt: skip
+    for images in several:
+        source = find(images)
+        assert source.names == (paths if isinstance(source, Files) else ["images[0]", "images[1]"])
+        assert len(source.read(range(2), Frame((3, 8, 8), None)).pixels) == 2
+    assert find(np.array(paths[0])).names == paths[:1]
+    odd = find(pandas.Series([*paths, None, b"x.png"], dtype=object)).read(range(4), Frame((3, 8, 8), None))
+    assert list(odd.problems) == [2, 3]
+    assert odd.problems[3] == "images[3] must be a path, an image of Pillow's, an array or a tensor; got b'x.png'."
+    with pytest.raises(ValueError, match="there must be at least one; the list is empty"):
+        find(tmp_path.glob("*.jpg"))
+    with (tmp_path / "1.png").open("rb") as file, pytest.raises(ValueError, match="wanted are a path"):
+        find(file)
 
 
 def test_a_data_set_is_meant_by_its_name_and_a_folder_of_that_name_by_its_path(tmp_path, monkeypatch):

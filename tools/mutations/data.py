@@ -101,7 +101,7 @@ MUTATIONS = [
         ("a share that nobody asked for, in silence", "if fraction is None:\n", "if False:\n"),
         ("a share that is said although asked for", "if fraction is None:\n", "if True:\n"),
         ("test images that train", "if (p in chosen[name]) is aside]", "if not aside or p in chosen[name]]"),
-        ("classes of one image in silence", "or (without and not missing_classes):", "or False:"),
+        ("classes of one image in silence", "if without and not missing_classes:", "if False:"),
         ("hard links on both sides", "how, self.known.twins)", "how)"),
         ("what is passed over is not said", '        tree.passed_over.say(', '        str('),
     ),

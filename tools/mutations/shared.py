@@ -136,7 +136,7 @@ MUTATIONS = [
         "_text.py",
         ("C1 is let through", r"\x7f-\x9f", r"\x7f"),
         ("marks of direction are let through", r'"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"', '""'),
-        ("lone surrogates are let through", r"\ud800-\udfff", r"\ud800-\udbff"),
+        ("lone surrogates are let through", r'"\ud800-\udfff"', r'"\ud800-\udbff"'),
         ("kept whatever is asked", 'match[0] if match[0] in keep else', 'match[0] if match[0] == "\\n" else'),
     ),
 ]  # fmt: skip

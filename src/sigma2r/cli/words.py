@@ -98,7 +98,7 @@ def _add_rejector(add: Callable[[str, Any, Any, str], None]) -> None:
     add("--score", str, "center-distance", "center-distance, mahalanobis, nearest-neighbors, max-softmax, energy.")
     add("--false_rejects", float, 0.05, "Which share of images of the known classes may be rejected.")
     add("--thresholds", str, "common", "common to all classes, or per-class.")
-    add("--k", Count, 50, "Of nearest-neighbors: which neighbour.")
+    add("--k", Count | None, None, "Of nearest-neighbors: which neighbour; default: 50.")
     add("--dataset", str, None, "Where the run's data lie now; default: where they were.")
 
 

@@ -1,12 +1,12 @@
 """From what a user names to a source of images: files, folders, data sets by name, images in memory, lists of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sigma2r._absent import AbsentError
-from sigma2r._arrays import is_array
+from sigma2r._arrays import as_list, is_array
 from sigma2r._places import in_words, kind_of
 from sigma2r._resolve import is_path
 from sigma2r._shown import shown as told
@@ -51,7 +51,8 @@ def find_source(
 
     Args:
         images: A path of a file or folder; a data set by its name; an image of Pillow's; an array or a tensor of one or
-            several; or a list of such, in which data sets cannot stand.
+            several; or a list of such, in which data sets cannot stand, or an array, a column or an iterator that holds
+            one.
         class_names: Of the run: folders of these names give their images a label.
         channels: Of the run's images.
         image_size: Their pixels a side.
@@ -64,6 +65,10 @@ def find_source(
         ValueError: If nothing lies where a path leads, there is no image, it is none of these, or a split is asked for
             of what has none.
     """
+    if not hasattr(images, "getbands"):  # an image of Pillow's offers an array too
+        images = as_list(images)
+    if isinstance(images, Iterator) and not hasattr(images, "read"):  # which a file has
+        images = list(images)
     if is_data_set(images):
         return split_of(
             images,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sigma2r.trained.trained import Trained
 
 DEFAULT_SCORE = CenterDistance.name
+_NEIGHBOR = 50  # of nearest-neighbors, as its score has it
 
 
 def rejector_file(root: Path, checkpoint: str) -> Path:
@@ -50,7 +51,7 @@ def rejector_of(
     score: str = DEFAULT_SCORE,
     false_rejects: float = 0.05,
     thresholds: str = "common",
-    k: int = 50,
+    k: int | None = None,
     dataset: str | None = None,
     where: Where | None = None,
     batch_size: int = 256,
@@ -74,6 +75,10 @@ def rejector_of(
     """
     if score not in SCORES:
         raise unknown("score", score, SCORES)
+    if k is not None and score != NeighborDistance.name:
+        raise ValueError(
+            f"rejector: k must be left out, unless the score is {NeighborDistance.name}; got {k} with {score}."
+        )
     refuse_without_validation(trained)
     splits = _splits(trained, dataset, where or Where(), own_code)
     workers = (where or Where()).workers
@@ -85,7 +90,7 @@ def rejector_of(
         known = _outputs(trained, splits["train"], "train", batch_size, workers)
         of: dict[str, dict[str, Any]] = {
             CenterDistance.name: {"normalize": trained.has_unit_features},
-            NeighborDistance.name: {"k": k},
+            NeighborDistance.name: {"k": _NEIGHBOR if k is None else k},
         }
         fitted = SCORES[score].fit(known.features, known.labels, **of.get(score, {}))
     return Rejector.fit(

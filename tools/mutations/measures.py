@@ -202,6 +202,7 @@ MUTATIONS = [
     ),
     *of(
         "report/evaluation.py",
+        ("one name for two sections", 'if taken else section', 'if False else section'),
         ("training is not shown", 'beside = None if training is None else', "beside = None if True else"),
         ("the best class first", "key=lambda k: (recall[k] is None, recall[k]))", "key=lambda k: (recall[k] is None, -(recall[k] or 0)))"),
         ("an interval without an end", 'if figure["low"] is None or figure["high"] is None:', 'if figure["low"] is None:'),

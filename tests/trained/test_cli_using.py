@@ -78,6 +78,22 @@ def test_into_a_pipe_it_writes_rows_and_tells_how_many_could_not_be_read(worn, c
     )
 
 
+def test_a_path_among_others_that_leads_to_no_image_does_not_end_the_job(worn, clothes, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.png")
+    paths = [clothes / "test/Bag/0.png", tmp_path / "gone.png", tmp_path / "pipe.png"]
+    code, said, err = call(capsys, "predict", worn, *paths, "--out", tmp_path / "out/p.csv", "--workers", "1")
+    assert (code, said.splitlines()[0]) == (3, "3 images.")
+    assert "2 of 3 images could not be read" in err
+    with (tmp_path / "out/p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["problem"].removeprefix(f"{tmp_path}/") for row in rows] == [
+        "",
+        "gone.png must be a file, a folder or a data set; nothing lies there.",
+        "pipe.png must be a readable image; it is a pipe. Take it out.",
+    ]
+    assert call(capsys, "predict", worn, paths[2], "--out", tmp_path / "out/p.csv")[0] == 3
+
+
 def on_a_terminal(*words: object, lines: int = 24) -> tuple[int, str]:
     """Exit code and all that is shown, where a terminal of so many lines shows it; of 0: one that has no size."""
     leader, follower = pty.openpty()

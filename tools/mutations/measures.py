@@ -99,16 +99,21 @@ MUTATIONS = [
     ),
     *of(
         "trained/evaluating.py",
-        ("training images are looked at", 'source = own["test"] if asked.data is None', 'source = own["train"] if asked.data is None'),
+        ("training images are looked at", 'name = "test" if split is None', 'name = "train" if split is None'),
+        ("a split of what has none, unsaid", "split=asked.split if has or heeds else None", "split=asked.split if has else None"),
+        ("one spelling is one source", " or (first.on_disk and second.on_disk and places(first) == places(second))", ""),
+        ("data that were moved", "record = moved(trained.record, asked.dataset)", "record = trained.record"),
+        ("trained on, unsaid", "(*seen_before(images, training, validation), *told)", "told"),
         ("the temperature of training images", "(validation.logits, validation.labels)", "(training.logits, training.labels)"),
         ("scores fitted to what they judge", "fit_scores(trained, training)", "fit_scores(trained, images)"),
-        ("nobody is told of known classes", "        for doubt in doubts(each, images, trained.record.class_names):\n", "        for doubt in ():\n"),
+        ("nobody is told of known classes", "training, validation), *told)", "training, validation),)"),
         ("images without a class", "    kept = images.labelled()\n", "    kept = images\n"),
         ("nothing but its own images", "        if asked.data is None:\n", "        if True:\n"),
         ("means for centers", "    if centers is not None:\n", "    if False:\n"),
     ),
     *of(
         "trained/unknowns.py",
+        ("other spellings are other images", "[os.path.realpath(name) for name in images.names]", "list(images.names)"),
         ("means though there are centers", "if kind is CenterDistance and trained.centers is not None:", "if False:"),
         ("any layer of that shape", "torch.allclose(found, wanted,", "(lambda *_, **__: True)(found, wanted,"),
         ("known from the unknown", "(_of(score, known), _of(score, unknown))", "(_of(score, unknown), _of(score, known))"),
@@ -147,7 +152,7 @@ MUTATIONS = [
     ),
     *of(
         "cli/evaluating.py",
-        ("what is foreign is found too late", "    refuse_among_images(out, [trained.record.run], chosen.data_dir)\n", ""),
+        ("what is foreign is found too late", "    refuse_among_images(out, [moved(trained.record, chosen.dataset).run], chosen.data_dir)\n", ""),
     ),
     *of(
         "evaluation/evaluate.py",
@@ -197,6 +202,7 @@ MUTATIONS = [
     ),
     *of(
         "report/evaluation.py",
+        ("one name for two sections", 'if taken else section', 'if False else section'),
         ("training is not shown", 'beside = None if training is None else', "beside = None if True else"),
         ("the best class first", "key=lambda k: (recall[k] is None, recall[k]))", "key=lambda k: (recall[k] is None, -(recall[k] or 0)))"),
         ("an interval without an end", 'if figure["low"] is None or figure["high"] is None:', 'if figure["low"] is None:'),

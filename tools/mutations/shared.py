@@ -122,7 +122,7 @@ MUTATIONS = [
         ("what is no folder holds nothing", "        is_folder(path.parent)  # nothing can lie in what is no folder\n", "        pass\n"),
         ("a link to nothing is nothing", 'else "a link that leads nowhere"', "else None"),
         ("a link in a circle leads nowhere", "if error.errno == errno.ELOOP else", "if False else"),
-        ("a device is a file", 'if holds(mode)), "a device")', "if holds(mode)), _FILE)"),
+        ("a device is a file", 'if holds(mode)), "a device")', "if holds(mode)), FILE)"),
         ("what lies there is not told", 'else f"{told}; it is {kind}."', 'else f"{told}."'),
     ),
     *of(
@@ -136,7 +136,7 @@ MUTATIONS = [
         "_text.py",
         ("C1 is let through", r"\x7f-\x9f", r"\x7f"),
         ("marks of direction are let through", r'"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"', '""'),
-        ("lone surrogates are let through", r"\ud800-\udfff", r"\ud800-\udbff"),
+        ("lone surrogates are let through", r'"\ud800-\udfff"', r'"\ud800-\udbff"'),
         ("kept whatever is asked", 'match[0] if match[0] in keep else', 'match[0] if match[0] == "\\n" else'),
     ),
 ]  # fmt: skip

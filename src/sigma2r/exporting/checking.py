@@ -56,7 +56,7 @@ def sample_of(trained: Trained, images: Any, how: Mapping[str, Any]) -> Sample:
     if is_path(dataset):
         return _made_up(trained, f"{shown(dataset)} is code of one's own, and is not imported for it")
     try:
-        return _read(trained, dataset, how, f"{how.get('split', 'test')} images of {shown(dataset)}")
+        return _read(trained, dataset, how, f"{how.get('split') or 'test'} images of {shown(dataset)}")
     except (ValueError, OSError, ImportError) as error:
         return _made_up(trained, f"those that the run was tested on cannot be had ({str(error).rstrip('.')})")
 

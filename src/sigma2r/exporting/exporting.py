@@ -1,6 +1,6 @@
 """Write a trained run as a file for other programs, once what was written gives what the run gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from sigma2r.exporting.about import about, as_json, from_json
 from sigma2r.exporting.checking import Difference, Sample, difference, in_full_precision, on_cpu, sample_of
 from sigma2r.exporting.graph import Graph, traced
 from sigma2r.studies.apart import refuse_within_data, refuse_within_folders
+from sigma2r.trained.frame import Scaling
 from sigma2r.trained.trained import How, Trained
 
 Format = Literal["onnx", "torch-export"]
@@ -100,7 +101,10 @@ def export(
         others = [other for other, ending in ENDINGS.items() if ending == path.suffix.lower()]
         meant = f" Did you mean format={others[0]!r} (--format {others[0]})?" if others else ""
         raise ValueError(f"export: a file of {kind} must end in {ENDINGS[kind]}; got {path.name!r}.{meant}")
-    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **how)  # refuses what nothing heeds
+    alone: How = {**how, "split": None}
+    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **alone)  # refuses what nothing heeds
+    if (scaling := converted("export", "resize", Scaling | None, how.get("resize"))) is not None:
+        trained = replace(trained, frame=trained.frame.scaled(scaling))  # of which the file tells
     chosen.refuse_absent()
     if not converted("export", "overwrite", bool, overwrite):
         _refuse_other_file(path, chosen, trained)

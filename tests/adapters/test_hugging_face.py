@@ -10,7 +10,7 @@ from sigma2r import BalancedBatchSampler, CenterLoss, FeatureTap, JointLoss
 from sigma2r.adapters import WithLoss
 from sigma2r.adapters.hugging_face import CompactTrainer
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*")
 
@@ -221,6 +221,5 @@ def test_wrong_use_is_one_sentence(tmp_path):
         trainer(tmp_path, kind=Trainer, max_steps=1).train()
 
 
-def test_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_page("hugging-face.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/hugging-face.md", tmp_path)

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sigma2r import BalancedBatchSampler
 from sigma2r.adapters.skorch import CompactNetClassifier
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 IMAGES, LABELS = plain.IMAGES.numpy(), plain.LABELS.numpy()
 
@@ -129,6 +129,5 @@ def test_wrong_use_is_one_sentence():
         CompactNetClassifier(plain.model, iterator_train__batch_sampler=plain.sampler(), verbose=0).fit(IMAGES, LABELS)
 
 
-def test_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_page("skorch.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/skorch.md", tmp_path)

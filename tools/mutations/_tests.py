@@ -87,6 +87,8 @@ TESTS = {
     "_classifier.py": TAPS[2:],
     "adapters": ("tests/adapters/test_with_loss.py",),
     "adapters/epochs.py": ("tests/adapters/test_with_loss.py", "tests/adapters/test_accelerate.py"),
+    "adapters/groups.py": ("tests/adapters/test_with_loss.py", "tests/adapters/test_hugging_face.py"),
+    "adapters/_names.py": ("tests/adapters/test_skorch.py",),
     "adapters/hugging_face.py": ("tests/adapters/test_hugging_face.py",),
     "adapters/skorch.py": ("tests/adapters/test_skorch.py",),
     "adapters/fastai.py": ("tests/adapters/test_fastai.py",),

@@ -25,6 +25,8 @@ MUTATIONS = [
     ),
     *of(
         "taps.py",
+        ("what compiles is the model", 'else getattr(model, "_orig_mod", None)', "else None"),
+        ("what distributes is the model", "model.module if isinstance(model, DistributedDataParallel)", "None if isinstance(model, DistributedDataParallel)"),
         ("a layer that was replaced was not called", "if name not in self._seen and self._was_replaced(name):", "if False:"),
         ("samples second are flattened", "self._axes[name].samples_first(output).flatten(1)", "output.flatten(1)"),
         ("what is written into", "= rows.clone()", "= rows"),

@@ -22,10 +22,15 @@ MUTATIONS = [
         "evaluation/collapse.py",
         ("NC1 about no mean", "return present - present.mean(0)", "return present"),
         ("NC1 by sizes unsquared", "inverse = right.T / sizes  # (D, R)", "inverse = right.T / sizes.sqrt()  # (D, R)"),
+        ("directions of rounding", "known = sizes > means.rounding", "known = sizes > 0"),
         ("lengths not over their mean", "lengths.std(correction=0) / lengths.mean()", "lengths.std(correction=0)"),
         ("an angle of its own with itself", "cosines = (directions @ directions.T)[others]", "cosines = (directions @ directions.T)[others | ~others]"),
         ("the widest angle", "(cosines + 1 / (number - 1)).abs()", "(cosines + 1 / number).abs()"),
         ("NC3 of lengths too", "rows / rows.norm() - directions / directions.norm()", "rows - directions"),
+    ),
+    *of(
+        "evaluation/_influence.py",
+        ("rounding near the origin", "(count * torch.linalg.vecdot(mean, mean)).sum() + scatter.sum()", "scatter.sum()"),
     ),
     *of(
         "evaluation/silhouette.py",

@@ -1,7 +1,7 @@
 r"""How compact classes are: Eq. 12 per class, the distance between classes, and the ratio of the two.
 
-Axes: N samples, C classes, D feature dimensions. All sums run in float64, so a common offset of the features does
-not cost digits: counts, means and scatter of two parts are merged by Chan's update, in one pass.
+Axes: N samples, C classes, D feature dimensions. All sums run in float64 and from a sample of the class, so an offset
+of the features does not cost digits: counts, means and scatter of two parts are merged by Chan's update, in one pass.
 """
 
 import math
@@ -98,8 +98,14 @@ def counted(features: Tensor, labels: Tensor, num_classes: int) -> ClassStatisti
     features, labels = features.detach().to(device).double(), labels.to(device)
     count = torch.zeros(num_classes, dtype=torch.int64, device=device)
     count.index_add_(0, labels, torch.ones_like(labels))
-    sums = features.new_zeros(num_classes, features.shape[1]).index_add_(0, labels, features)
-    mean = sums / count.clamp_min(1).unsqueeze(1)
+    mean = features.new_zeros(num_classes, features.shape[1])
+    if features.shape[0]:
+        # From a sample of the class: sums of features far from the origin would round by as much as classes may differ.
+        places = torch.arange(features.shape[0], device=device)
+        first = torch.zeros_like(count).scatter_reduce_(0, labels, places, "amin", include_self=False)
+        known = torch.where(count.unsqueeze(1) > 0, features.index_select(0, first), 0.0)
+        sums = mean.index_add_(0, labels, features - known.index_select(0, labels))
+        mean = known + sums / count.clamp_min(1).unsqueeze(1)
     apart = features - mean.index_select(0, labels)
     scatter = features.new_zeros(num_classes).index_add_(0, labels, torch.linalg.vecdot(apart, apart))
     return ClassStatistics(count, mean, scatter)

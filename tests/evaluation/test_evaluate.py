@@ -306,6 +306,42 @@ def test_classes_are_drawn_where_they_are_the_sample():
     assert told["classes"].settings["resample"] == "classes"
 
 
+def gaps_in_classes():
+    """A class of one image, one that is never predicted, and of 8 more that have no image 4 that are predicted."""
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.cat([torch.arange(89) % 5, torch.tensor([6])])
+    features = 2 * torch.randn(15, 4, generator=generator)[labels] + torch.randn(90, 4, generator=generator)
+    predictions = torch.where(torch.rand(90, generator=generator) < 0.7, labels, (labels + 7) % 12)
+    logits = one_hot(predictions, 15) + 0.1 * torch.randn(90, 15, generator=generator)
+    return {"features": features, "labels": labels, "logits": logits, "classifier": torch.randn(15, 4)}
+
+
+@pytest.mark.parametrize("unit", ["images", "classes"])
+def test_a_draw_of_everything_once_is_the_figure(unit, monkeypatch):
+    """So value and interval are of one statistic: nothing is left out of one of them alone."""
+    monkeypatch.setattr(Bootstrap, "weights", lambda self, width=0: iter([torch.ones(1, self.num_images).double()]))
+    changes = {**gaps_in_classes(), "centers": None, "validation": None, "resample": unit, "resamples": 1}
+    told = run(**changes)
+    sections = [*told.sections.values(), *told.ood["noise"].values()]
+    for name, figure in (item for section in sections for item in section.figures.items()):
+        if not name.startswith("nc2_classifier"):
+            slack = 2e-3 if name in told["verification"].figures else 1e-12  # draws look at fewer thresholds
+            assert (figure.low, figure.high) == pytest.approx((figure.value, figure.value), rel=1e-9, abs=slack), name
+
+
+@pytest.mark.parametrize("unit", ["images", "classes"])
+def test_predicted_classes_without_images_count_in_every_draw(unit):
+    """Of 40 classes 10 have images; each of the others is predicted once. In the figure they are three of four."""
+    labels = torch.arange(300) % 10
+    predictions = labels.clone()
+    predictions[::10] = 10 + torch.arange(30)
+    figure = run(
+        features=torch.randn(300, 2), labels=labels, logits=one_hot(predictions, 40).double(),
+        centers=None, classifier=None, validation=None, resample=unit, resamples=200,
+    )["classification"]["macro_f1"]  # fmt: skip
+    assert figure.low <= figure.value <= figure.high
+
+
 def test_drawn_identities_count_their_genuine_pairs_once_for_each_time():
     """Two identities; drawn as (2, 0) or (0, 2) there is no impostor pair, so only draws of both tell the rate."""
     features = torch.tensor([[0.0], [1.0], [1.5], [2.0]])

@@ -28,6 +28,7 @@ from sigma2r.evaluation import (
 from sigma2r.evaluation.evaluate import SECTIONS
 from sigma2r.metrics import inter_class_distance, intra_class_spread
 from tests.conftest import require
+from tests.losses.memory import Memory
 from tests.reference import evaluation as reference
 
 N, C, D = 90, 5, 4
@@ -475,6 +476,21 @@ def test_what_cannot_be_computed_says_why():
     same = reasons(evaluate_features(torch.ones(6, 2), torch.arange(6) % 2, resamples=5))
     assert same["nc1"] == same["intra_inter"] == "the means of all classes coincide."
     assert same["fisher"] == "no class has any scatter."
+
+
+def test_what_is_held_follows_the_classes_that_are_there():
+    """Two identities with large numbers: the figures of classes 0 and 1, rows with the numbers of the identities."""
+    features, labels = example()["features"], example()["labels"] % 2
+    for searched in (None, (features[:30] + 0.1, labels[:30])):
+        many = None if searched is None else (searched[0], 10**15 + 7 * searched[1])
+        with Memory() as memory:
+            told = evaluate_features(features, 10**15 + 7 * labels, references=many, resamples=9).as_dict()
+        assert memory.peak < 20e6
+        want = evaluate_features(features, labels, references=searched, resamples=9).as_dict()
+        assert told["per_class"].pop("names") == [str(10**15), str(10**15 + 7)]
+        assert want["per_class"].pop("names") == ["0", "1"]
+        assert told == want
+    assert evaluate_features(features, 3 * labels, logits=torch.randn(90, 4), resamples=0).num_classes == 4
 
 
 def test_lonely_images_are_counted():

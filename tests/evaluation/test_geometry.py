@@ -208,6 +208,18 @@ def test_directions_without_length_do_no_harm():
 KINDS = ["plain", "compact", "far", "same", "singles", "twins"]
 
 
+def test_measures_hold_what_follows_the_classes_that_are_there():
+    features, labels = example(num_classes=2)
+    calls = (inter_class_distance, intra_inter_ratio, fisher_ratio)
+    with Memory() as memory:
+        found = [call(features, 999_999 * labels, 1_000_000) for call in calls]
+        spread = intra_class_spread(features, 999_999 * labels, 1_000_000)
+    assert memory.peak < 10e6  # the result, 8 MB; a row of 5 for each class would take 40
+    assert found == [call(features, labels, 2) for call in calls]
+    assert_close(spread[[0, 999_999]], intra_class_spread(features, labels, 2))
+    assert int(spread.isnan().sum()) == 999_998
+
+
 def silhouette_example(kind):
     features, labels = example(num=90, num_classes=40 if kind == "singles" else 5, apart=0.5)
     if kind == "compact":

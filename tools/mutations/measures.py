@@ -161,7 +161,12 @@ MUTATIONS = [
         ("sections that nobody knows", "if name not in SECTIONS:", "if False:"),
         ("what is skipped is computed", "if name in skip else build(given)", "if False else build(given)"),
         ("classes are drawn as images", 'indices if resample == "classes" else None', "None"),
+        ("identities are counted up to the largest", "        if told is None and class_names is None:\n", "        if False:\n"),
         ("references that are never searched", "references=searched,", "references=None,"),
+    ),
+    *of(
+        "evaluation/_inputs.py",
+        ("identities for class indices", "if num_classes > _ROWS_A_CLASS * num_present:", "if False:"),
     ),
     *of(
         "evaluation/figure.py",

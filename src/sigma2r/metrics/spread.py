@@ -92,6 +92,20 @@ def class_statistics(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], 
     return counted(*check_measured(who, features, labels, num_classes), num_classes)
 
 
+def of_present(
+    features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int
+) -> tuple[ClassStatistics, Tensor]:
+    """:func:`class_statistics` of the classes that have samples alone, ``(P, ...)``, and which these are.
+
+    What is held follows P, not C: for measures that want no row of a class without samples.
+    """
+    who = "class_statistics"
+    num_classes = converted(who, "num_classes", Count, num_classes)
+    features, labels = check_measured(who, features, labels, num_classes)
+    present, own = torch.unique(labels, return_inverse=True)
+    return counted(features, own, present.shape[0]), present
+
+
 def counted(features: Tensor, labels: Tensor, num_classes: int) -> ClassStatistics:
     """:func:`class_statistics` of what was checked."""
     device = torch.device("cpu") if features.device.type == "mps" else features.device
@@ -136,7 +150,10 @@ def intra_class_spread(
 
     Source: arXiv 2009.08796, eq. 12, which calls it intra-class variance; it is the root of one.
     """
-    return class_statistics(features, labels, num_classes).intra_class_spread()
+    statistics, present = of_present(features, labels, num_classes)
+    spread = statistics.scatter.new_full((int(num_classes),), torch.nan)
+    spread[present.to(spread.device)] = statistics.intra_class_spread()
+    return spread
 
 
 def inter_class_distance(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
@@ -145,12 +162,12 @@ def inter_class_distance(features: Float[Tensor, "N D"], labels: Int[Tensor, " N
     Returns:
         Feature units, a float64 scalar; NaN if fewer than two classes are present.
     """
-    return class_statistics(features, labels, num_classes).inter_class_distance()
+    return of_present(features, labels, num_classes)[0].inter_class_distance()
 
 
 def intra_inter_ratio(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
     """Mean of :func:`intra_class_spread` over :func:`inter_class_distance`: free of the features' scale."""
-    return class_statistics(features, labels, num_classes).intra_inter_ratio()
+    return of_present(features, labels, num_classes)[0].intra_inter_ratio()
 
 
 def distance_tail(distances: Float[Tensor, " N"], share: float = 0.99) -> tuple[Tensor, Tensor]:

@@ -162,6 +162,7 @@ TESTS = {
         ("tests/evaluation/test_pairs.py", "tests/evaluation/test_evaluate.py"),
     ),
     "evaluation/bootstrap.py": ("tests/evaluation/test_bootstrap.py", "tests/evaluation/test_evaluate.py"),
+    "evaluation/_inputs.py": ("tests/evaluation/test_evaluate.py", "tests/evaluation/test_rejector.py"),
     "evaluation/_distances.py": ("tests/evaluation/test_distances.py",),
     **dict.fromkeys(("evaluation/collapse.py", "evaluation/compactness.py", "evaluation/silhouette.py"),
                     ("tests/evaluation/test_geometry.py", "tests/evaluation/test_evaluate.py")),

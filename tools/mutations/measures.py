@@ -22,10 +22,15 @@ MUTATIONS = [
         "evaluation/collapse.py",
         ("NC1 about no mean", "return present - present.mean(0)", "return present"),
         ("NC1 by sizes unsquared", "inverse = right.T / sizes  # (D, R)", "inverse = right.T / sizes.sqrt()  # (D, R)"),
+        ("directions of rounding", "known = sizes > means.rounding", "known = sizes > 0"),
         ("lengths not over their mean", "lengths.std(correction=0) / lengths.mean()", "lengths.std(correction=0)"),
         ("an angle of its own with itself", "cosines = (directions @ directions.T)[others]", "cosines = (directions @ directions.T)[others | ~others]"),
         ("the widest angle", "(cosines + 1 / (number - 1)).abs()", "(cosines + 1 / number).abs()"),
         ("NC3 of lengths too", "rows / rows.norm() - directions / directions.norm()", "rows - directions"),
+    ),
+    *of(
+        "evaluation/_influence.py",
+        ("rounding near the origin", "(count * torch.linalg.vecdot(mean, mean)).sum() + scatter.sum()", "scatter.sum()"),
     ),
     *of(
         "evaluation/silhouette.py",
@@ -93,6 +98,8 @@ MUTATIONS = [
     ),
     *of(
         "evaluation/_of_predictions.py",
+        ("absent classes are forgotten where classes are drawn", "times + absent)", "times)"),
+        ("absent classes are forgotten where images are drawn", "(both > 0).double().maximum(absent)", "(both > 0).double()"),
         ("a lone image has a class", ".masked_fill(found < 0, torch.nan)", ""),
         ("features as they come", "features = prepared(given.features, given.normalize)", "features = prepared(given.features, False)"),
         ("a temperature of these images", "fit_temperature(*given.validation)", "fit_temperature(given.logits, given.labels)"),
@@ -159,7 +166,12 @@ MUTATIONS = [
         ("sections that nobody knows", "if name not in SECTIONS:", "if False:"),
         ("what is skipped is computed", "if name in skip else build(given)", "if False else build(given)"),
         ("classes are drawn as images", 'indices if resample == "classes" else None', "None"),
+        ("identities are counted up to the largest", "        if told is None and class_names is None:\n", "        if False:\n"),
         ("references that are never searched", "references=searched,", "references=None,"),
+    ),
+    *of(
+        "evaluation/_inputs.py",
+        ("identities for class indices", "if num_classes > _ROWS_A_CLASS * num_present:", "if False:"),
     ),
     *of(
         "evaluation/figure.py",

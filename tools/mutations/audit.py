@@ -97,6 +97,8 @@ MUTATIONS = [
         ("the least suspicious first", "self.errors.score.argsort(descending=True, stable=True)", "self.errors.score.argsort(stable=True)"),
         ("the nearest first", "self.isolation.argsort(descending=True, stable=True)", "self.isolation.argsort(stable=True)"),
         ("leaks everywhere", "return [group for group in self.groups if not group.is_leak]", "return list(self.groups)"),
+        ("few test images go unsaid", '("few test images", few))', ")"),
+        ("ten test images are few", "tests < FEW_TESTS", "tests <= FEW_TESTS"),
         ("cleanlab unasked", "if cleanlab and softmax else None", "if softmax else None"),
     ),
     *of(

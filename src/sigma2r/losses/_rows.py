@@ -46,7 +46,7 @@ def squared_to_rows(x: Tensor, table: Tensor, labels: Tensor, sparse_grad: bool 
 
 def squares(x: Tensor, table: Tensor, labels: Tensor) -> Tensor:
     """:func:`squared_to_rows` outside the graph."""
-    parts = pieces(*x.shape, x.device)
+    parts = pieces(x.shape[0], x.shape[1], x.device)
     if len(parts) == 1:
         offset = _offset(x, table, labels)
         return offset.mul_(offset).sum(1)
@@ -62,7 +62,7 @@ def pulls(x: Tensor, table: Tensor, labels: Tensor, factor: Tensor) -> Tensor:
     """factor_i (x_i - table[y_i]), (N, D); in the graph where gradients are enabled."""
     if torch.is_grad_enabled() or is_functional():
         return factor.unsqueeze(1) * (x - table.index_select(0, labels).to(x.dtype))
-    parts, factor = pieces(*x.shape, x.device), factor.unsqueeze(1)
+    parts, factor = pieces(x.shape[0], x.shape[1], x.device), factor.unsqueeze(1)
     if len(parts) == 1:
         return _offset(x, table, labels).mul_(factor)
     pull = torch.empty_like(x, memory_format=torch.contiguous_format)
@@ -72,11 +72,11 @@ def pulls(x: Tensor, table: Tensor, labels: Tensor, factor: Tensor) -> Tensor:
 
 
 def summed(table: Tensor, labels: Tensor, rows: Tensor, sign: int, sparse: bool) -> Tensor:
-    """The sum of ``rows`` by class, in the shape of ``table``; sparse: only the classes that have some."""
+    """The sum of ``rows`` by class, in the shape and dtype of ``table``; sparse: only the classes that have some."""
     if sparse:
-        return sparse_sum(sign * rows, labels, table.shape)
+        return sparse_sum((sign * rows).to(table.dtype), labels, table.shape)
     add = torch.Tensor.index_add if is_functional() or torch.is_grad_enabled() else torch.Tensor.index_add_
-    return add(torch.zeros_like(table), 0, labels, rows, alpha=sign)
+    return add(torch.zeros_like(table, dtype=rows.dtype), 0, labels, rows, alpha=sign).to(table.dtype)
 
 
 def _offset(x: Tensor, table: Tensor, labels: Tensor, out: Tensor | None = None) -> Tensor:

@@ -173,6 +173,7 @@ TESTS = {
     "evaluation/thresholds.py": ("tests/evaluation/test_thresholds.py",),
     **dict.fromkeys(("evaluation/scores", "evaluation/shrinkage.py"), ("tests/evaluation/test_scores.py",)),
     "losses": LOSSES,
+    "losses/_rows.py": ("tests/losses/test_numerics.py", *LOSSES),
     "losses/_distances.py": ("tests/losses/test_distances.py",),
     "losses/_tuples.py": (THEIRS,),
     "losses/_others.py": ("tests/losses/test_joint.py", THEIRS),

@@ -21,7 +21,10 @@ from PIL import Image
 import sigma2r
 from sigma2r.cli.parser import build_parser
 from sigma2r.cli.words import USES
+from sigma2r.studies.run import Run
+from sigma2r.studies.train import train
 from tests.studies.test_cli import call
+from tests.trained.conftest import QUIET
 
 PROGRAM = Path(sys.executable).parent / "sigma2r"
 TRAINING = ("pytorch_lightning", "lightning_fabric", "torchmetrics", "tensorboard", "jsonargparse", "sigma2r.training")
@@ -129,17 +132,26 @@ def test_on_a_terminal_it_shows_a_table(made, worn, clothes):
     assert "1,300 more are not shown: --out predictions.csv keeps all." in " ".join(shown.split())
 
 
+def loaded(*words: object, first: str = "") -> set[str]:
+    """The modules that are there after a call, or after what is imported in its place."""
+    does = first or "from sigma2r.cli import main\ncode = main(sys.argv[1:])"
+    script = f"import sys\ncode = 0\n{does}\nprint('\\n'.join(['', 'loaded', *sys.modules]))\nsys.exit(code)"
+    call = [sys.executable, "-c", script, *map(str, words)]
+    told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+    return set(told.partition("\nloaded\n")[2].split())
+
+
+def test_a_run_of_timm_loads_beside_timm_what_any_run_does(made, tmp_path):
+    train(Run(model="timm:test_resnet", loss="cross-entropy", epochs=1, images_per_class=20), tmp_path / "run", QUIET)
+    Image.new("RGB", (32, 32)).save(tmp_path / "one.png")
+    modules = loaded("predict", tmp_path / "run", tmp_path / "one.png", "--device", "cpu")
+    timms, any_runs = loaded(first="import timm"), loaded("predict", made, tmp_path / "one.png", "--device", "cpu")
+    assert "timm" in modules
+    assert modules - timms - any_runs == set()
+    assert {name for name in TRAINING if name in modules} == set()
+
+
 def test_nothing_of_training_is_loaded_nor_what_the_images_do_not_need(worn, made, clothes, tmp_path):
-    script = (
-        "import sys\nfrom sigma2r.cli import main\ncode = main(sys.argv[1:])\n"
-        "print('\\n'.join(['', 'loaded', *sys.modules]))\nsys.exit(code)"
-    )
-
-    def loaded(*words: object) -> set[str]:
-        call = [sys.executable, "-c", script, *map(str, words)]
-        told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
-        return set(told.partition("\nloaded\n")[2].split())
-
     image = clothes / "test/Bag/0.png"
     for words in (
         ("predict", worn, image),

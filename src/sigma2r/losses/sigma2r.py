@@ -140,7 +140,7 @@ def sigma_squared_r_loss(
             ``torch.compile``, it saves the search over all N x N pairs; samples beyond a number given too small
             are then not searched and keep a half-open gate (:func:`sigma2r.check_values` refuses them).
         classes_per_batch: The most classes that a batch holds, if you know it: the same for a batch of few of very many
-            classes (:attr:`sigma2r.BalancedBatchSampler.classes_per_batch`).
+            classes (``BalancedBatchSampler.classes_per_batch``).
         weights: A factor for each sample, shape ``(N,)``; the mean is then the weighted one.
         ignore_index: Rows with this label are as if they were not there.
         normalize: Divide each feature by its Euclidean length first; centers stay as they are.

@@ -32,7 +32,7 @@ _KEPT = ("format", "tag_v2")  # what an image knows of its file, and a copy of i
 
 
 Scaling = Literal["crop", "stretch", "refuse"]
-"""What becomes of images of another size than the network's: see :func:`~sigma2r.trained.load`."""
+"""What becomes of images of another size than the network's: see :func:`sigma2r.load`."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two set-ups of one environment
-.PHONY: help demo test check docs pictures bench mutations report extras clean
+.PHONY: help demo test check docs pictures bench mutations report recompute extras clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
@@ -73,6 +73,9 @@ mutations: $(READY)  ## Break each formula in turn and see a test fail: half an 
 report: $(READY)  ## Rebuild the tables of README and docs from committed records and benchmarks.
 	$(BIN)/python -m tools.readme_table --write
 	$(BIN)/python -m benchmarks.tables --write
+
+recompute: $(READY)  ## Rebuild each generated table from raw records by other code; tell where a page differs.
+	$(BIN)/python -m tools.recompute
 
 extras: $(READY)  ## Install the built wheel in empty environments, each extra alone: gigabytes, half an hour.
 	$(BIN)/python -m tools.extras

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from sigma2r.paper.claims import claims
+from sigma2r.paper.page import page_family
 from sigma2r.paper.studies import STUDIES
 from sigma2r.report.folder import read_studies
 from sigma2r.report.grid import Grid
@@ -28,9 +29,9 @@ _LONG = ("statistics", "classes", "trials")  # in the page of the report, not in
 
 
 @cache
-def _read() -> tuple[Done, dict[str, Scale]]:
-    done, scales, _ = read_studies(ROOT / "results", STUDIES)
-    return done, scales
+def _read() -> tuple[Done, dict[str, Scale], int]:
+    done, scales, studies = read_studies(ROOT / "results", STUDIES)
+    return done, scales, page_family(done, scales, studies)
 
 
 def filled_in(text: str) -> str:
@@ -39,14 +40,14 @@ def filled_in(text: str) -> str:
 
 
 def _tables(what: str, *losses: str) -> str:
-    done, scales = _read()
+    done, scales, family = _read()
     if what == "verdicts":
-        return _columns(claims_grid(claims(), Findings(done, scales, STUDIES)), *losses).markdown()
+        return _columns(claims_grid(claims(), Findings(done, scales, STUDIES), family), *losses).markdown()
     study, scale = STUDIES[what], scales[what]
     if not losses:
         return "\n\n".join(
             "\n\n".join([f"### {section.title}", *section.paragraphs, *map(_titled, section.grids)])
-            for section in study_sections(replace(study, figures=()), scale, done)
+            for section in study_sections(replace(study, figures=()), scale, done, family)
         )
     parts = [part for part in study.parts(scale, done) if part.name.startswith("equal")]
     records = {record.run_id: record for part in parts for record in part_records(part, done)}

@@ -190,7 +190,7 @@ def test_the_command_of_a_study_is_quoted_too():
     run = make_record("center@0.1").run
     study = Study(name="s", title="S", source="-", settings={"two words": "."}, reference="my folder/s.py:STUDY",
                   parts=lambda scale, done: iter([Part(name="p", title="P", text="", runs=(run,))]))  # fmt: skip
-    (section,) = study_sections(study, "two words", {run.run_id: make_record("center@0.1")})
+    (section,) = study_sections(study, "two words", {run.run_id: make_record("center@0.1")}, 1)
     chosen = PARSER.parse_args(shlex.split(section.code)[1:])
     assert (chosen.reproduce.study, chosen.reproduce.scale) == ("my folder/s.py:STUDY", "two words")
 

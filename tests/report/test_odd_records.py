@@ -11,7 +11,7 @@ from sigma2r.report.groups import comparable, loss_groups
 from sigma2r.report.page import records_document
 from sigma2r.report.study import study_sections
 from sigma2r.report.tables import ACCURACY, class_rows, figure_at, make_table
-from sigma2r.report.verdicts import Claim, Findings, Look
+from sigma2r.report.verdicts import Case, Claim, Findings, Look
 from sigma2r.studies.study import Part, Study
 from tests.report.conftest import CLASSES, make_record
 
@@ -79,11 +79,11 @@ def test_every_kind_of_odd_record_has_a_report(odd, names, tmp_path, capsys):
 def test_what_a_record_lacks_is_a_dash_in_a_study_too(odd):
     record = odd(make_record("center@0.1", validation_fraction=0.1))
     run = record.run
-    parts = [Part(name=n, title=n, text="", runs=(run,), shown=n == "results") for n in ("tuning", "results")]
+    parts = [Part(name=n, title=n, text="", runs=(run,), trials=n == "tuning") for n in ("tuning", "results")]
     study = Study(name="s", title="S", source="-", settings={"desk": "."}, parts=lambda scale, done: iter(parts),
                   figures=("features", "growth", "learning", "classes"))  # fmt: skip
-    trials, results = study_sections(study, "desk", {run.run_id: record})
-    assert trials.grids[0].rows == (("center@0.1", "–", "–", "–"),)
+    trials, results = study_sections(study, "desk", {run.run_id: record}, 1)
+    assert trials.grids[0].rows == (("center@0.1", "1", "–", "–", "–", ""),)
     assert "–" in results.grids[0].rows[0]
 
 
@@ -179,7 +179,7 @@ def test_claims_are_not_judged_on_runs_of_other_images():
         done = {record.run_id: record for record in records}
         part = Part(name="p", title="P", text="", runs=tuple(record.run for record in records))
         study = Study(name="s", title="S", source="-", settings={"desk": "."}, parts=lambda scale, _: iter([part]))
-        return Claim("", "", "", (look,)).judged(Findings(done, {"s": "desk"}, {"s": study}), 1).verdict
+        return Claim("", "", "", {"": Case((look,))}).judged(Findings(done, {"s": "desk"}, {"s": study}), 1).verdict
 
     assert verdict(runs) == "holds"
     assert verdict(mixed) == "not run yet"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sigma2r.report.paired import COMPARED, Difference, differences, note, seeds_needed
+from sigma2r.report.paired import COMPARED, Difference, compared_in, differences, family_size, note, seeds_needed
 from sigma2r.report.tables import make_tables
 
 
@@ -37,6 +37,7 @@ def test_the_interval_is_scipys_paired_t_interval_at_the_corrected_level(records
     assert found.mean + found.half_width == pytest.approx(interval.high)
     assert (found.loss, found.baseline, found.n) == ("center@0.1", "cross-entropy", 6)
     assert found.verdict == "higher"
+    assert found.higher == 6
     assert found.cells()[4].startswith("+0.0")
 
 
@@ -46,7 +47,26 @@ def test_more_comparisons_make_wider_intervals(records):
     widths = [next(d for d in differences(t) if d.figure == "accuracy").half_width for t in (two, three)]
     assert widths[1] > widths[0]
     assert len(differences(three)) == 2 * len(COMPARED)
-    assert f"all {2 * len(COMPARED)} at once" in note(differences(three))
+    assert family_size(compared_in(three)) == 2 * len(COMPARED)
+    assert "all 8 comparisons of this page at once" in note(8)
+
+
+def test_an_interval_holds_at_once_with_all_of_its_family_and_a_comparison_counts_once_in_it(records):
+    table = with_accuracies(records, {"cross-entropy": B, "center@0.1": A})
+    alone, of_many = (next(d for d in differences(table, family=n) if d.figure == "accuracy") for n in (None, 400))
+    assert of_many.half_width > alone.half_width
+    critical = stats.t.ppf(1 - 0.05 / 800, 5)
+    assert of_many.half_width == pytest.approx(critical * np.std(np.subtract(A, B), ddof=1) / math.sqrt(6))
+    turned = compared_in(table, "center@0.1")
+    assert family_size([*compared_in(table), *turned, *turned]) == len(COMPARED)
+    fewer = with_accuracies(records, {"cross-entropy": B[:5], "center@0.1": A[:5]})
+    assert family_size([*compared_in(table), *compared_in(fewer)]) == 2 * len(COMPARED)
+
+
+def test_signs_are_counted_beside_the_interval(records):
+    table = with_accuracies(records, {"cross-entropy": B, "center@0.1": [B[0], B[1] + 0.1, B[2] - 0.1, 1.0, 1.0, 0.0]})
+    found = next(d for d in differences(table) if d.figure == "accuracy")
+    assert (found.higher, found.cells()[6]) == (3, "3 of 6")
 
 
 def test_seeds_are_paired_and_those_that_only_one_has_are_left_out(records):
@@ -86,9 +106,9 @@ def test_seeds_that_no_study_has_are_not_told():
 
 
 def test_a_difference_of_nothing_but_rounding_is_shown_with_its_sign():
-    shown = Difference("a", "b", "accuracy", 6, -0.0123, 0.02, 31, 4).cells()
+    shown = Difference("a", "b", "accuracy", 6, -0.0123, 0.02, 2, 31, 4).cells()
     assert shown[4:6] == ["-0.0123", "-0.0323 to +0.0077"]
-    assert shown[6:] == ["undecided", "31"]
+    assert shown[6:] == ["2 of 6", "undecided", "31"]
     assert math.isclose(float(shown[4]), -0.0123)
 
 

@@ -17,12 +17,18 @@ from tests.report.conftest import for_run, make_record
 
 LOSSES = ("cross-entropy", "center@0.1", "sigma2r@0.1")
 RUNS = tuple(Run(loss=loss, init_seed=seed, epochs=2) for loss in LOSSES for seed in range(5))
-TRIALS = tuple(Run(loss=f"center@{weight}", epochs=1, validation_fraction=0.1) for weight in (0.1, 0.2))
+TRIALS = tuple(
+    Run(loss=f"center@{weight}", epochs=1, validation_fraction=0.1, init_seed=seed)
+    for weight in (0.1, 0.2)
+    for seed in range(2)
+)
 
 
 def parts(scale, done):
     yield Part(name="main", title="Main", text="All of them.", runs=RUNS, baseline="center@0.1")
-    yield Part(name="tuning", title="Trials", text="Which weight.", runs=TRIALS, shown=False)
+    yield Part(
+        name="tuning", title="Trials", text="Which weight.", runs=TRIALS, trials=True, remarks={"center@0.2": "chosen"}
+    )
 
 
 STUDY = Study(name="mine", title="Mine", source="A source", parts=parts, settings={"short": "Little."}, figures=())
@@ -31,7 +37,7 @@ STUDY = Study(name="mine", title="Mine", source="A source", parts=parts, setting
 def record_of(run, **changes):
     made = make_record("cross-entropy", accuracy=0.5 + run.loss_weight + run.init_seed / 100)
     spread = {"intra": [7.0] * 3, "intra_mean": 7.0, "intra_inter": 0.7}
-    validation = {**made.final["test"], **spread, "accuracy": 0.125 + run.loss_weight}
+    validation = {**made.final["test"], **spread, "accuracy": 0.125 + run.loss_weight + run.init_seed / 100}
     return dataclasses.replace(for_run(made, run, validation), **changes)
 
 
@@ -39,7 +45,7 @@ DONE = {run.run_id: record_of(run) for run in (*RUNS, *TRIALS)}
 
 
 def test_a_part_shows_results_statistics_and_differences_from_its_baseline():
-    main, tuning = study_sections(STUDY, "short", DONE)
+    main, tuning = study_sections(STUDY, "short", DONE, 8)
     assert (main.title, tuning.title) == ("Mine: Main", "Mine: Trials")
     results, statistics, differences = main.grids
     assert [row[:2] for row in results.rows] == [(loss, "5") for loss in LOSSES]
@@ -51,16 +57,21 @@ def test_a_part_shows_results_statistics_and_differences_from_its_baseline():
 
 
 def test_trials_are_told_by_the_images_that_were_set_aside():
-    _, tuning = study_sections(STUDY, "short", DONE)
+    _, tuning = study_sections(STUDY, "short", DONE, 8)
     (trials,) = tuning.grids
-    assert trials.rows == (("center@0.1", "0.2250", "7.000", "0.700"), ("center@0.2", "0.3250", "7.000", "0.700"))
+    assert trials.headings == ("loss", "n", "accuracy", "I", "intra/inter", "")
+    # Two seeds: the quantile of Student's t for 97.5 % and one degree of freedom is 12.7062.
+    assert trials.rows == (
+        ("center@0.1", "2", "0.2300 ± 0.0635", "7.000 ± 0.000", "0.700 ± 0.000", ""),
+        ("center@0.2", "2", "0.3300 ± 0.0635", "7.000 ± 0.000", "0.700 ± 0.000", "chosen"),
+    )
 
 
 def test_runs_that_are_missing_or_diverged_are_told_and_stand_in_no_table():
     done = dict(DONE)
     del done[RUNS[3].run_id]
     done[RUNS[4].run_id] = record_of(RUNS[4], diverged="in epoch 2", final={}, history=())
-    main, _ = study_sections(STUDY, "short", done)
+    main, _ = study_sections(STUDY, "short", done, 8)
     assert "1 of 15 runs are not done yet." in main.paragraphs
     assert "cross-entropy, seed 4, diverged: in epoch 2" in main.paragraphs
     assert main.grids[0].rows[0][:2] == ("cross-entropy", "3")
@@ -68,11 +79,11 @@ def test_runs_that_are_missing_or_diverged_are_told_and_stand_in_no_table():
 
 def test_extras_stand_behind_the_tables_and_are_tables_or_figures():
     grid = Grid(name="own", title="Own", caption="", headings=("a",), rows=(("1",),))
-    main, tuning = study_sections(dataclasses.replace(STUDY, extras=lambda part, records: [grid]), "short", DONE)
+    main, tuning = study_sections(dataclasses.replace(STUDY, extras=lambda part, records: [grid]), "short", DONE, 8)
     assert main.grids[-1] is grid
     assert grid not in tuning.grids
     with pytest.raises(ValueError, match=r"extras of mine must be .*; got str"):
-        list(study_sections(dataclasses.replace(STUDY, extras=lambda part, records: ["text"]), "short", DONE))
+        list(study_sections(dataclasses.replace(STUDY, extras=lambda part, records: ["text"]), "short", DONE, 8))
 
 
 def write(folder, study, records):
@@ -96,7 +107,7 @@ def test_a_folder_of_a_study_of_studies_and_of_records_is_told_apart(tmp_path, u
     assert list(scales.items()) == [("mine", "short"), ("other", "short")]
     assert studies == known
     assert folder_document(tmp_path, known).title == "sigma2r: studies"
-    assert folder_document(tmp_path, known).paragraphs[0].startswith("17 runs of 2 studies.")
+    assert folder_document(tmp_path, known).paragraphs[0].startswith("19 runs of 2 studies.")
     one = folder_document(tmp_path / "b", known)
     assert one.title == "sigma2r: Mine"
     assert one == study_document(STUDY, "short", {run.run_id: DONE[run.run_id] for run in RUNS})

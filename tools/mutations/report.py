@@ -5,7 +5,7 @@ from tools.mutations._mutation import of
 MUTATIONS = [
     *of(
         "report/paired.py",
-        ("no correction for many comparisons", "alpha = (1 - LEVEL) / num_comparisons", "alpha = 1 - LEVEL"),
+        ("no correction for many comparisons", "alpha = (1 - LEVEL) / family", "alpha = 1 - LEVEL"),
         ("one-sided intervals", "half_width = t_quantile(1 - alpha / 2,", "half_width = t_quantile(1 - alpha,"),
         ("the deviation instead of the error", "* spread / math.sqrt(len(values))", "* spread"),
         ("one degree of freedom more", "t_quantile(1 - alpha / 2, len(values) - 1)", "t_quantile(1 - alpha / 2, len(values))"),
@@ -16,8 +16,13 @@ MUTATIONS = [
         "report/verdicts.py",
         ("higher is lower", '(found.verdict == "higher") == self.higher', '(found.verdict == "higher") != self.higher'),
         ("undecided agrees", 'return "undecided"\n        return "agrees"', 'return "agrees"\n        return "agrees"'),
-        ("the best of a part speaks", "min(look.stands(found)", "max(look.stands(found)"),
-        ("the fair comparison does not count", "return _fair_verdict(fair)", "return _fair_verdict([])"),
+        ("the best of a part speaks", "min(stands, key=_WORST_FIRST.index)", "max(stands, key=_WORST_FIRST.index)"),
+        ("the fair comparison does not count", "return HOLDS if not stands else", "return HOLDS if stands else"),
+        ("the most seeds to fall", "min(needed) if against else max(needed)", "max(needed)"),
+        ("the fewest seeds to stand", "min(needed) if against else max(needed)", "min(needed)"),
+        ("a reading that is not run counts", "if verdict != NOT_RUN) or", ") or"),
+        ("accuracy is always testable", "if caveats and verdict != NOT_RUN", "if False and verdict != NOT_RUN"),
+        ("the best weight does not count", 'if best == "agrees":', 'if best == "never":'),
     ),
     *of(
         "report/tables.py",
@@ -34,12 +39,14 @@ MUTATIONS = [
     *of(
         "report/paired.py",
         ("pairs by first weights alone", "(r.run.init_seed, r.run.data_seed): r for r in group", "r.run.init_seed: r for r in group"),
-        ("the baseline less the loss", "values = [a - b for a, b in pairs", "values = [b - a for a, b in pairs"),
-        ("seeds that only one has", "by_seed[name].keys() & by_seed[baseline].keys()", "by_seed[name].keys()"),
+        ("the baseline less the loss", "[a - b for a, b in self.values]", "[b - a for a, b in self.values]"),
+        ("seeds that only one has", "by_seed[0].keys() & by_seed[1].keys()", "by_seed[0].keys()"),
+        ("a comparison counts twice turned round", "return frozenset(sides), self.column", "return tuple(sides), self.column"),
+        ("signs of equal seeds", "sum(value > 0 for value in values)", "sum(value >= 0 for value in values)"),
     ),
     *of(
         "report/verdicts.py",
-        ("pairs by first weights alone", "{(r.run.init_seed, r.run.data_seed): value for r in records", "{(r.run.init_seed,): value for r in records"),
+        ("a row of another weight", "if _without_weight(records[0]) == loss", "if records[0].run.loss == loss"),
     ),
     *of(
         "report/study.py",
@@ -134,7 +141,7 @@ MUTATIONS = [
     ),
     *of(
         "report/terminal.py",
-        ("no differences", "    if found:\n        _print(", "    if not found:\n        _print("),
+        ("no differences", "if found := differences(", "if None is (found := differences("),
         ("rows are left out", "        grid.add_row(*map(shown, row))\n", "        pass\n"),
         ("no caption", '    console.print(shown(caption), style="dim", highlight=False)', "    pass"),
     ),

@@ -5,11 +5,16 @@ from tools.mutations._mutation import of
 MUTATIONS = [
     *of(
         "studies/tuning.py",
-        ("the worst weight", "return max(trained, key=_merit)", "return min(trained, key=_merit)"),
-        ("the less compact of equals", '-(figures["intra_inter"]', '+(figures["intra_inter"]'),
-        ("chosen on test images", 'record.final["validation"]', 'record.final["test"]'),
+        ("the worst weight", "highest = max(accuracy for", "highest = min(accuracy for"),
+        ("a search that stays where it begins", "if step not in trials}\n", "if step in ()}\n"),
+        ("one seed for a weight", "for seed in SEEDS)", "for seed in SEEDS[:1])"),
+        ("whole decades", "divmod(step, 2)", "divmod(step * 2, 2)"),
+        ("a limit that is not said", "at_limit=bool(beyond)", "at_limit=False"),
+        ("equal to seven digits are not equal", "highest - accuracy < _EQUAL", "accuracy == highest"),
+        ("the less compact of equals", "-fmean(ratio for", "fmean(ratio for"),
+        ("chosen on test images", 'record.final.get("validation")', 'record.final.get("test")'),
         ("trials without images aside", "validation_fraction=ASIDE", "validation_fraction=0.0"),
-        ("one sign for all", "sign = -1 if", "sign = 1 if"),
+        ("one sign for all", "else -weight / 10", "else weight / 10"),
     ),
     *of(
         "studies/run.py",
@@ -292,7 +297,7 @@ MUTATIONS = [
         ("iterators are used up", "value = tuple(value) if isinstance(value, Iterator) else value", "tuple(value) if isinstance(value, Iterator) else value"),
         ("titles of any kind", "_convert(self, {\"title\": str, \"source\": str, \"reference\": str | None})", "pass"),
         ("settings of any kind", "_convert(self, {\"settings\": dict[str, str]})", "pass"),
-        ("parts of any kind", "_convert(self, {\"title\": str, \"text\": str, \"baseline\": str | None, \"shown\": bool})", "pass"),
+        ("parts of any kind", "_convert(self, {\"title\": str, \"text\": str, \"baseline\": str | None, \"trials\": bool})", "pass"),
     ),
     *of(
         "studies/yardsticks.py",

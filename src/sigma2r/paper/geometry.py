@@ -23,6 +23,9 @@ COMPUTED = {
 READINGS: tuple[Spread, ...] = ("distance-std", "std", "rms")
 CEILING, EPS = 40.0, 1e-3
 
+LAYOUTS, JITTER = 1000, 0.15
+"""How many layouts of Figure 1 are drawn, and how far a sample is moved on each axis."""
+
 _NEIGHBORS = 3  # the figure's n
 _GROWTH = -3.0  # a slope of 1.9, at which gates are told apart; their order is that of any slope
 _FLAT = -12.0  # a slope of 0.001, at which no gate saturates, so that it tells the excess
@@ -51,7 +54,8 @@ class Gates:
         beta: The gate of each sample, in the order of the layout, in [0, Z].
         far_above_near: Whether every gate of x1, x2, x3 is above every gate of x4, x5, x6, as the caption says.
         isolated_above_accompanied: Whether the gate of x1 is above that of x2, as the caption says.
-        excess_of_outlier: sigma(n, x) - sigma(n, C) of a lone sample at the distances of ``Layout.distances``
+        share: Of :data:`LAYOUTS` layouts, each sample moved by N(0, JITTER^2) on each axis, those in which both hold.
+        excess_of_outlier: sigma(n, x) - sigma(n, C) of a lone sample at the ``distances`` of :class:`Layout`
             from a tight class.
     """
 
@@ -59,6 +63,7 @@ class Gates:
     beta: tuple[float, ...]
     far_above_near: bool
     isolated_above_accompanied: bool
+    share: float
     excess_of_outlier: tuple[float, ...]
 
 
@@ -86,23 +91,32 @@ def figure_1() -> Layout:
 
 
 def _gates(points: tuple[tuple[float, float], ...], reading: Spread) -> Gates:
-    beta = tuple(_beta(torch.tensor(points, dtype=torch.float64), reading).tolist())
+    drawn = torch.tensor(points, dtype=torch.float64)
+    (beta,) = _beta(drawn.unsqueeze(0), reading).tolist()
+    far, isolated = min(beta[:3]) > max(beta[3:6]), beta[0] > beta[1]
+    moved = torch.randn(LAYOUTS, *drawn.shape, generator=torch.Generator().manual_seed(0), dtype=drawn.dtype)
+    of_moved = _beta(drawn + JITTER * moved, reading)
+    hold = (of_moved[:, :3].amin(1) > of_moved[:, 3:6].amax(1)) & (of_moved[:, 0] > of_moved[:, 1])
     excess = []
     near = torch.tensor(points[3:12], dtype=torch.float64) / 10  # a tight class: the samples about the center alone
     for distance in _DISTANCES:
         outlier = torch.tensor([[distance, 0.0]], dtype=torch.float64)
-        gate = _beta(torch.cat([outlier, near]), reading, _FLAT)[0]
+        gate = _beta(torch.cat([outlier, near]).unsqueeze(0), reading, _FLAT)[0, 0]
         slope = growth_rate(torch.tensor([_FLAT], dtype=torch.float64), ceiling=CEILING, eps=EPS)
         excess.append(float((gate / CEILING).logit() / slope))
-    return Gates(reading, beta, min(beta[:3]) > max(beta[3:6]), beta[0] > beta[1], tuple(excess))
+    return Gates(reading, tuple(beta), far, isolated, float(hold.double().mean()), tuple(excess))
 
 
-def _beta(points: Tensor, reading: Spread, w: float = _GROWTH) -> Tensor:
-    labels = torch.zeros(points.shape[0], dtype=torch.int64)
-    centers, growth = torch.zeros(1, 2, dtype=points.dtype), torch.full((1,), w, dtype=points.dtype)
-    return sigma_squared_r_gate(
-        points, labels, centers, growth, neighbors=_NEIGHBORS, ceiling=CEILING, eps=EPS, spread=reading
-    )
+def _beta(layouts: Tensor, reading: Spread, w: float = _GROWTH) -> Tensor:
+    """The gates (L, N) of L layouts (L, N, 2), each a class about the origin."""
+    count, size, _ = layouts.shape
+    labels = torch.arange(count).repeat_interleave(size)
+    centers, growth = torch.zeros(count, 2, dtype=layouts.dtype), torch.full((count,), w, dtype=layouts.dtype)
+    gate = sigma_squared_r_gate(
+        layouts.flatten(0, 1), labels, centers, growth,
+        neighbors=_NEIGHBORS, ceiling=CEILING, eps=EPS, spread=reading,
+    )  # fmt: skip
+    return gate.view(count, size)
 
 
 @dataclass(frozen=True)
@@ -147,6 +161,7 @@ class Samples:
         class_names: Of the rows.
         largest_is_label: Share of all training images whose largest channel is that of their class.
         within: Share of all training images whose margin is at most the key.
+        ties: Training images whose two largest channels are equal.
     """
 
     colours: Tensor
@@ -154,6 +169,7 @@ class Samples:
     class_names: tuple[str, ...]
     largest_is_label: float
     within: dict[float, float]
+    ties: int
 
 
 def figure_3() -> Samples:
@@ -171,4 +187,5 @@ def figure_3() -> Samples:
         shown.append(margins[picked])
     largest = float((colours.argmax(1) == data.labels).double().mean())
     within = {margin: float((margins <= margin).double().mean()) for margin in (0.02, 0.05, 0.1)}
-    return Samples(torch.stack(rows), torch.stack(shown), CLASS_NAMES, largest, within)
+    ties = int((margins == 0).sum())
+    return Samples(torch.stack(rows), torch.stack(shown), CLASS_NAMES, largest, within, ties)

@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sigma2r.paper.geometry import COMPUTED, Layout, Samples, Surface, figure_1, figure_2, figure_3
+from sigma2r.paper.geometry import (
+    COMPUTED,
+    JITTER,
+    LAYOUTS,
+    Layout,
+    Samples,
+    Surface,
+    figure_1,
+    figure_2,
+    figure_3,
+)
 from sigma2r.report.document import Document, Section
 from sigma2r.report.figures import PALETTE, picture
 from sigma2r.report.grid import Grid
@@ -61,6 +71,7 @@ def _figure_1(layout: Layout) -> Section:
             *(f"{beta:.2f}" for beta in gates.beta[:6]),
             "yes" if gates.far_above_near else "no",
             "yes" if gates.isolated_above_accompanied else "no",
+            f"{gates.share:.0%}",
             *(f"{excess:.3f}" for excess in gates.excess_of_outlier),
         )
         for gates in layout.gates
@@ -69,12 +80,14 @@ def _figure_1(layout: Layout) -> Section:
         name="figure-1-gates",
         title="Gates, and the two statements of the caption",
         caption="Gates of x1 to x6; whether those of x1, x2, x3 are all above those of x4, x5, x6; whether that of x1 "
-        "is above that of x2; and sigma(n, x) - sigma(n, C) of a lone sample at three distances from a tight class.",
+        f"is above that of x2; in how many of {LAYOUTS:,} layouts, each sample moved by N(0, {JITTER:g}²) on each "
+        "axis, both are so; and sigma(n, x) - sigma(n, C) of a lone sample at three distances from a tight class.",
         headings=(
             "reading",
             *layout.names,
             "far above near",
             "x1 above x2",
+            "both, of moved layouts",
             *(f"outlier at {distance:g}" for distance in layout.distances),
         ),
         rows=rows,

@@ -16,13 +16,11 @@ class Setting:
 
     Args:
         base: A run, its loss still to be set.
-        seeds: Runs of each loss.
-        trial_epochs: Length of a run by which a weight is chosen.
+        seeds: First weights of each loss, ten as in the paper.
     """
 
     base: Run
-    seeds: range
-    trial_epochs: int
+    seeds: range = range(10)
 
 
 # Section 5.1: all are cropped, turned and flipped; without sizes. A flip up and down is named, so it is there.
@@ -43,15 +41,11 @@ _BASES = {
     ),
     ("cifar100", "desk"): Run(dataset="cifar100", epochs=30, measure_every=10, batch_size=1000),
 }
-_TRIAL_EPOCHS = {"fashion-mnist": 5, "cifar10": 10, "cifar100": 15}
 
 
 def setting(dataset: str, scale: Scale) -> Setting:
     """The setting of ``fashion-mnist``, ``cifar10`` or ``cifar100`` at a scale."""
-    base = _BASES[dataset, scale]
-    if scale == "paper":
-        return Setting(base, range(10), base.epochs)
-    return Setting(base, range(5), _TRIAL_EPOCHS[dataset])
+    return Setting(_BASES[dataset, scale])
 
 
 def small_resnet18(dataset: Photographs) -> Run:

@@ -1,14 +1,15 @@
 """The report of a folder: of a study, of several studies, or of records as they come."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sigma2r._places import is_file
 from sigma2r.report.apart import apart
 from sigma2r.report.document import Document, Section
 from sigma2r.report.page import MEANINGS, records_document
-from sigma2r.report.study import study_document, study_sections
+from sigma2r.report.paired import Compared, family_size
+from sigma2r.report.study import compared_of, study_document, study_sections
 from sigma2r.report.terminal import print_study, print_table
 from sigma2r.studies.catalog import Known, folders_of_studies, read_study
 from sigma2r.studies.record import STUDY_FILE, Record, read_records
@@ -25,6 +26,7 @@ def studies_document(
     *,
     title: str = "sigma2r: studies",
     text: str = "Everything here is built from their records.",
+    family: int | None = None,
     before: Iterable[Section] = (),
     after: Iterable[Section] = (),
 ) -> Document:
@@ -36,16 +38,24 @@ def studies_document(
         studies: The studies themselves, by name.
         title: Of the page.
         text: Behind how many runs there are.
+        family: How many comparisons the page has; default: those of the studies' tables.
         before: Sections before those of the studies.
         after: Sections behind them.
     """
+    if family is None:
+        family = family_size(compared_of_all(done, scales, studies))
     before, last = tuple(before), (*after, Section(title="What the figures mean", terms=MEANINGS))
-    of_each = {name: tuple(study_sections(studies[name], scales[name], done)) for name in scales}
+    of_each = {name: tuple(study_sections(studies[name], scales[name], done, family)) for name in scales}
     return Document(
         title=title,
         paragraphs=(f"{len(done)} runs of {len(scales)} studies. {text}",),
         sections=(*before, *apart(of_each, (*before, *last)), *last),
     )
+
+
+def compared_of_all(done: Done, scales: Mapping[str, Scale], studies: Known) -> Iterator[Compared]:
+    """The comparisons of the tables of several studies."""
+    return (each for name, scale in scales.items() for each in compared_of(studies[name], scale, done))
 
 
 def nothing_to_say(records: Iterable[Record]) -> None:

@@ -11,7 +11,7 @@ from sigma2r.report.figures import make_figures
 from sigma2r.report.grid import Grid
 from sigma2r.report.groups import settings_of
 from sigma2r.report.owned import TABLES, refuse_among_images
-from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
+from sigma2r.report.paired import DIFFERENCE_HEADINGS, compared_in, differences, family_size, note
 from sigma2r.report.tables import HEADINGS, Table, by_spread, class_rows, make_tables
 from sigma2r.studies.record import Record
 
@@ -39,7 +39,11 @@ MEANINGS = (
     ),
     ("tail max", "Distance of the farthest test image to its class mean, over the same distance between classes."),
     ("loss", "NAME@WEIGHT: cross-entropy plus weight times the loss."),
-    ("interval", "Of the mean difference; all intervals of a table hold at once with 95 %."),
+    ("interval", "Of the mean difference; all intervals of the page hold at once with 95 %."),
+    (
+        "higher in",
+        "Seeds in which the loss is above the one that it is compared with: a count that asks for no normality.",
+    ),
     ("seeds to decide", "Runs of each loss with which so large a difference would be found with a chance of 80 %."),
 )
 
@@ -79,8 +83,9 @@ def records_document(records: Sequence[Record], evaluations: Evaluations | None 
         f"{len(records)} finished run{'' if len(records) == 1 else 's'}. Everything here is built from their records."
     )
     paragraphs = [told, *diverged_told(diverged)]
+    family = family_size(each for table in tables for each in compared_in(table))
     sections = [
-        _section(table, f"{i}-" if len(tables) > 1 else "", diverged, evaluations or {})
+        _section(table, f"{i}-" if len(tables) > 1 else "", diverged, family, evaluations or {})
         for i, table in enumerate(tables, start=1)
     ]
     meanings = Section(title="What the figures mean", terms=(*MEANINGS, *(OF_EVALUATIONS if evaluations else ())))
@@ -94,7 +99,7 @@ def diverged_told(records: Iterable[Record]) -> list[str]:
     return [f"{r.run.loss_name}, seed {r.run.init_seed}, diverged: {r.diverged}" for r in records]
 
 
-def _section(table: Table, prefix: str, diverged: Sequence[Record], evaluations: Evaluations) -> Section:
+def _section(table: Table, prefix: str, diverged: Sequence[Record], family: int, evaluations: Evaluations) -> Section:
     groups = table.groups
     again = command(table, diverged)
     together = (f"sigma2r report {AGAIN} then shows these runs on one page.",) if "\n" in again else ()
@@ -103,7 +108,7 @@ def _section(table: Table, prefix: str, diverged: Sequence[Record], evaluations:
         grids=(
             results_grid(table, f"{prefix}results"),
             *evaluation_grids(table, evaluations, prefix),
-            *differences_grids(table, f"{prefix}differences"),
+            *differences_grids(table, f"{prefix}differences", family),
             *(classes_grid(table, split, f"{prefix}classes-{split}") for split in ("train", "test")),
         ),
         pictures=tuple(make_figures(table, prefix)),
@@ -118,16 +123,23 @@ def results_grid(table: Table, name: str) -> Grid:
     return Grid(name=name, title="Results", caption=table.caption, headings=HEADINGS, rows=rows)
 
 
-def differences_grids(table: Table, name: str, baseline: str | None = None) -> tuple[Grid, ...]:
-    """How losses differ from the baseline; nothing where seeds are too few."""
-    found = differences(table, baseline)
+def differences_grids(table: Table, name: str, family: int, baseline: str | None = None) -> tuple[Grid, ...]:
+    """How losses differ from the baseline; nothing where seeds are too few.
+
+    Args:
+        table: With a row for the baseline.
+        name: Of the grid.
+        family: How many comparisons the page has.
+        baseline: Default: the first loss.
+    """
+    found = differences(table, baseline, family)
     if not found:
         return ()
     return (
         Grid(
             name=name,
             title=f"Differences from {found[0].baseline}",
-            caption=note(found),
+            caption=note(family),
             headings=DIFFERENCE_HEADINGS,
             rows=tuple(tuple(each.cells()) for each in found),
         ),

@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 from sigma2r.report.groups import comparable
 from sigma2r.report.tables import ACCURACY, RATIO, SPREAD, TAIL, Column, Table, t_quantile
+from sigma2r.studies.record import Record
 
 FEWEST = 5  # seeds, below which nothing is decided
 LEVEL = 0.95
@@ -14,7 +15,9 @@ POWER = 0.8
 _MOST = 10_000  # seeds, beyond which their number is not told
 
 COMPARED = (ACCURACY, SPREAD, RATIO, TAIL)
-DIFFERENCE_HEADINGS = ("loss", "less", "figure", "n", "difference", "interval", "verdict", "seeds to decide")
+DIFFERENCE_HEADINGS = (
+    "loss", "less", "figure", "n", "difference", "interval", "higher in", "verdict", "seeds to decide",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Difference:
         figure: Which figure.
         n: Seeds that both have.
         mean: Mean of the paired differences.
-        half_width: Half the t interval of that mean, at a level such that all intervals of the table hold at once
-            with 95 % (Bonferroni).
+        half_width: Half the t interval of that mean, at a level such that all intervals of a family hold at once with
+            95 % (Bonferroni).
+        higher: Seeds in which the loss is above the baseline.
         seeds_needed: Seeds with which a difference as large and as scattered as this would be told from 0 with a
             chance of 80 %; None where no number up to 10,000 would do.
         digits: How many are shown.
@@ -40,6 +44,7 @@ class Difference:
     n: int
     mean: float
     half_width: float
+    higher: int
     seeds_needed: int | None
     digits: int
 
@@ -63,13 +68,56 @@ class Difference:
             str(self.n),
             f"{self.mean:+.{self.digits}f}",
             f"{low:+.{self.digits}f} to {high:+.{self.digits}f}",
+            f"{self.higher} of {self.n}",
             self.verdict,
             needed,
         ]
 
 
-def differences(table: Table, baseline: str | None = None) -> list[Difference]:
-    """Every loss of a table less the baseline, in every figure of test images; none where seeds are too few.
+@dataclass(frozen=True)
+class Compared:
+    """Two losses in one figure, over the seeds that both were trained with, at least two.
+
+    Args:
+        loss: What is compared,
+        baseline: with what,
+        column: and in which figure.
+        pairs: Records of both for each seed.
+    """
+
+    loss: str
+    baseline: str
+    column: Column
+    pairs: tuple[tuple[Record, Record], ...]
+
+    @property
+    def identity(self) -> object:
+        """The same for the same runs and figure, wherever a page compares them and whichever comes first."""
+        sides = (frozenset(pair[side].run_id for pair in self.pairs) for side in (0, 1))
+        return frozenset(sides), self.column
+
+    @property
+    def values(self) -> list[tuple[float, float]]:
+        """The figure of both losses for each seed that both have it for."""
+        found = [(self.column.value(new), self.column.value(old)) for new, old in self.pairs]
+        return [(a, b) for a, b in found if a is not None and b is not None]
+
+    def difference(self, family: int) -> Difference:
+        """What the pairs say, with an interval that holds at once with as many as the family has."""
+        return difference_of(self.loss, self.baseline, self.column, [a - b for a, b in self.values], family)
+
+
+def compared(loss: str, baseline: str, column: Column, new: Sequence[Record], old: Sequence[Record]) -> Compared | None:
+    """The pairs of two losses, by seed; None where fewer than two seeds have the figure of both."""
+    by_seed = [{(r.run.init_seed, r.run.data_seed): r for r in group} for group in (new, old)]
+    shared = sorted(by_seed[0].keys() & by_seed[1].keys())
+    pairs = tuple((by_seed[0][seed], by_seed[1][seed]) for seed in shared)
+    found = Compared(loss, baseline, column, pairs)
+    return found if len(found.values) > 1 else None
+
+
+def compared_in(table: Table, baseline: str | None = None) -> list[Compared]:
+    """Every loss of a table with the baseline, in every figure of test images; none where seeds are too few.
 
     Args:
         table: With a row for the baseline.
@@ -78,26 +126,28 @@ def differences(table: Table, baseline: str | None = None) -> list[Difference]:
     groups = table.groups
     baseline = next(iter(groups)) if baseline is None else baseline
     others = [name for name in groups if name != baseline and comparable(groups[name][0], groups[baseline][0])]
-    by_seed = {name: {(r.run.init_seed, r.run.data_seed): r for r in group} for name, group in groups.items()}
-    shared = {name: sorted(by_seed[name].keys() & by_seed[baseline].keys()) for name in others}
-    counted = [
-        (name, column)
-        for name in others
-        if len(shared[name]) > 1
-        for column in COMPARED
-        if all(column.value(by_seed[each][s]) is not None for each in (name, baseline) for s in shared[name])
-    ]
-    found = []
-    for name, column in counted:
-        pairs = [(column.value(by_seed[name][s]), column.value(by_seed[baseline][s])) for s in shared[name]]
-        values = [a - b for a, b in pairs if a is not None and b is not None]
-        found.append(difference_of(name, baseline, column, values, len(counted)))
-    return found
+    pairs = (compared(name, baseline, column, groups[name], groups[baseline]) for name in others for column in COMPARED)
+    return [found for found in pairs if found is not None and len(found.values) == len(found.pairs)]
 
 
-def difference_of(
-    loss: str, baseline: str, column: Column, values: Sequence[float], num_comparisons: int
-) -> Difference:
+def family_size(several: Iterable[Compared]) -> int:
+    """How many different comparisons these are: one that stands in two tables is one."""
+    return len({each.identity for each in several})
+
+
+def differences(table: Table, baseline: str | None = None, family: int | None = None) -> list[Difference]:
+    """What :func:`compared_in` finds, each as a difference.
+
+    Args:
+        table: With a row for the baseline.
+        baseline: A loss as its row names it; default: the first.
+        family: How many intervals are to hold at once; default: those of the table.
+    """
+    found = compared_in(table, baseline)
+    return [each.difference(family or family_size(found)) for each in found]
+
+
+def difference_of(loss: str, baseline: str, column: Column, values: Sequence[float], family: int) -> Difference:
     """What differences of pairs say.
 
     Args:
@@ -105,13 +155,14 @@ def difference_of(
         baseline: with what,
         column: and in which figure.
         values: At least two differences, one a seed.
-        num_comparisons: How many intervals are to hold at once.
+        family: How many intervals are to hold at once.
     """
-    alpha = (1 - LEVEL) / num_comparisons
+    alpha = (1 - LEVEL) / family
     mean, spread = fmean(values), stdev(values)
     half_width = t_quantile(1 - alpha / 2, len(values) - 1) * spread / math.sqrt(len(values))
     needed = seeds_needed(mean, spread, alpha)
-    return Difference(loss, baseline, column.title, len(values), mean, half_width, needed, column.digits)
+    higher = sum(value > 0 for value in values)
+    return Difference(loss, baseline, column.title, len(values), mean, half_width, higher, needed, column.digits)
 
 
 def seeds_needed(mean: float, spread: float, alpha: float, power: float = POWER) -> int | None:
@@ -146,11 +197,16 @@ def seeds_needed(mean: float, spread: float, alpha: float, power: float = POWER)
     return low
 
 
-def note(found: Iterable[Difference]) -> str:
-    """What the table of differences is, for its caption."""
-    count = len(list(found))
+def note(family: int) -> str:
+    """What intervals of differences are, for a caption.
+
+    Args:
+        family: How many hold at once.
+    """
     return (
-        f"Paired by seed. Intervals hold all {count} at once with 95 % (Student's t, Bonferroni). Fewer than {FEWEST} "
-        "seeds decide nothing. Seeds to decide: with that many a difference as large and as scattered would be found "
-        "with a chance of 80 %."
+        f"Paired by seed. Intervals hold all {family} comparisons of this page at once with 95 % (Student's t, "
+        "Bonferroni). They tell what other first weights would do, not another order of the data or other images, and "
+        "rest on differences that are normal; in how many seeds a loss is higher does not. Fewer than "
+        f"{FEWEST} seeds decide nothing. Seeds to decide: with that many a difference as large and as scattered would "
+        "be found with a chance of 80 %."
     )

@@ -1,13 +1,13 @@
 """Tables on the terminal, in the letters that it has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sigma2r._extras import or_which_extra
 from sigma2r._text import visible
 from sigma2r.report.evaluated import Evaluations, evaluation_grids
 from sigma2r.report.groups import loss_groups, part_records
-from sigma2r.report.paired import DIFFERENCE_HEADINGS, differences, note
+from sigma2r.report.paired import DIFFERENCE_HEADINGS, compared_in, differences, family_size, note
 from sigma2r.report.tables import HEADINGS, Table, make_table, make_tables
 from sigma2r.studies.record import Record
 from sigma2r.studies.study import Done, Scale, Study
@@ -26,8 +26,7 @@ def print_table(records: Sequence[Record]) -> None:
     Raises:
         OSError: If nothing can be written there.
     """
-    for table in make_tables(records):
-        _print_table(table, table.title, None)
+    _print_tables((table, table.title, None) for table in make_tables(records))
 
 
 def print_evaluations(records: Sequence[Record], evaluations: Evaluations) -> None:
@@ -48,12 +47,13 @@ def print_study(study: Study, scale: Scale, done: Done) -> None:
     Raises:
         OSError: If nothing can be written there.
     """
+    shown = []
     for part in study.known_parts(scale, done):
         records = part_records(part, done)
-        if part.shown and records:
-            table = make_table(records)
+        if records and not part.trials:
             baseline = part.baseline if part.baseline in loss_groups(records) else None
-            _print_table(table, f"{part.title}: {table.title}", baseline)
+            shown.append((table := make_table(records), f"{part.title}: {table.title}", baseline))
+    _print_tables(shown)
 
 
 def _console() -> "Console":
@@ -63,12 +63,15 @@ def _console() -> "Console":
     return Console(width=None if Console().is_terminal else 132)
 
 
-def _print_table(table: Table, title: str, baseline: str | None) -> None:
+def _print_tables(shown: Iterable[tuple[Table, str, str | None]]) -> None:
+    """Tables, each with a title and the loss that the others are compared with."""
     console = _console()
-    _print(console, title, HEADINGS, [row.cells() for row in table.rows], table.caption)
-    found = differences(table, baseline)
-    if found:
-        _print(console, "Differences", DIFFERENCE_HEADINGS, [each.cells() for each in found], note(found))
+    shown = list(shown)
+    family = family_size(each for table, _, baseline in shown for each in compared_in(table, baseline))
+    for table, title, baseline in shown:
+        _print(console, title, HEADINGS, [row.cells() for row in table.rows], table.caption)
+        if found := differences(table, baseline, family):
+            _print(console, "Differences", DIFFERENCE_HEADINGS, [each.cells() for each in found], note(family))
 
 
 def _print(

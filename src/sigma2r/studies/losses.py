@@ -184,6 +184,23 @@ def compares_samples(name: str, options: Mapping[str, Any]) -> str | None:
 _OF_EACH_SAMPLE = (*ON_LOGITS, "center", "contrastive-center", "triplet-center", "arcface")
 
 
+_USUAL = {"label-smoothing": 0.1, "soft-nearest-neighbor": 0.1, "arcface": 0.1, "supcon": 1.0}
+
+
+def usual_weight(name: str, options: Mapping[str, Any]) -> float:
+    """The weight round which that of a loss is searched; of one by a path its ``usual_weight``, if it has one.
+
+    0.01, the paper's, for most; sigma2R, whose gates end near Z / 2, is Z times as strong as the center loss at one
+    weight, so its own is that much lower. Label smoothing as its authors have it ("Rethinking the Inception
+    Architecture", CVPR 2016); supcon is the whole loss at its source; arcface begins some ten times above
+    cross-entropy, as its scale is 64.
+    """
+    if name == "sigma2r":
+        return 0.01 / float({**loss_options(name), **options}["ceiling"])
+    own = getattr(_constructor(name), "usual_weight", 0.01) if _is_ones_own(name) else 0.01
+    return _USUAL.get(name, own)
+
+
 def _is_ones_own(name: str) -> bool:
     return not is_known(name) and is_path(name)
 

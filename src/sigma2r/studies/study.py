@@ -31,7 +31,9 @@ class Part:
         text: What is compared, and in what it departs from its source.
         runs: What to train, each loss with several first weights; each run once.
         baseline: The loss that the others are compared with, as :attr:`Run.loss_name` spells it; default: the first.
-        shown: Whether the report shows a table; the runs by which a weight is chosen get a table of their own.
+        trials: Whether these are the runs by which a weight is chosen, which a report shows by their figures on images
+            set aside and in no other way.
+        remarks: What a report says of a loss behind its trials, by :attr:`Run.loss_name`.
         followed_by: Runs that take as long as those that will follow, with weights that are not known yet.
 
     Raises:
@@ -44,14 +46,16 @@ class Part:
     text: str
     runs: tuple[Run, ...]
     baseline: str | None = None
-    shown: bool = True
+    trials: bool = False
+    remarks: Mapping[str, str] = field(default_factory=dict)
     followed_by: tuple[Run, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no report could be written of."""
         _check_name("Part", self.name)
-        _convert(self, {"title": str, "text": str, "baseline": str | None, "shown": bool})
+        _convert(self, {"title": str, "text": str, "baseline": str | None, "trials": bool})
         _convert(self, {"runs": tuple[Run, ...], "followed_by": tuple[Run, ...]})
+        _convert(self, {"remarks": dict[str, str]})
         if not self.runs:
             raise ValueError(f"Part: runs of {self.name} must be at least one; got none.")
         ids = [run.run_id for run in self.runs]

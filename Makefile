@@ -77,7 +77,7 @@ report: $(READY)  ## Rebuild the tables of README and docs from committed record
 recompute: $(READY)  ## Rebuild each generated table from raw records by other code; tell where a page differs.
 	$(BIN)/python -m tools.recompute
 
-extras: $(READY)  ## Install the built wheel in empty environments, each extra alone: gigabytes, half an hour.
+extras: $(READY)  ## Install the built wheel in empty environments, each extra alone: gigabytes, ten minutes.
 	$(BIN)/python -m tools.extras
 
 clean:  ## Remove the environment and everything that was built; runs/ stays.

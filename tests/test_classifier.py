@@ -5,8 +5,10 @@ import pickle
 
 import pytest
 import torch
+import torch.distributed as dist
 import torchvision
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
 from sigma2r import CenterLoss, FeatureTap, JointLoss
@@ -229,6 +231,31 @@ def test_training_through_it_is_training_on_returned_features_bit_for_bit():
     ):
         assert a.grad.abs().max() > 0
         assert torch.equal(a.grad, b.grad)
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler's, which it hides where it may
+def test_a_model_within_a_compiler_is_tapped_itself():
+    model = Network()
+    compiled = torch.compile(model, backend="eager")
+    tap = FeatureTap.before_classifier(compiled)
+    for images in (IMAGES, IMAGES + 1):
+        for called in (compiled, model):
+            called(images)
+            assert_close(tap.features, model.body(images))
+    assert tap.names == ("_orig_mod.head",)
+
+
+def test_a_model_in_ddp_is_tapped_though_that_returns_copies(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        model = Network()
+        wrapped = DistributedDataParallel(model, find_unused_parameters=True)
+        tap = FeatureTap.before_classifier(wrapped)
+        wrapped(IMAGES)
+        assert_close(tap.features, model.body(IMAGES))
+    finally:
+        dist.destroy_process_group()
 
 
 @pytest.mark.usefixtures("fresh_compiler")

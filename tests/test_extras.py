@@ -27,7 +27,7 @@ def packages(lines):
 
 
 def test_the_extras_are_those_of_the_project():
-    theirs = {name: packages(lines) - {"torch"} for name, lines in PROJECT["optional-dependencies"].items()}
+    theirs = {name: packages(lines) - {"torch", "sigma2r"} for name, lines in PROJECT["optional-dependencies"].items()}
     shared = {"parquet": {"numpy"}}  # of which the module is known by another extra
     ours = {name: {*modules.values(), *shared.get(name, ())} for name, modules in EXTRAS.items()}
     assert ours == {name: wanted for name, wanted in theirs.items() if name not in FOR_THIS_PACKAGE}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sigma2r
+from tests.pages import python_blocks, run_page
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = (
@@ -124,25 +125,19 @@ def test_no_source_file_is_longer_than_400_lines():
     assert [path.name for path in sources if len(path.read_text().splitlines()) > 400] == []
 
 
-def python_blocks(path):
-    return re.findall(r"^```python\n(.*?)^```", path.read_text(), flags=re.DOTALL | re.MULTILINE)
-
-
 ADAPTERS = ROOT / "docs" / "adapters"  # whose pages are run beside the tests of their library
 EXAMPLES = ROOT / "docs/examples.md"  # whose blocks and commands are run in turns by tests/test_examples.py
 PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent != ADAPTERS)]
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if python_blocks(p) and p != EXAMPLES], ids=lambda p: p.name)
-def test_every_block_of_the_documents_runs(path):
-    namespace = {}
-    for block in python_blocks(path):
-        exec(compile(block, str(path), "exec"), namespace)
+def test_every_block_of_the_documents_runs(path, tmp_path):
+    run_page(str(path.relative_to(ROOT)), tmp_path)
 
 
 def test_every_page_of_an_adapter_is_run_by_its_tests():
     run = {name for path in (ROOT / "tests/adapters").glob("test_*.py")
-           for name in re.findall(r'run_page\("([\w-]+\.md)"\)', path.read_text())}  # fmt: skip
+           for name in re.findall(r'run_page\("docs/adapters/([\w-]+\.md)", tmp_path', path.read_text())}  # fmt: skip
     assert run == {path.name for path in ADAPTERS.glob("*.md")}
 
 

@@ -25,6 +25,7 @@ _TRAIN = (
 _ARCFACE = "from sigma2r.studies.yardsticks import arcface; arcface(3, 2); print('built')"
 _TIMM = "from sigma2r.models.hub import check_timm; check_timm('timm:resnet18'); print('known')"
 _RAY = "from sigma2r.studies.launch.ray import RayLauncher; RayLauncher(); print('found')"
+_CLEANLAB = "import sigma2r.audit; import cleanlab; print('found')"
 _REPORT = (
     "from pathlib import Path; from sigma2r.report import write_report; from sigma2r.studies.record import Record; "
     f"write_report([Record.read(Path('{_RUN}/record.json'))], Path('page')); print('written')"
@@ -38,9 +39,10 @@ TRIED: dict[str, list[tuple[str, str]]] = {
         ("import sigma2r; print(sigma2r.SigmaSquaredRLoss(num_classes=3, feature_dim=2))", "SigmaSquaredRLoss"),
         (_ARCFACE, "[yardsticks]"),
         (_TIMM, "[timm]"),
-        (_RAY, "[ray]"),
+        (_RAY, "[train]"),
     ],
     "train": [
+        (_RAY, "[ray]"),
         (_TRAIN, f"Record: {_RUN}"),
         (f"sigma2r predict {_RUN} fuzzy-rgb --out p.csv", "1,500 images; accuracy"),
         (f"sigma2r embed {_RUN} fuzzy-rgb --out f.npz", "Features: f.npz"),
@@ -55,7 +57,7 @@ TRIED: dict[str, list[tuple[str, str]]] = {
     "onnx": [(f"sigma2r export {_RUN} --out n.onnx", "same class for all 64")],
     "yardsticks": [(_ARCFACE, "built")],
     "timm": [(_TIMM, "known")],
-    "cleanlab": [("import sigma2r.audit", "[train]")],  # beside it
+    "cleanlab": [(_CLEANLAB, "found")],
     "ray": [(_RAY, "found")],
 }
 

@@ -84,6 +84,12 @@ def is_array(value: object) -> bool:
     return not isinstance(value, type) and (hasattr(value, "__array__") or hasattr(value, "to_numpy"))
 
 
+def as_list(value: object) -> object:
+    """An array or a column of texts or objects, such as paths, as the list that it holds; anything else as it is."""
+    array: Any = _array(value) if is_array(value) else None
+    return array.tolist() if getattr(getattr(array, "dtype", None), "kind", "") in ("U", "O") else value
+
+
 def spelled_as_tensor(name: str, value: object) -> str:
     """The expression that makes a tensor of what came: what a remedy goes on from."""
     if isinstance(value, Tensor):

@@ -9,8 +9,8 @@ import os
 import stat
 from pathlib import Path
 
-_FILE, _FOLDER = "a file", "a folder"
-_KINDS = ((stat.S_ISREG, _FILE), (stat.S_ISDIR, _FOLDER), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+FILE, _FOLDER = "a file", "a folder"
+_KINDS = ((stat.S_ISREG, FILE), (stat.S_ISDIR, _FOLDER), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _LEADS_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -24,7 +24,7 @@ def is_file(path: Path) -> bool:
     Raises:
         WrongKindError: Naming what lies there instead, or in the place of one of its folders.
     """
-    return _is(path, _FILE)
+    return _is(path, FILE)
 
 
 def is_folder(path: Path) -> bool:
@@ -37,7 +37,7 @@ def is_folder(path: Path) -> bool:
 
 
 def _is(path: Path, wanted: str) -> bool:
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind is None and path.parent != path:
         is_folder(path.parent)  # nothing can lie in what is no folder
     if kind not in (None, wanted):
@@ -45,8 +45,12 @@ def _is(path: Path, wanted: str) -> bool:
     return kind is not None
 
 
-def _kind(path: Path) -> str | None:
-    """What lies at a path, behind links if it is one; None where nothing does."""
+def kind_of(path: Path) -> str | None:
+    """What lies at a path, behind links if it is one: :data:`FILE`, a folder, a pipe...; None where nothing does.
+
+    Raises:
+        OSError: If the system does not tell.
+    """
     try:
         is_link = stat.S_ISLNK(path.lstat().st_mode)
     except OSError as error:
@@ -74,7 +78,7 @@ def in_words(error: OSError) -> str:
     path = Path(os.fsdecode(error.filename))
     told = f"files: {path} cannot be used: {error.strerror[0].lower()}{error.strerror[1:]}"
     try:
-        kind = _kind(path)
+        kind = kind_of(path)
     except OSError:
         kind = None
-    return f"{told}." if kind in (None, _FILE) else f"{told}; it is {kind}."
+    return f"{told}." if kind in (None, FILE) else f"{told}; it is {kind}."

@@ -11,6 +11,8 @@ _UNSEEN = re.compile(
     "\ufdd0-\ufdef" + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)) + "]"
 )
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 def visible(text: str, keep: str = "") -> str:
     r"""``text`` with everything written out that cannot be seen, as Python writes it: ``\x1b``, ``\u202e``, ``\udcff``.
@@ -30,9 +32,19 @@ def visible(text: str, keep: str = "") -> str:
     return _UNSEEN.sub(lambda match: match[0] if match[0] in keep else _written_out(match[0]), text)
 
 
+def in_utf_8(text: str) -> str:
+    r"""``text`` as UTF-8 can hold it: what is no character, such as a byte of a file name, is spelled out.
+
+    Example:
+        >>> print(in_utf_8("caf\udce9.png"))
+        caf\udce9.png
+    """
+    return _HALF.sub(lambda match: _written_out(match[0]), text)
+
+
 def is_whole(text: str) -> bool:
     """Whether a text is one in UTF-8: it holds no half of a character."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return _HALF.search(text) is None
 
 
 def _written_out(letter: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
 from sigma2r._classifier import find_classifier, is_looked_at, is_part_of, rows_given
@@ -29,7 +30,9 @@ class FeatureTap(Mapping[str, Tensor]):
 
     Only the tapped layers themselves are heard. A copy of the model (``copy.deepcopy``, an EMA teacher, a pickle, a
     replica) has no tap until one is set on it; a tap that is copied or pickled *together with* its model taps the copy.
-    A model that was compiled and run before the tap was set does not notice it: call ``torch.compiler.reset()``.
+    A model within ``torch.compile`` or DDP is tapped itself, with names as the whole has them; a pass that is compiled
+    confirms no classifier. One that was compiled and run before the tap was set does not notice it: call
+    ``torch.compiler.reset()``.
 
     Args:
         model: Any module.
@@ -111,6 +114,7 @@ class FeatureTap(Mapping[str, Tensor]):
         self._given_by_guess: Tensor | None = None
         self._depth = 0  # of the model's passes within one another
         self._handles: list[RemovableHandle] = []
+        tapped = {name: layer if name else _within(layer) for name, layer in tapped.items()}
         self._tapped = {name: weakref.ref(layer) for name, layer in tapped.items()}  # they hold the tap, by its hooks
         self._hears_passes = False
         for name, layer in tapped.items():
@@ -292,6 +296,12 @@ def _above(name: str, layers: Mapping[str, nn.Module]) -> list[nn.Module]:
     """The modules that hold a layer, the model first."""
     parts = name.split(".")
     return [layers[".".join(parts[:depth])] for depth in range(len(parts))]
+
+
+def _within(model: nn.Module) -> nn.Module:
+    """The model in what a compiler or DDP puts around it, which may return other tensors than the model does."""
+    inner = model.module if isinstance(model, DistributedDataParallel) else getattr(model, "_orig_mod", None)
+    return _within(inner) if isinstance(inner, nn.Module) else model
 
 
 def _is_there(module: nn.Module) -> bool:

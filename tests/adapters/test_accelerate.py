@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sigma2r.adapters import set_epoch
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -151,5 +151,5 @@ def test_wrong_use_is_one_sentence():
         set_epoch(0, torch.utils.data.DataLoader(torch.zeros(4, 1)))
 
 
-def test_the_page_runs():
-    run_page("accelerate.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/accelerate.md", tmp_path)

@@ -9,16 +9,18 @@ from torch.utils.data import TensorDataset
 
 from sigma2r import JointLoss, SoftNearestNeighborLoss
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from fastai.callback.core import Callback
+    from fastai.callback.mixup import CutMix, MixUp
     from fastai.callback.progress import ProgressCallback
-    from fastai.callback.schedule import Learner  # with fit_one_cycle
     from fastai.data.core import DataLoaders, Datasets
     from fastai.data.load import DataLoader as FastaiLoader
-    from fastai.learner import load_learner
+    from fastai.data.transforms import Categorize
+    from fastai.interpret import ClassificationInterpretation
+    from fastai.learner import Learner, load_learner
     from fastai.metrics import accuracy
     from fastai.optimizer import Adam, OptimWrapper
     from fastai.torch_core import TensorCategory, TensorImage
@@ -65,18 +67,28 @@ def test_with_an_optimizer_of_torch_they_move_alike_bit_for_bit(tmp_path):
     assert [group["weight_decay"] for group in made.opt.opt.param_groups] == [plain.DECAY, 0.0, 0.0, 0.0]
 
 
-def test_centers_do_not_decay_whatever_fit_says(tmp_path):
-    """The network does: its first step from the same gradients is shorter by the decay."""
-    states = [fit(learner(tmp_path, wd=0.0), 1, wd=wd) for wd in (0.0, 5.0)]
-    by_name = {name: float((states[1][name] - states[0][name]).abs().max()) for name in states[0]}
-    assert by_name["network.head.weight"] > 0.01
-    frozen = learner(tmp_path)
-    frozen.create_opt()
-    frozen("before_fit")
-    decays = {name: frozen.opt.state[p].get("do_wd", True) for name, p in frozen.model.named_parameters()}
-    assert {name for name, does in decays.items() if does} == {
-        n for n in decays if n.startswith("network") and "bias" not in n
-    }
+def built(model):
+    return OptimWrapper(opt=torch.optim.AdamW(model.param_groups(lr=9.0, loss_lr=9.0, weight_decay=9.0)))
+
+
+@pytest.mark.parametrize("kind", ["fastai", "torch", "torch, built"])
+def test_centers_do_not_decay_whatever_fit_says(tmp_path, kind):
+    """The network does. Losses of no weight leave centers to decay alone, so they rest."""
+    model = plain.model()
+    opt_func = {"fastai": Adam, "torch": partial(OptimWrapper, opt=torch.optim.AdamW)}.get(kind) or built(model)
+    model.criterion.schedules = [0.0, 0.0]
+    start = plain.state(model)
+    made = learner(tmp_path, model=model, opt_func=opt_func)
+    for given in (None, 5.0, [4.0], [3.0, 0.0, 0.0, 0.0]):
+        after = fit(made, 1, wd=given)
+        network = plain.DECAY if given is None else given if isinstance(given, float) else given[0]
+        assert [hyper["wd"] for hyper in made.opt.hypers] == [network, 0.0, 0.0, 0.0]
+        assert rates(made) == [plain.LR, *[plain.LOSS_LR] * 3]
+        assert all(torch.equal(after[name], start[name]) for name in start if name.startswith("criterion"))
+    made.create_opt()
+    assert [hyper["wd"] for hyper in made.opt.hypers][1:] == [0.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match=r"^compact_learner: wd must be that of the network alone.*got \[3\.0, 1\.0"):
+        fit(made, 1, wd=[3.0, 1.0, 1.0, 1.0])
 
 
 @pytest.mark.filterwarnings("ignore:numpy.core is deprecated:DeprecationWarning")  # fastai's own, where it loads
@@ -103,8 +115,35 @@ def test_metrics_see_logits_and_predictions_are_probabilities(tmp_path):
     with torch.no_grad():
         values = [made.model(x, labels=y)["loss"] for x, y in made.dls.valid]
     assert loss == pytest.approx(float(torch.stack(values).mean()), rel=1e-5)
-    with pytest.raises(ValueError, match=r"^compact_learner: the joint loss must be one number for a batch"):
-        made.get_preds(with_loss=True)
+
+
+def number_of(row):
+    return int(plain.LABELS[row])
+
+
+def test_the_loss_of_an_item_is_its_cross_entropy(tmp_path):
+    rows = range(plain.SIZE)
+    dls = Datasets(rows, [[image_of], [number_of, Categorize()]], splits=[[*rows], [*rows]]).dataloaders(bs=12)
+    made = compact_learner(dls, plain.model(), path=tmp_path)
+    made.remove_cb(ProgressCallback)
+    fit(made, 2, lr=0.05)
+    preds, labels, each = made.get_preds(with_loss=True)
+    torch.testing.assert_close(each.as_subclass(torch.Tensor), -preds.log()[rows, labels].as_subclass(torch.Tensor))
+    told = ClassificationInterpretation.from_learner(made)
+    assert told.confusion_matrix().sum() == plain.SIZE
+    assert float(told.top_losses(1)[0]) == pytest.approx(float(each.max()))
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("mixes", [MixUp, CutMix])
+def test_mixed_images_are_refused_in_one_sentence(tmp_path, mixes):
+    model = plain.model()
+    model.network.body.insert(0, torch.nn.Flatten())
+    made = learner(tmp_path, model=model, cbs=mixes())
+    made.dls.train.collate_fn = lambda rows: tuple(torch.stack(c).view(len(rows), *((1, 2, 4) * (not i)))
+                                                   for i, c in enumerate(zip(*rows, strict=True)))  # fmt: skip
+    with pytest.raises(ValueError, match=r"^compact_learner: in training each image must have one class.*Leave out M"):
+        fit(made, 1)
 
 
 def test_tensors_of_its_own_kinds_are_taken(tmp_path):
@@ -207,13 +246,20 @@ def test_wrong_use_is_one_sentence(tmp_path):
         learner(tmp_path, model=plain.Network())
     with pytest.raises(ValueError, match=r"^compact_learner: wd must be a finite number of at least 0"):
         learner(tmp_path, wd=-0.1)
+    with pytest.raises(ValueError, match=r"^compact_learner: the loss must be .* got loss_func=a torch"):
+        learner(tmp_path, loss_func=torch.nn.CrossEntropyLoss())
+    for options, told in (({"lr": 3.0}, "lr"), ({"wd": 3.0}, "wd"), ({"weight_decay": 3.0}, "wd")):
+        with pytest.raises(ValueError, match=rf"^compact_learner: {told} must be said.*, {told}=3\.0"):
+            learner(tmp_path, opt_func=partial(Adam, **options))
+    of_all = OptimWrapper(opt=torch.optim.AdamW(plain.model().parameters()))
+    with pytest.raises(ValueError, match=r"^compact_learner: an optimizer in opt_func must hold the network in 1 of "
+                       r"its groups.*4 in all; got other groups, 1 in all\."):  # fmt: skip
+        learner(tmp_path, opt_func=of_all)
     raised = plain.model()
     raised.criterion = JointLoss(SoftNearestNeighborLoss(learn_temperature=True), -0.1)
     with pytest.raises(ValueError, match=r"^compact_learner: a loss with a negative weight must learn nothing"):
         learner(tmp_path, model=raised)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_page("fastai.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/fastai.md", tmp_path, warnings="ignore")

@@ -10,7 +10,7 @@ from sigma2r import BalancedBatchSampler, CenterLoss, FeatureTap, JointLoss
 from sigma2r.adapters import WithLoss
 from sigma2r.adapters.hugging_face import CompactTrainer
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*")
 
@@ -125,22 +125,32 @@ def test_their_own_trainer_takes_an_optimizer_with_our_groups(tmp_path):
     plain.assert_same(plain.state(model), next(plain.plain_loop(1)))
 
 
-def test_an_optimizer_that_is_given_to_ours_stays_as_it_is(tmp_path):
+def test_an_optimizer_that_is_given_to_ours_stays_as_it_is_and_trains_twice(tmp_path):
     model = plain.model()
     optimizer = torch.optim.SGD(model.param_groups(lr=0.01, loss_lr=0.7))
-    ours = trainer(tmp_path, model=model, optimizers=(optimizer, None), max_steps=1)
-    ours.train()
-    assert [group["lr"] for group in optimizer.param_groups] == [0.01, 0.7, 0.7, 0.7]
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(group["lr"])
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5)
+    ours = trainer(tmp_path, model=model, optimizers=(optimizer, schedule), max_steps=1, loss_lr=0.7)
+    for _ in range(2):
+        ours.train()
+        assert [float(group["initial_lr"]) for group in optimizer.param_groups] == pytest.approx([0.01, 0.7, 0.7, 0.7])
 
 
-def test_centers_in_no_optimizer_are_told_once(tmp_path):
+@pytest.mark.message
+def test_an_optimizer_that_is_given_must_have_the_rate_of_the_losses(tmp_path):
     model = plain.model()
-    optimizer = torch.optim.AdamW(model.network.parameters(), lr=plain.LR)
-    with pytest.warns(UserWarning, match=r"^WithLoss: criterion|^WithLoss: auxiliaries") as told:
-        trainer(tmp_path, model=model, optimizers=(optimizer, None)).train()
-    about = [str(each.message) for each in told if "WithLoss" in str(each.message)]
-    assert len(about) == 1
-    assert "got gradients in 5 steps in which the network moved, and never moved" in about[0]
+    decaying = [{**group, "weight_decay": 0.5} for group in model.param_groups(lr=0.01, loss_lr=0.1)]
+    for groups, got in [
+        (model.parameters(), "got lr=0.001 and weight_decay=0.01"),
+        (model.network.parameters(), "got none that holds them"),
+        (model.param_groups(lr=0.01, loss_lr=0.7), "got lr=0.7 and weight_decay=0"),
+        (decaying, r"got lr=0\.1 and weight_decay=0\.5"),
+    ]:
+        ours = trainer(tmp_path, model=model, optimizers=(torch.optim.AdamW(groups), None))
+        with pytest.raises(ValueError, match=rf"^CompactTrainer: an optimizer that is given must move what the losses "
+                           rf"learn, centers, at loss_lr=0\.1 without weight decay; {got}\. Build it"):  # fmt: skip
+            ours.train()
 
 
 def test_a_model_of_transformers_trains_with_its_pooled_features(tmp_path):
@@ -221,6 +231,5 @@ def test_wrong_use_is_one_sentence(tmp_path):
         trainer(tmp_path, kind=Trainer, max_steps=1).train()
 
 
-def test_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_page("hugging-face.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/hugging-face.md", tmp_path)

@@ -1,7 +1,7 @@
 """The page for all libraries."""
 
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 
-def test_the_page_runs():
-    run_page("index.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/index.md", tmp_path)

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import CSVLogger
 from sigma2r import Watch
 from sigma2r.adapters import WithLoss, own_groups
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*treespec, LeafSpec.*", "ignore:.*does not have many workers", "ignore:Checkpoint directory .* exists"
@@ -134,7 +134,5 @@ def test_centers_in_no_optimizer_are_told_once(tmp_path):
         fit(Two(), tmp_path / "again", callbacks=[Watching()])
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_page("lightning.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/lightning.md", tmp_path, warnings="ignore")

@@ -33,7 +33,7 @@ from sigma2r.studies import losses as registry
 from sigma2r.studies.run import Run
 from sigma2r.studies.trial import try_own_loss
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 N, C, D = 12, 3, 4
 LABELS = torch.arange(N) % C
@@ -341,5 +341,5 @@ def test_a_loss_of_theirs_trains_from_the_command_line(tmp_path, capsys):
     assert "pml:NAME" in capsys.readouterr().out
 
 
-def test_the_page_runs():
-    run_page("pytorch-metric-learning.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/pytorch-metric-learning.md", tmp_path)

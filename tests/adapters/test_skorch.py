@@ -9,11 +9,14 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EpochScoring
 
 from sigma2r import BalancedBatchSampler
 from sigma2r.adapters.skorch import CompactNetClassifier
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 IMAGES, LABELS = plain.IMAGES.numpy(), plain.LABELS.numpy()
 
@@ -111,6 +114,71 @@ def test_a_pickle_goes_on_as_the_one_that_was_pickled():
         assert torch.equal(value, plain.state(other.module_)[name])
 
 
+NAMES = np.array(["cat", "dog", "owl"])
+
+
+FROM_1, REAL = np.array([1, 2, 3]), np.array([-1.0, 0.0, 2.0])
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES.astype(object), FROM_1, REAL], ids=str)
+def test_labels_of_any_kind_are_numbered_and_given_back(names):
+    balanced = partial(BalancedBatchSampler, batch_size=12, seed=3)
+    told = {"train_split": None, "iterator_train__batch_sampler": balanced}
+    ours, plainly = net(**told).fit(IMAGES, names[LABELS]), net(**told).fit(IMAGES, LABELS)
+    np.testing.assert_array_equal(ours.predict(IMAGES), names[plainly.predict(IMAGES)])
+    np.testing.assert_array_equal(ours.predict_proba(IMAGES), plainly.predict_proba(IMAGES))
+    np.testing.assert_array_equal(ours.classes_, names)
+    assert ours.score(IMAGES, names[LABELS]) == plainly.score(IMAGES, LABELS) > 0.5
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(IMAGES), ours.predict(IMAGES))
+    few = LABELS < 2
+    ours.partial_fit(IMAGES[few], names[LABELS[few]])
+    assert len(ours.classes_) == 3
+
+
+def sees_indices(of, images, labels):
+    return float(set(of.classes_) == set(np.unique(labels)) == {0, 1, 2})
+
+
+def test_names_go_through_pipelines_searches_and_what_scores_in_training():
+    names = NAMES[LABELS]
+    balanced = partial(BalancedBatchSampler, batch_size=12, seed=0)
+    scored = [
+        ("f1", EpochScoring("f1_macro", lower_is_better=False)),
+        ("auc", EpochScoring("roc_auc_ovr")),
+        ("seen", EpochScoring(sees_indices)),
+    ]
+    ours = CompactNetClassifier(plain.model, lr=0.05, optimizer=torch.optim.Adam, max_epochs=6, verbose=0,
+                                iterator_train__batch_sampler=balanced, callbacks=scored)  # fmt: skip
+    piped = make_pipeline(StandardScaler(), ours).fit(IMAGES.astype(np.float64), names)
+    assert piped.score(IMAGES, names) > 0.8
+    last = piped[-1].history[-1]
+    assert min(last["valid_acc"], last["f1_macro"], last["roc_auc_ovr"], last["sees_indices"]) > 0.8
+    search = GridSearchCV(ours, {"loss_lr": [0.1]}, cv=2, error_score="raise", scoring="neg_log_loss")
+    assert set(search.fit(IMAGES, names).predict(IMAGES)) <= set(NAMES)
+
+
+def test_classes_that_are_given_say_the_order_and_indices_stay_indices():
+    ours = net(classes=["owl", "cat", "dog"], iterator_train__batch_sampler=None, max_epochs=1)
+    few = LABELS < 2
+    ours.fit(IMAGES[few], NAMES[LABELS[few]])
+    places = ours.predict_proba(IMAGES).argmax(1)
+    np.testing.assert_array_equal(ours.predict(IMAGES), np.array(["owl", "cat", "dog"])[places])
+    sparse = net(iterator_train__batch_sampler=None, max_epochs=1).fit(IMAGES[LABELS != 1], LABELS[LABELS != 1])
+    assert set(sparse.predict(IMAGES)) <= {0, 1, 2}
+    twin = net(iterator_train__batch_sampler=None, max_epochs=1).fit(IMAGES[few], torch.from_numpy(LABELS[few]))
+    assert twin.predict(IMAGES).dtype.kind == "i"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_data_is_taken_in_the_precision_of_the_module(nested):
+    def given(images):
+        return {"images": images} if nested else images
+
+    wide, narrow = (net().fit(given(IMAGES.astype(kind)), LABELS) for kind in (np.float64, np.float32))
+    plain.assert_same(plain.state(wide.module_), plain.state(narrow.module_))
+    np.testing.assert_array_equal(wide.predict(given(IMAGES.astype(np.float64))), narrow.predict(given(IMAGES)))
+
+
 @pytest.mark.message
 def test_wrong_use_is_one_sentence():
     with pytest.raises(ValueError, match=r"^CompactNetClassifier: module must be WithLoss\(network, criterion\), or a "
@@ -124,11 +192,15 @@ def test_wrong_use_is_one_sentence():
     ]:
         with pytest.raises(ValueError, match=rf"^CompactNetClassifier: criterion must be nn.CrossEntropyLoss.*{told}"):
             net(**changes).initialize()
+    with pytest.raises(ValueError, match=r"^CompactNetClassifier: labels must be class indices, or names of as many "
+                       r"classes as the losses have, 3; got 2: cat and dog\. Where some are absent"):  # fmt: skip
+        net().fit(IMAGES[LABELS < 2], NAMES[LABELS[LABELS < 2]])
+    with pytest.raises(ValueError, match=r"^CompactNetClassifier: labels must be among the classes, .*; got 'cow'\."):
+        net(classes=list(NAMES)).fit(IMAGES, np.where(LABELS == 1, "cow", NAMES[LABELS]))
     with pytest.raises(ValueError, match=r"^CompactNetClassifier: batches must be of the 48 samples that are trained "
                        r"on; the sampler is of 60\. Give train_split=None, or partial"):  # fmt: skip
         CompactNetClassifier(plain.model, iterator_train__batch_sampler=plain.sampler(), verbose=0).fit(IMAGES, LABELS)
 
 
-def test_the_page_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_page("skorch.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/skorch.md", tmp_path)

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from sigma2r import CenterLoss, FeatureTap, JointLoss
 from sigma2r.adapters import WithLoss
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 # One of each family, as small as it is built without weights: name, pixels a side, what makes it smaller.
 ARCHITECTURES = [
@@ -124,5 +124,5 @@ def test_a_classifier_that_was_exchanged_is_told():
         _ = tap.features
 
 
-def test_the_page_runs():
-    run_page("timm.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/timm.md", tmp_path)

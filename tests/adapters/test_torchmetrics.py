@@ -13,7 +13,7 @@ from torchmetrics.wrappers import BootStrapper
 
 from sigma2r.metrics import IntraClassSpread, intra_class_spread
 from tests.adapters import plain
-from tests.adapters.pages import run_page
+from tests.pages import run_page
 
 FEATURES = torch.randn(3, 60, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 1.0, 2.0]).view(
     3, 1, 1
@@ -107,6 +107,5 @@ def test_lightning_logs_it_over_an_epoch_and_starts_anew_with_the_next(tmp_path)
     assert 0 <= float(trainer.callback_metrics["accuracy"]) <= 1
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_the_page_runs():
-    run_page("torchmetrics.md")
+def test_the_page_runs(tmp_path):
+    run_page("docs/adapters/torchmetrics.md", tmp_path, warnings="ignore")

@@ -214,6 +214,21 @@ def test_without_the_data_of_the_run_the_learned_centers_stand_in(planted, more,
     assert names(findings, findings.suspicious()[:1].tolist()) == [str(more / "Bag/wrong.png")]
 
 
+def test_data_that_were_moved_are_audited_where_they_lie_now_and_nothing_is_trained_again(
+    planted, found, more, monkeypatch, tmp_path
+):
+    monkeypatch.delattr("sigma2r.audit.held_out.fit")
+    there = tmp_path / "photos"
+    planted.root.rename(there)
+    try:
+        again = audit(planted.run, dataset=f"folder:{there}", folds=FOLDS, cleanlab=False, where=QUIET)
+        others = audit(planted.run, str(more), dataset=f"folder:{there}", cleanlab=False, where=QUIET)
+    finally:
+        there.rename(planted.root)
+    assert again.errors.score.equal(found[0].errors.score)
+    assert set(others.images.splits) == {"train", "test", "given"}
+
+
 @pytest.mark.message
 def test_other_images_are_held_against_those_that_the_run_has_now_and_that_they_have_changed_is_told(planted, more):
     extra = planted.root / "train/Bag/extra.png"
@@ -237,6 +252,8 @@ def test_bad_input_is_one_sentence(planted, found, tmp_path, monkeypatch):
         audit(planted.run, neighbors=0, where=QUIET)
     with pytest.raises(ValueError, match=r"^audit: near must be positive and finite; got -1"):
         audit(planted.run, near=-1, where=QUIET)
+    with pytest.raises(ValueError, match=r"^audit: split must be left out, unless data names a data set; got train\.$"):
+        audit(planted.run, split="train", where=QUIET)
     with pytest.raises(ValueError, match="results must lie apart from the images"):
         audit(planted.run, out=planted.root / "train/Bag", where=QUIET)
     with pytest.raises(ValueError, match=r"^load: .* must be the folder of a run"):

@@ -6,13 +6,14 @@ import io
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from sigma2r.audit import find
+from sigma2r.audit import find, too_small
 from sigma2r.audit.held_out import HeldOut
 from sigma2r.audit.images import Images
 from sigma2r.audit.page import ROWS, audit_document, write_audit
@@ -85,10 +86,13 @@ def test_the_page_holds_everything_and_asks_nothing_of_a_network(found):
     assert "<b>1" not in html  # names are text
     pngs = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
     assert len(pngs) == 2 * ROWS + 2  # labels, outliers, and the two of the leak
-    image = Image.open(io.BytesIO(base64.b64decode(pngs[0])))
-    assert image.size == (16, 16)
-    shown = torch.tensor(list(image.tobytes()), dtype=torch.uint8).reshape(16, 16, 3)
-    assert shown.permute(2, 0, 1).equal(found.images.read([10])[0])
+    most_suspicious = int(found.labelled[found.suspicious()[0]])
+    assert most_suspicious != int(found.labelled[0])
+    for png, row in zip(pngs[::2], (10, most_suspicious), strict=False):  # after both images of the leak
+        image = Image.open(io.BytesIO(base64.b64decode(png)))
+        assert image.size == (16, 16)
+        shown = torch.tensor(list(image.tobytes()), dtype=torch.uint8).reshape(16, 16, 3)
+        assert shown.permute(2, 0, 1).equal(found.images.read([row])[0])
 
 
 def test_leaks_stand_first_and_what_is_said_is_counted(found):
@@ -103,8 +107,31 @@ def test_leaks_stand_first_and_what_is_said_is_counted(found):
     assert told[3] == "Duplicates within a split: no image."
     assert told[4].startswith("Classes that overlap: none")
     assert told[5] == "Classes that are too small: none."
-    assert told[6] == "1 image could not be read, and stand at the end: bad.png is no image."
+    assert told[6] == "1 image could not be read, and stands at the end: bad.png is no image."
     assert plural(1, "row") == "1 row"
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"train": [60, 60, 60], "test": [30, 30, 9]}, "eel (few test images)"),
+        ({"train": [60, 19, 60], "test": [30, 30, 1]}, "bee (few images), eel (few test images)"),
+        ({"train": [60, 60, 3], "test": [30, 30, 1]}, "eel (few images and few test images)"),
+        ({"given": [60, 60, 60], "train": [60, 60, 60]}, "none"),
+        ({"train": [60, 60, 60], "test": [10, 10, 10]}, "none"),
+    ],
+)
+def test_the_summary_tells_every_small_class_that_the_table_tells(found, counts, told):
+    counts = {split: torch.tensor(each) for split, each in counts.items()}
+    names = ("ant", "bee", "eel")
+    few = replace(
+        found, images=replace(found.images, class_names=names), counts=counts, small=too_small(counts["train"])
+    )
+    assert sentences(few)[5] == f"Classes that are too small: {told}."
+    document = audit_document(few, "Audit")
+    (grid,) = next(each for each in document.sections if each.title == "Classes that are too small").grids
+    marked = [(row[0], row[-1]) for row in grid.rows if row[-1] != "no"]
+    assert [f"{name} ({why.replace(', ', ' and ')})" for name, why in marked] == (told.split(", ") * (told != "none"))
 
 
 def test_what_somebody_else_wrote_is_never_overwritten(found, tmp_path):

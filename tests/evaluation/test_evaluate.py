@@ -28,6 +28,7 @@ from sigma2r.evaluation import (
 from sigma2r.evaluation.evaluate import SECTIONS
 from sigma2r.metrics import inter_class_distance, intra_class_spread
 from tests.conftest import require
+from tests.losses.memory import Memory
 from tests.reference import evaluation as reference
 
 N, C, D = 90, 5, 4
@@ -306,6 +307,42 @@ def test_classes_are_drawn_where_they_are_the_sample():
     assert told["classes"].settings["resample"] == "classes"
 
 
+def gaps_in_classes():
+    """A class of one image, one that is never predicted, and of 8 more that have no image 4 that are predicted."""
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.cat([torch.arange(89) % 5, torch.tensor([6])])
+    features = 2 * torch.randn(15, 4, generator=generator)[labels] + torch.randn(90, 4, generator=generator)
+    predictions = torch.where(torch.rand(90, generator=generator) < 0.7, labels, (labels + 7) % 12)
+    logits = one_hot(predictions, 15) + 0.1 * torch.randn(90, 15, generator=generator)
+    return {"features": features, "labels": labels, "logits": logits, "classifier": torch.randn(15, 4)}
+
+
+@pytest.mark.parametrize("unit", ["images", "classes"])
+def test_a_draw_of_everything_once_is_the_figure(unit, monkeypatch):
+    """So value and interval are of one statistic: nothing is left out of one of them alone."""
+    monkeypatch.setattr(Bootstrap, "weights", lambda self, width=0: iter([torch.ones(1, self.num_images).double()]))
+    changes = {**gaps_in_classes(), "centers": None, "validation": None, "resample": unit, "resamples": 1}
+    told = run(**changes)
+    sections = [*told.sections.values(), *told.ood["noise"].values()]
+    for name, figure in (item for section in sections for item in section.figures.items()):
+        if not name.startswith("nc2_classifier"):
+            slack = 2e-3 if name in told["verification"].figures else 1e-12  # draws look at fewer thresholds
+            assert (figure.low, figure.high) == pytest.approx((figure.value, figure.value), rel=1e-9, abs=slack), name
+
+
+@pytest.mark.parametrize("unit", ["images", "classes"])
+def test_predicted_classes_without_images_count_in_every_draw(unit):
+    """Of 40 classes 10 have images; each of the others is predicted once. In the figure they are three of four."""
+    labels = torch.arange(300) % 10
+    predictions = labels.clone()
+    predictions[::10] = 10 + torch.arange(30)
+    figure = run(
+        features=torch.randn(300, 2), labels=labels, logits=one_hot(predictions, 40).double(),
+        centers=None, classifier=None, validation=None, resample=unit, resamples=200,
+    )["classification"]["macro_f1"]  # fmt: skip
+    assert figure.low <= figure.value <= figure.high
+
+
 def test_drawn_identities_count_their_genuine_pairs_once_for_each_time():
     """Two identities; drawn as (2, 0) or (0, 2) there is no impostor pair, so only draws of both tell the rate."""
     features = torch.tensor([[0.0], [1.0], [1.5], [2.0]])
@@ -439,6 +476,21 @@ def test_what_cannot_be_computed_says_why():
     same = reasons(evaluate_features(torch.ones(6, 2), torch.arange(6) % 2, resamples=5))
     assert same["nc1"] == same["intra_inter"] == "the means of all classes coincide."
     assert same["fisher"] == "no class has any scatter."
+
+
+def test_what_is_held_follows_the_classes_that_are_there():
+    """Two identities with large numbers: the figures of classes 0 and 1, rows with the numbers of the identities."""
+    features, labels = example()["features"], example()["labels"] % 2
+    for searched in (None, (features[:30] + 0.1, labels[:30])):
+        many = None if searched is None else (searched[0], 10**15 + 7 * searched[1])
+        with Memory() as memory:
+            told = evaluate_features(features, 10**15 + 7 * labels, references=many, resamples=9).as_dict()
+        assert memory.peak < 20e6
+        want = evaluate_features(features, labels, references=searched, resamples=9).as_dict()
+        assert told["per_class"].pop("names") == [str(10**15), str(10**15 + 7)]
+        assert want["per_class"].pop("names") == ["0", "1"]
+        assert told == want
+    assert evaluate_features(features, 3 * labels, logits=torch.randn(90, 4), resamples=0).num_classes == 4
 
 
 def test_lonely_images_are_counted():

@@ -145,6 +145,33 @@ def test_neural_collapse_by_hand():
     close(neural_collapse(features, torch.tensor([0, 0, 1, 1]), 2).nc1, 0.125)
 
 
+@pytest.mark.parametrize("line", [False, True], ids=["a plane", "a line"])
+@pytest.mark.parametrize("offset", [0.0, 30.0, 1e3, 1e6, 1e9])
+def test_neither_offset_nor_scale_nor_parts_change_the_variability(offset, line):
+    """Rounding of means far from the origin makes no direction; nor do means that were merged image by image."""
+    features, labels = example(90, 4, 3)
+    if line:
+        # The means lie in one direction of the two that three can have.
+        features = features[:, :1] * torch.tensor([1.0, -0.7, 0.3, 1.9], dtype=torch.float64)
+    want = neural_collapse(features, labels, 3).nc1
+    rtol = 1e-9 + 1e-15 * offset
+    for scale in (1.0, 2.0**200, 2.0**-200):
+        far = (features + offset) * scale
+        merged = class_statistics(far[:1], labels[:1], 3)
+        for one in range(1, 90):
+            merged = merged.merge(class_statistics(far[one : one + 1], labels[one : one + 1], 3))
+        close(neural_collapse(far, labels, 3).nc1, want, rtol=rtol)
+        close(neural_collapse(far, labels, 3, statistics=merged).nc1, want, rtol=10 * rtol)
+
+
+def test_means_that_differ_by_rounding_alone_coincide():
+    generator = torch.Generator().manual_seed(1)
+    half = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    features = torch.cat([half[:20], -half[:20], half[20:], -half[20:]]) + 1e3
+    with pytest.raises(ValueError, match="the means of the classes must differ"):
+        neural_collapse(features, torch.arange(80) // 40, 2)
+
+
 def test_variability_has_the_gradient_that_it_says(generator):
     """Central differences of the definition, all features of a class being moved."""
     for feature_dim, num_classes in ((5, 3), (3, 7)):
@@ -179,6 +206,18 @@ def test_directions_without_length_do_no_harm():
 
 
 KINDS = ["plain", "compact", "far", "same", "singles", "twins"]
+
+
+def test_measures_hold_what_follows_the_classes_that_are_there():
+    features, labels = example(num_classes=2)
+    calls = (inter_class_distance, intra_inter_ratio, fisher_ratio)
+    with Memory() as memory:
+        found = [call(features, 999_999 * labels, 1_000_000) for call in calls]
+        spread = intra_class_spread(features, 999_999 * labels, 1_000_000)
+    assert memory.peak < 10e6  # the result, 8 MB; a row of 5 for each class would take 40
+    assert found == [call(features, labels, 2) for call in calls]
+    assert_close(spread[[0, 999_999]], intra_class_spread(features, labels, 2))
+    assert int(spread.isnan().sum()) == 999_998
 
 
 def silhouette_example(kind):

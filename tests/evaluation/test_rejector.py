@@ -497,3 +497,17 @@ def test_a_state_that_lacks_something_is_told(key):
         Rejector.from_state(tensors, description)
     with pytest.raises(ValueError, match=r"^Rejector.from_state: the description must be one of schema 1; got 3.$"):
         Rejector.from_state(tensors, 3)
+
+
+@pytest.mark.message
+@pytest.mark.parametrize("score", ["center-distance", "mahalanobis", "nearest-neighbors"])
+def test_identities_in_place_of_class_indices_are_refused(score):
+    features, labels = torch.randn(100, 2), 10**6 * (torch.arange(100) % 2)
+    told = r"labels must be class indices without large gaps, .*; got [23] classes up to 1000000. Number them: torch"
+    for call in (
+        lambda: ClassPrototypes.fit(features, labels),
+        lambda: Rejector.fit(torch.randn(100, 2), labels, score=score, reference=(features, labels)),
+        lambda: Rejector.fit(torch.randn(100, 2), labels, score=Length()),
+    ):
+        with pytest.raises(ValueError, match=rf"^\w+(\.fit)?: {told}"):
+            call()

@@ -163,6 +163,14 @@ def test_what_is_checked_on_is_from_all_over_the_images(trained, clothes, tmp_pa
         sample_of(trained, clothes / "test/Bag", {})
 
 
+def test_the_rule_for_other_sizes_that_is_asked_for_is_told_in_the_file(trained, tmp_path):
+    for resize in ("crop", "stretch"):
+        exported = sigma2r.export(trained, tmp_path / "m.pt2", "torch-export", resize=resize)
+        extra = {"sigma2r.json": ""}
+        torch.export.load(exported.path, extra_files=extra)
+        assert json.loads(extra["sigma2r.json"])["input"]["resize"] == resize
+
+
 def test_images_that_cannot_be_read_are_left_out_with_a_warning(made, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
     trained = sigma2r.load(made, device="cpu")

@@ -19,7 +19,7 @@ from sigma2r.evaluation import (
     Score,
 )
 from sigma2r.exporting import exporting
-from sigma2r.exporting.checking import difference
+from sigma2r.exporting.checking import difference, on_cpu
 from sigma2r.exporting.graph import Graph
 from sigma2r.exporting.rejecting import Rejecting
 from sigma2r.studies.run import Run
@@ -59,7 +59,8 @@ def outputs_of(path, images):
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("thresholds", ["common", "per-class"])
 def test_onnxruntime_accepts_what_predict_accepts(score, thresholds, plain, generator, tmp_path):
-    fit_rejector(plain, device="cpu", score=score, thresholds=thresholds, k=5, false_rejects=0.2)
+    k = 5 if score == "nearest-neighbors" else None
+    fit_rejector(plain, device="cpu", score=score, thresholds=thresholds, k=k, false_rejects=0.2)
     trained = sigma2r.load(plain, device="cpu")
     file = sigma2r.export(trained, tmp_path / "m.onnx")
     assert file.difference.same_accepted == 64
@@ -189,6 +190,20 @@ def test_a_score_of_ones_own_is_refused_with_what_to_do(made, generator, tmp_pat
     with pytest.raises(ValueError, match=told):
         sigma2r.export(trained, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_run_that_is_elsewhere_a_copy_on_the_cpu_is_exported(plain, tmp_path, monkeypatch):
+    trained = fit_rejector(plain, device="cpu", score="mahalanobis")
+    assert on_cpu(trained) is trained
+    monkeypatch.setattr(type(trained), "device", torch.device("cuda"))  # as far as it says
+    copied = on_cpu(trained)
+    for name in ("model", "preprocess", "rejector"):
+        before, after = getattr(trained, name), getattr(copied, name)
+        assert after is not before
+        torch.testing.assert_close(after.state_dict(), before.state_dict(), rtol=0, atol=0, equal_nan=True)
+    assert copied.class_names == trained.class_names
+    trained.rejector, trained.centers = None, torch.zeros(3, 3)
+    assert (on_cpu(trained).rejector, on_cpu(trained).centers.shape) == (None, (3, 3))
 
 
 def test_a_file_that_accepts_others_is_removed(plain, tmp_path, monkeypatch):

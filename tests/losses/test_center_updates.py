@@ -239,6 +239,41 @@ def test_sparse_gradients_are_the_dense_ones(module, through_spread, generator):
         assert_close(b.grad.to_dense(), a.grad)
 
 
+@pytest.mark.parametrize("sparse_grad", [False, True])
+@pytest.mark.parametrize("shift", [0, 90], ids=["the first classes", "the last"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_averages_of_few_of_many_classes_move_as_if_the_others_were_not_there(dtype, shift, sparse_grad, generator):
+    features = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    labels = torch.randint(0, 10, (40,), generator=generator)
+    weights = torch.rand(40, generator=generator)
+    labels[::9] = -100
+    few = CenterLoss(10, 3, center_update="average", generator=generator).to(dtype)
+    many = CenterLoss(100, 3, center_update="average", sparse_grad=sparse_grad, generator=generator).to(dtype)
+    with torch.no_grad():
+        many.centers[shift : shift + 10] = few.centers
+    start = many.centers.detach().clone()
+    for _ in range(3):
+        few(features.clone().requires_grad_(), labels, weights=weights).backward()
+        moved = torch.where(labels < 0, -100, labels + shift)
+        many(features.clone().requires_grad_(), moved, weights=weights).backward()
+    assert torch.equal(many.centers[shift : shift + 10], few.centers)
+    assert not torch.equal(few.centers, start[shift : shift + 10])
+    start[shift : shift + 10] = few.centers
+    assert torch.equal(many.centers, start)
+
+
+@pytest.mark.parametrize("center_update", ["gradient", "average"])
+def test_a_step_needs_no_second_table_for_classes_that_are_absent(center_update):
+    from tests.losses.memory import Memory
+
+    loss = CenterLoss(100_000, 8, center_update=center_update)
+    features, labels = torch.randn(64, 8).requires_grad_(), torch.arange(64) % 4 * 1000
+    with Memory() as memory:
+        loss(features, labels).backward()
+    table = loss.centers.nbytes  # the gradient, or the centers themselves, which an operation in place gives back
+    assert table <= memory.peak < 1.02 * table
+
+
 @both_modules
 def test_the_step_of_a_sparse_gradient_needs_no_memory_for_absent_classes(module):
     from tests.losses.memory import Memory

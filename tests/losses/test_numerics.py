@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from sigma2r import functional
+from sigma2r.losses import _rows
 from tests.losses.cases import CASES, Case, changed, every_loss, in_float64, make_batch
 
 CROWD = [i % 4 for i in range(48)]  # more samples and dimensions than the example: more to add up
@@ -131,3 +133,34 @@ def test_coincident_points_have_finite_gradients(case: Case, literal: bool, dtyp
         for gradient in case.gradient(together, **keywords).values():
             assert gradient.isfinite().all(), name
             assert gradient.abs().max() < 1e3, name  # the root's slope at 0 is not let through
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("piece", [1, 24, 1000])
+def test_a_batch_in_pieces_is_the_batch_bit_for_bit(piece, dtype, monkeypatch, generator):
+    features = torch.randn(50, 6, generator=generator, dtype=dtype)
+    labels = torch.randint(0, 9, (50,), generator=generator)
+    centers = torch.randn(9, 6, generator=generator)  # of another dtype, where that of features is wide
+    growth = torch.randn(9, generator=generator, dtype=dtype)
+
+    def computed():
+        found = []
+        for spread in ("distance-std", "std", "rms"):
+            inputs = [part.clone().requires_grad_() for part in (features, centers, growth)]
+            loss = functional.sigma_squared_r_loss(inputs[0], labels, *inputs[1:], spread=spread)
+            found += [loss, *torch.autograd.grad(loss, inputs)]
+        inputs = [part.clone().requires_grad_() for part in (features, centers)]
+        loss = functional.center_loss(inputs[0], labels, inputs[1])
+        return [*found, loss, *torch.autograd.grad(loss, inputs)]
+
+    whole = computed()
+    monkeypatch.setattr(_rows, "_PIECE", piece)
+    assert len(_rows.pieces(50, 6, features.device)) == {1: 50, 24: 13, 1000: 1}[piece]
+    for together, apart in zip(whole, computed(), strict=True):
+        assert torch.equal(together, apart)
+
+
+def test_a_device_with_a_memory_of_its_own_gets_one_piece(monkeypatch):
+    monkeypatch.setattr(_rows, "_PIECE", 1)
+    assert _rows.pieces(50, 6, torch.device("cuda")) == [slice(0, 50)]
+    assert _rows.pieces(0, 6, torch.device("cpu")) == [slice(0, 0)]

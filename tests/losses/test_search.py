@@ -16,8 +16,12 @@ LONG_TAIL = [0] * 40 + [1] * 12 + [2] * 3 + [3] * 2 + [4] + [5]
 ONE_LARGE = [0] * 128 + list(range(1, 129))
 
 
+def groups_of(labels: list[int], num_classes: int, feature_dim: int, *promised: int | None) -> _groups.ClassGroups:
+    return _groups.group_by_class("test", torch.tensor(labels), num_classes, feature_dim, 7, *(promised or (None,)))
+
+
 def layout(labels: list[int], num_classes: int, feature_dim: int, max_per_class: int | None = None) -> str:
-    groups = _groups.group_by_class("test", torch.tensor(labels), num_classes, feature_dim, 7, max_per_class)
+    groups = groups_of(labels, num_classes, feature_dim, max_per_class)
     return "masked" if groups.members is None else "grouped"
 
 
@@ -169,3 +173,80 @@ def test_where_nobody_checks_the_promise_the_surplus_of_a_class_keeps_a_half_ope
     assert_close(cut[5:], full[5:])
     assert (cut[3:5] == 20.0).all()
     assert cut.isfinite().all()
+
+
+@every_reading
+@pytest.mark.parametrize("num_classes", [12, 40, 41, 1000])
+@pytest.mark.parametrize("ignored", [False, True], ids=["all count", "some are ignored"])
+def test_only_classes_that_are_present_get_a_block(spread, num_classes, ignored):
+    labels = [(3 * i) % 8 + 3 for i in range(40)]
+    assert groups_of(labels, num_classes, 16).counts.tolist() == [5] * 8
+    batch = make_batch(labels, num_classes=num_classes, feature_dim=16, grad=True)
+    if ignored:
+        batch["labels"][::7] = -100
+    whole = value_and_gradients(batch, spread=spread, reduction="sum")
+    few = {**batch, "labels": torch.where(batch["labels"] < 0, -100, batch["labels"] - 3)}
+    few.update({name: batch[name][3:11].detach().requires_grad_() for name in ("centers", "growth")})
+    alone = value_and_gradients(few, spread=spread, reduction="sum")
+    for together, apart in zip(whole[:2], alone[:2], strict=True):
+        assert_close(together, apart)
+    for together, apart in zip(whole[2:], alone[2:], strict=True):
+        assert_close(together[3:11], apart)
+        assert not together[:3].any()
+        assert not together[11:].any()
+
+
+@every_reading
+@pytest.mark.parametrize("ignored", [False, True], ids=["all count", "some are ignored"])
+@pytest.mark.parametrize("max_per_class", [None, 7], ids=["masked", "grouped"])
+@pytest.mark.parametrize("num_classes", [9, 100])
+def test_a_promise_of_classes_serves_where_nobody_may_count(hide_values, spread, ignored, max_per_class, num_classes):
+    labels = [(4 * i) % 9 for i in range(30)]
+    batch = make_batch(labels, num_classes=num_classes, feature_dim=16, grad=True)
+    if ignored:
+        batch["labels"][::7] = -100
+    settings = {"spread": spread, "neighbors": 4}
+    counted = value_and_gradients(batch, **settings, classes_per_batch=9)
+    hide_values()
+    for promised in (9, 20):
+        got = value_and_gradients(batch, **settings, max_per_class=max_per_class, classes_per_batch=promised)
+        for a, b in zip(counted, got, strict=True):
+            assert_close(a, b)
+    blocks = groups_of(labels, num_classes, 16, max_per_class, 9).counts.shape[0]
+    assert blocks == 9 + (num_classes > 9)  # and one for what is beyond the promise
+
+
+@pytest.mark.parametrize("max_per_class", [None, 3], ids=["masked", "grouped"])
+def test_where_nobody_checks_the_promise_surplus_classes_keep_a_half_open_gate(hide_values, max_per_class):
+    batch = make_batch([0] * 3 + [2] * 3 + [3] * 3 + [5] * 2, num_classes=9, feature_dim=64)
+    inputs = [batch[key] for key in ("features", "labels", "centers", "growth")]
+    full = functional.sigma_squared_r_gate(*inputs)
+    assert (full[:9] != 20.0).all()
+    hide_values()
+    cut = functional.sigma_squared_r_gate(*inputs, max_per_class=max_per_class, classes_per_batch=2)
+    assert_close(cut[:6], full[:6])
+    assert (cut[6:] == 20.0).all()
+
+
+def test_more_classes_than_were_promised_are_refused_where_they_can_be_counted():
+    batch = make_batch([0, 0, 1, 1, 2, 2], num_classes=9, feature_dim=4)
+    inputs = [batch[key] for key in ("features", "labels", "centers", "growth")]
+    message = (
+        r"no more than classes_per_batch=2 classes; this one holds 3\. Give classes_per_batch=3, or leave it out\.$"
+    )
+    for function in (functional.sigma_squared_r_loss, functional.sigma_squared_r_gate):
+        with pytest.raises(ValueError, match=message):
+            function(*inputs, classes_per_batch=2)
+        assert_close(function(*inputs, classes_per_batch=3), function(*inputs))
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+@pytest.mark.parametrize("max_per_class", [None, 4], ids=["masked", "grouped"])
+def test_code_compiled_with_a_promise_of_classes_equals_eager_code(max_per_class):
+    settings = {"neighbors": 3, "max_per_class": max_per_class, "classes_per_batch": 5}
+    compiled = torch.compile(functional.sigma_squared_r_loss, fullgraph=True, backend="aot_eager")
+    batch = make_batch([3 * (i % 5) for i in range(20)], num_classes=50, feature_dim=4, grad=True)
+    for a, b in zip(
+        value_and_gradients(batch, compiled, **settings), value_and_gradients(batch, neighbors=3), strict=True
+    ):
+        assert_close(a, b)

@@ -58,6 +58,15 @@ def test_the_page_has_every_figure_with_its_definition_and_why_others_are_left_o
     ) in [row[:2] for row in short_rows(values)]
 
 
+def test_sources_whose_names_differ_in_signs_alone_have_sections_of_their_own():
+    values = values_of()
+    by_score = values["evaluation"]["ood"]["noise"]
+    values["evaluation"]["ood"] = {"x/ood": by_score, "x-ood": by_score, "x ood": by_score}
+    sections = evaluation_document(values).sections[-3:]
+    assert [section.anchor for section in sections] == ["unknown-images-x-ood", "unknown-2", "unknown-3"]
+    assert [section.title for section in sections] == [f"Unknown images: x{sign}ood" for sign in "/- "]
+
+
 def test_training_images_have_a_column_and_unread_ones_a_sentence():
     values = values_of(problems=["a.png is no image."])
     values["training"] = values_of()["evaluation"]

@@ -2,8 +2,10 @@
 
 import sys
 
+from rich.console import Console
+
 from sigma2r.cli.streams import ready_streams
-from sigma2r.report import print_table
+from sigma2r.report import print_table, terminal
 from sigma2r.report.paired import DIFFERENCE_HEADINGS
 from sigma2r.report.tables import HEADINGS, make_table
 from tests.report.conftest import make_record
@@ -25,6 +27,15 @@ def test_differences_follow_where_seeds_are_shared(capsys):
     below = told[told.index("Differences") :].splitlines()
     assert all(name.split()[0] in " ".join(below[:5]) for name in DIFFERENCE_HEADINGS)
     assert sum("center@0.4" in line and "cross-entropy" in line for line in below) == 4
+
+
+def test_names_are_never_cut(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "_console", lambda: Console(width=60))
+    losses = ("center@0.1", "center@0.01", "soft-nearest-neighbor@0.001")
+    print_table([make_record(loss, seed) for loss in losses for seed in range(2)])
+    told = capsys.readouterr().out
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told
+    assert "..." not in told
 
 
 def test_each_stream_that_a_shell_closed_is_opened_on_nothing(monkeypatch):

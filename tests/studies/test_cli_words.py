@@ -1,5 +1,6 @@
 """What the command line understands, and what it hands on; nothing is trained."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -167,3 +168,12 @@ def test_a_study_is_trained_at_the_scale_that_is_named(untrained, capsys, words,
     told = capsys.readouterr().out
     assert told.startswith(f"figure-4, scale {scale}: ")
     assert ("how long: paper" in told) == (scale == "paper")
+
+
+def test_what_the_command_line_itself_needs_is_told_with_what_to_install(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "sigma2r.cli.parser", raising=False)
+    monkeypatch.setitem(sys.modules, "jsonargparse", None)  # Python's own way to say that it is not there
+    assert cli.main(["list"]) == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("sigma2r: the command line needs more (")
+    assert sentence.endswith('): pip install "sigma2r[train,report]"')

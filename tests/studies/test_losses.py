@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from sigma2r import CenterLoss, SigmaSquaredRLoss
+from sigma2r import BalancedBatchSampler, CenterLoss, JointLoss, SigmaSquaredRLoss
+from sigma2r.studies import build
 from sigma2r.studies import losses as registry
+from sigma2r.studies.run import Run
 
 
 def test_every_name_builds_its_loss_with_its_options():
@@ -41,7 +43,7 @@ def test_options_are_the_constructors_keywords_with_their_defaults():
     assert registry.loss_options("git")["push_weight"] == 1.0
     assert registry.loss_options("sigma2r") == {
         "neighbors": 7, "ceiling": 40.0, "eps": 1e-3, "spread": "distance-std", "through_spread": False,
-        "max_per_class": None, "normalize": False, "reduction": "mean", "center_std": 1.0,
+        "max_per_class": None, "classes_per_batch": None, "normalize": False, "reduction": "mean", "center_std": 1.0,
         "fixed_growth": None,
     }  # fmt: skip
     registry.own_options("sigma2r", {"spread": "rms"})
@@ -60,3 +62,20 @@ def test_an_unknown_loss_or_option_is_refused_with_the_nearest_names():
         registry.own_options("center", {"reduction": "none"})
     with pytest.raises(ValueError, match=r"margin"):
         registry.own_options("cross-entropy", {"margin": 1.0})
+
+
+@pytest.mark.parametrize("sampling", ["repeat", "cover"])
+def test_the_trainer_tells_sigma2r_what_its_batches_hold(sampling):
+    labels = [0] * 40 + [1] * 10 + [2] * 10 + [3] * 10
+    sampler = BalancedBatchSampler(labels, 24, classes_per_batch=3, sampling=sampling)
+
+    def built(loss):
+        criterion = build._criterion(Run(loss=loss), 4, 2, sampler)
+        assert isinstance(criterion, JointLoss)
+        return criterion.auxiliaries[0]
+
+    loss = built("sigma2r@0.1")
+    assert loss.max_per_class == sampler.max_per_class
+    assert loss.classes_per_batch == (3 if sampling == "repeat" else None)  # what covers holds about as many
+    assert built("sigma2r@0.1[classes_per_batch=4,max_per_class=11]").classes_per_batch == 4
+    assert built("center@0.1").num_classes == 4

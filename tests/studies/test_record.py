@@ -48,6 +48,7 @@ WRONG = {
     "epochs a text": at("run", "epochs", value="three"),
     "loss null": at("run", "loss", value=None),
     "augmentation a number": at("run", "augmentation", value=3),
+    "images larger than any run's": at("image_shape", value=[3, 16385, 32]),
     "no class names": at("class_names", value=[]),
     "class names of numbers": at("class_names", value=[1, 2, 3]),
     "class names a number": at("class_names", value=3),

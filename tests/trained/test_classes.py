@@ -71,6 +71,16 @@ def test_a_name_twice_and_images_that_are_none_are_refused_and_change_nothing(tr
     torch.testing.assert_close(trained.centers[4], trained.centers[3], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.message
+def test_names_of_added_classes_are_held_to_the_rule_of_data_sets(trained, white):
+    with pytest.raises(ValueError, match=r"^add_class: the name of a class must be UTF-8; got '.*'\.$"):
+        trained.add_class("caf\udce9", white)
+    with pytest.warns(
+        UserWarning, match=r"^add_class: the run has classes that look the same: ' red' and 'red' differ"
+    ):
+        trained.add_class(" red", white)
+
+
 def test_a_rejector_takes_the_class_too_if_it_sees_features(trained, white):
     validation = trained.predict("fuzzy-rgb", split="val")
     rest = {"false_rejects": 0.9, "class_names": trained.class_names}

@@ -21,7 +21,10 @@ from PIL import Image
 import sigma2r
 from sigma2r.cli.parser import build_parser
 from sigma2r.cli.words import USES
+from sigma2r.studies.run import Run
+from sigma2r.studies.train import train
 from tests.studies.test_cli import call
+from tests.trained.conftest import QUIET
 
 PROGRAM = Path(sys.executable).parent / "sigma2r"
 TRAINING = ("pytorch_lightning", "lightning_fabric", "torchmetrics", "tensorboard", "jsonargparse", "sigma2r.training")
@@ -78,6 +81,22 @@ def test_into_a_pipe_it_writes_rows_and_tells_how_many_could_not_be_read(worn, c
     )
 
 
+def test_a_path_among_others_that_leads_to_no_image_does_not_end_the_job(worn, clothes, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.png")
+    paths = [clothes / "test/Bag/0.png", tmp_path / "gone.png", tmp_path / "pipe.png"]
+    code, said, err = call(capsys, "predict", worn, *paths, "--out", tmp_path / "out/p.csv", "--workers", "1")
+    assert (code, said.splitlines()[0]) == (3, "3 images.")
+    assert "2 of 3 images could not be read" in err
+    with (tmp_path / "out/p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["problem"].removeprefix(f"{tmp_path}/") for row in rows] == [
+        "",
+        "gone.png must be a file, a folder or a data set; nothing lies there.",
+        "pipe.png must be a readable image; it is a pipe. Take it out.",
+    ]
+    assert call(capsys, "predict", worn, paths[2], "--out", tmp_path / "out/p.csv")[0] == 3
+
+
 def on_a_terminal(*words: object, lines: int = 24) -> tuple[int, str]:
     """Exit code and all that is shown, where a terminal of so many lines shows it; of 0: one that has no size."""
     leader, follower = pty.openpty()
@@ -113,17 +132,26 @@ def test_on_a_terminal_it_shows_a_table(made, worn, clothes):
     assert "1,300 more are not shown: --out predictions.csv keeps all." in " ".join(shown.split())
 
 
+def loaded(*words: object, first: str = "") -> set[str]:
+    """The modules that are there after a call, or after what is imported in its place."""
+    does = first or "from sigma2r.cli import main\ncode = main(sys.argv[1:])"
+    script = f"import sys\ncode = 0\n{does}\nprint('\\n'.join(['', 'loaded', *sys.modules]))\nsys.exit(code)"
+    call = [sys.executable, "-c", script, *map(str, words)]
+    told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+    return set(told.partition("\nloaded\n")[2].split())
+
+
+def test_a_run_of_timm_loads_beside_timm_what_any_run_does(made, tmp_path):
+    train(Run(model="timm:test_resnet", loss="cross-entropy", epochs=1, images_per_class=20), tmp_path / "run", QUIET)
+    Image.new("RGB", (32, 32)).save(tmp_path / "one.png")
+    modules = loaded("predict", tmp_path / "run", tmp_path / "one.png", "--device", "cpu")
+    timms, any_runs = loaded(first="import timm"), loaded("predict", made, tmp_path / "one.png", "--device", "cpu")
+    assert "timm" in modules
+    assert modules - timms - any_runs == set()
+    assert {name for name in TRAINING if name in modules} == set()
+
+
 def test_nothing_of_training_is_loaded_nor_what_the_images_do_not_need(worn, made, clothes, tmp_path):
-    script = (
-        "import sys\nfrom sigma2r.cli import main\ncode = main(sys.argv[1:])\n"
-        "print('\\n'.join(['', 'loaded', *sys.modules]))\nsys.exit(code)"
-    )
-
-    def loaded(*words: object) -> set[str]:
-        call = [sys.executable, "-c", script, *map(str, words)]
-        told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
-        return set(told.partition("\nloaded\n")[2].split())
-
     image = clothes / "test/Bag/0.png"
     for words in (
         ("predict", worn, image),

@@ -13,11 +13,14 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score,
 
 import sigma2r
 from sigma2r.data.splits import load_splits
+from sigma2r.evaluation import SCORES
 from sigma2r.studies.record import Record
 from sigma2r.studies.run import Run
+from sigma2r.studies.train import train
 from sigma2r.trained.evaluating import Asked, evaluate_run
 from sigma2r.trained.own_images import own_images
 from tests.studies.test_cli import call
+from tests.trained.conftest import QUIET
 
 FEW = {"resamples": 50}
 
@@ -125,6 +128,81 @@ def test_known_images_that_count_as_unknown_are_told(worn, clothes):
 
 
 @pytest.mark.message
+def test_the_split_that_is_asked_for_is_looked_at_and_that_it_was_trained_on_is_said(worn, made, clothes, tmp_path):
+    trained = sigma2r.load(worn, device="cpu")
+    (tmp_path / "again").symlink_to(clothes / "train")
+    for asked in (
+        Asked(split="train", settings=FEW),
+        Asked(data=f"folder:{clothes}/.", split="train", settings=FEW),
+        Asked(data=str(tmp_path / "again"), settings=FEW),
+    ):
+        with pytest.warns(UserWarning, match="are among those that the network was trained on, such as") as told:
+            found = evaluate_run(trained, asked)
+        assert len(told) == 1
+        assert found.evaluation.num_images == 300
+        assert str(told[0].message).removeprefix("evaluate: ") in found.notes
+        assert found.notes[0].startswith("300 of 300 images of ")
+    validated = sigma2r.load(made, device="cpu")
+    with pytest.warns(UserWarning, match="900 of 900 images .* are among those that the temperature is fitted to"):
+        found = evaluate_run(validated, Asked(split="val", settings=FEW))
+    assert found.evaluation.num_images == 900
+    for asked, message in (
+        (Asked(split="val", settings=FEW), "split must be train or test, for the run has no images for validation"),
+        (Asked(split="dev", settings=FEW), "split must be train, test or val; got 'dev'"),
+        (Asked(data=str(clothes / "test"), split="test", settings=FEW), "split must be left out"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate_run(trained, asked)
+
+
+@pytest.mark.message
+def test_sources_of_unknown_images_are_told_apart_by_where_they_lie(worn, noise, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    trained = sigma2r.load(worn, device="cpu")
+    shutil.copytree(noise, "x/ood")
+    shutil.copytree(noise, "x-ood")
+    for again in ("x/ood", "./x/ood", "x/ood/", str(tmp_path / "x/ood")):
+        with pytest.raises(ValueError, match=r"^evaluate: each --ood must be another source; x/ood is there twice"):
+            evaluate_run(trained, Asked(ood=("x/ood", "x-ood", again), settings=FEW), watch=None)  # nothing is computed
+    words = ("evaluate", worn, "--ood", "x/ood", "x-ood", "--device", "cpu", "--resamples", "0", "--out", "out")
+    code, said, err = call(capsys, *words)
+    assert (code, err) == (0, "")
+    assert all(f"energy, {name}" in said for name in ("x/ood", "x-ood"))
+    page = Path("out/evaluation.html").read_text()
+    assert all(page.count(f'<h2 id="{name}">') == 1 for name in ("unknown-images-x-ood", "unknown-2"))
+
+
+def test_scores_that_are_left_out_are_told_on_the_terminal(worn, noise, tmp_path, monkeypatch, capsys):
+    fits = SCORES["nearest-neighbors"].fit
+
+    def refuse(*given, **how):
+        return fits(*given, **how, k=10**6)
+
+    monkeypatch.setattr(SCORES["nearest-neighbors"], "fit", refuse)
+    words = ("evaluate", worn, "--device", "cpu", "--resamples", "0", "--out", tmp_path / "out")
+    assert "Left out: nearest-neighbors." in call(capsys, *words, "--ood", noise)[1]
+    assert "Left out: " not in call(capsys, *words)[1]
+
+
+def test_a_run_whose_data_were_moved_is_evaluated_where_they_lie_now(worn, clothes, tmp_path, capsys):
+    folder, gone = tmp_path / "run", tmp_path / "gone"
+    gone.symlink_to(clothes)
+    run = Run(dataset=f"folder:{gone}", loss="sigma2r@0.01", epochs=1, batch_size=80)
+    train(run, folder, QUIET)
+    gone.unlink()
+    words = ("evaluate", folder, "--device", "cpu", "--resamples", "0")
+    code, _, err = call(capsys, *words)
+    assert code == 1
+    assert err.endswith(". --dataset says where they lie now, --data names others.\n")
+    code, said, err = call(capsys, *words, "--dataset", f"folder:{clothes}")
+    assert (code, err) == (0, "")
+    assert "120 images" in said
+    values = json.loads((folder / "evaluation.json").read_text())
+    assert values["training"]["num_images"] == 300
+    assert values["run_id"] == run.run_id
+
+
+@pytest.mark.message
 def test_images_without_a_known_class_are_left_out_and_told(worn, clothes, tmp_path):
     shutil.copytree(clothes / "test" / "Bag", tmp_path / "Bag")
     shutil.copytree(clothes / "test" / "Coat", tmp_path / "Spaceship")
@@ -157,7 +235,9 @@ def test_without_its_own_images_a_run_evaluates_others(worn, clothes, noise, tmp
     torch.save(checkpoint, folder / "checkpoints/last.ckpt")
     shutil.copytree(clothes / "test", moved)
     trained = sigma2r.load(folder, device="cpu")
-    with pytest.raises(ValueError, match=r"^evaluate: the images of the run must be where they were; .* --data\.$"):
+    with pytest.raises(
+        ValueError, match=r"^evaluate: the images of the run must be where they were; .* --data names others\.$"
+    ):
         evaluate_run(trained, Asked(settings=FEW))
     found = evaluate_run(trained, Asked(data=str(moved), ood=(str(noise),), settings=FEW))
     assert found.evaluation.num_images == 120

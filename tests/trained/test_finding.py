@@ -1,14 +1,16 @@
 """What a user names is found: files, folders, data sets; what is passed over is told, what is missing is refused."""
 
+import os
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from PIL import Image
 
-from sigma2r.data import load_images
+from sigma2r.data import load_images, tree
 from sigma2r.trained.finding import find_source, is_data_set
 from sigma2r.trained.frame import Frame
 from sigma2r.trained.sources import Files, Pixels, Several, Source
@@ -16,7 +18,7 @@ from sigma2r.trained.sources import Files, Pixels, Several, Source
 CLASSES = ("cat", "dog")
 
 
-def find(images, split="test", class_names=CLASSES, **options) -> Source:
+def find(images, split=None, class_names=CLASSES, **options) -> Source:
     return find_source(images, class_names=class_names, channels=3, image_size=8, split=split, **options)
 
 
@@ -43,7 +45,7 @@ def test_a_folder_is_read_at_any_depth_in_the_order_of_its_paths(tmp_path):
     assert isinstance(source, Files)
 
 
-def test_links_are_followed_once_and_circles_are_refused(tmp_path):
+def test_links_are_followed_once_and_circles_are_passed_over(tmp_path):
     draw(tmp_path / "store/1.png", tmp_path / "photos/cat/2.png")
     (tmp_path / "photos/dog").symlink_to(tmp_path / "store")
     (tmp_path / "photos/more").symlink_to(tmp_path / "store")
@@ -52,8 +54,53 @@ def test_links_are_followed_once_and_circles_are_refused(tmp_path):
     assert below(source, tmp_path / "photos") == ["cat/2.png", "dog/1.png"]
     assert source.labels == ["cat", "dog"]
     (tmp_path / "photos/cat/up").symlink_to(tmp_path / "photos")
-    with pytest.raises(ValueError, match="links must not lead in a circle"):
-        find(tmp_path / "photos")
+    with pytest.warns(UserWarning, match=r"2 names were passed over - .*links that lead in a circle: 1 \(cat/up\)\.$"):
+        assert below(find(tmp_path / "photos"), tmp_path / "photos") == ["cat/2.png", "dog/1.png"]
+
+
+def test_a_folder_below_that_cannot_be_read_is_passed_over_and_the_source_itself_refused(tmp_path, monkeypatch):
+    draw(tmp_path / "photos/1.png", tmp_path / "photos/shut/2.png")
+    entries = tree._entries
+
+    def shut(folder: str) -> list:
+        if Path(folder).name == "shut":
+            raise tree._NotEnteredError("folders that cannot be read", f"folder: {folder} must be readable: denied.")
+        return entries(folder)
+
+    monkeypatch.setattr(tree, "_entries", shut)
+    with pytest.warns(UserWarning, match=r"1 name was passed over - folders that cannot be read: 1 \(shut\)\.$"):
+        assert below(find(tmp_path / "photos"), tmp_path / "photos") == ["1.png"]
+    with pytest.raises(ValueError, match="shut must be readable"):
+        find(tmp_path / "photos/shut")
+
+
+def test_a_path_that_leads_to_no_image_is_one_row_with_its_reason_among_others(tmp_path):
+    draw(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "dir.jpg").mkdir()
+    draw(tmp_path / "set/train/cat/1.png", tmp_path / "set/test/cat/1.png")
+    names = ("a.png", "link.png", "pipe.png", "dir.jpg", "gone.png", "set", "n" * 300, "b.png")
+    paths = [tmp_path / name for name in names]
+    source = find(paths)
+    assert source.names == [str(path) for path in paths]
+    read = source.read(range(len(paths)), Frame((3, 8, 8), None))
+    assert read.pixels.shape[0] == 2
+    told = (
+        "link.png must be a readable image; it is a link that leads nowhere. Take it out.",
+        "pipe.png must be a readable image; it is a pipe. Take it out.",
+        "dir.jpg must hold images; it holds none. They end in .jpg",
+        "gone.png must be a file, a folder or a data set; nothing lies there.",
+        "set has the splits of a data set, train/ and test/.",
+    )
+    assert list(read.problems) == [1, 2, 3, 4, 5, 6]
+    for row, begins in enumerate(told, start=1):
+        assert read.problems[row].startswith(f"{tmp_path}/{begins}")
+    assert "file name too long" in read.problems[6]
+    several = find([*paths[:3], Image.new("RGB", (8, 8))]).read(range(4), Frame((3, 8, 8), None))
+    assert several.problems == {row: read.problems[row] for row in (1, 2)}
+    with pytest.raises(ValueError, match=r"dir\.jpg must hold images; it holds none"):
+        find([tmp_path / "dir.jpg", tmp_path / "gone.png"])
 
 
 def test_files_and_folders_stand_in_a_list_in_the_order_in_which_they_are_named(tmp_path):
@@ -64,6 +111,27 @@ def test_files_and_folders_stand_in_a_list_in_the_order_in_which_they_are_named(
     odd = tmp_path / "picture.dat"
     (tmp_path / "z.png").rename(odd)
     assert find(odd).names == [str(odd)]  # the content decides of a file that is named itself
+
+
+def test_a_column_an_array_and_an_iterator_of_paths_are_lists_of_them(tmp_path):
+    draw(tmp_path / "1.png", tmp_path / "2.png")
+    paths = [str(tmp_path / "1.png"), str(tmp_path / "2.png")]
+    several = (
+        np.array(paths), np.array([Path(path) for path in paths]), pandas.Series(paths, index=[7, 3]),
+        pandas.Series(paths, dtype="string"), iter(paths), (Path(path) for path in paths), map(Image.open, paths),
+    )  # fmt: skip
+    for images in several:
+        source = find(images)
+        assert source.names == (paths if isinstance(source, Files) else ["images[0]", "images[1]"])
+        assert len(source.read(range(2), Frame((3, 8, 8), None)).pixels) == 2
+    assert find(np.array(paths[0])).names == paths[:1]
+    odd = find(pandas.Series([*paths, None, b"x.png"], dtype=object)).read(range(4), Frame((3, 8, 8), None))
+    assert list(odd.problems) == [2, 3]
+    assert odd.problems[3] == "images[3] must be a path, an image of Pillow's, an array or a tensor; got b'x.png'."
+    with pytest.raises(ValueError, match="there must be at least one; the list is empty"):
+        find(tmp_path.glob("*.jpg"))
+    with (tmp_path / "1.png").open("rb") as file, pytest.raises(ValueError, match="wanted are a path"):
+        find(file)
 
 
 def test_a_data_set_is_meant_by_its_name_and_a_folder_of_that_name_by_its_path(tmp_path, monkeypatch):
@@ -158,6 +226,15 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         ("new/*.jpg", r"nothing lies there. A pattern that matches no file stays as it is typed\.$"),
         ([], r"^images: there must be at least one; the list is empty\.$"),
         (["fuzzy-rgb", "data/test"], r"^images: a data set stands alone; fuzzy-rgb stands in a list of 2\.$"),
+        *(
+            ((images, "train"), rf"^images: split must be left out, .*; got train with {told}, of which all")
+            for images, told in (
+                ("data/test", "data/test"),
+                (["data/test", "empty"], "a list of 2 texts"),
+                (np.zeros((8, 8, 3), np.uint8), r"a numpy.ndarray of shape \(8, 8, 3\) and uint8"),
+            )
+        ),
+        (("data/test", "tset"), r"split must be train, test or val; got 'tset'"),
         (3, r"^images: wanted are a path, a folder, .* or a list of such; got 3\.$"),
         (b"x.png", r"got b'x.png'"),
         ("empty", r"^images: empty must hold images; it holds none. They end in .jpg"),
@@ -166,7 +243,7 @@ def test_what_is_not_there_or_no_image_is_told_in_one_sentence(tmp_path, monkeyp
         ("folder:", r"unknown data set 'folder:'"),
     ):
         with pytest.raises(ValueError, match=message):
-            find(images)
+            find(*images) if isinstance(images, tuple) else find(images)
     with pytest.raises(ValueError, match=r"split must be train, test or val; got 'tset'. Did you mean test\?"):
         find("fuzzy-rgb", "tset")
     assert len(find("data", class_names=("train", "test"))) == 2  # here they are classes

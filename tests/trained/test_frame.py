@@ -239,3 +239,21 @@ def test_paths_of_any_letters_are_read(tmp_path):
     path = tmp_path / "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{RIGHT-TO-LEFT OVERRIDE}.png"
     path.write_bytes(FILES["rgb.png"].getvalue())
     assert Frame((3, 16, 12), resize=None).of_file(str(Path(path)))[0].shape == (3, 16, 12)
+
+
+@pytest.mark.message
+def test_values_that_need_a_range_are_refused_with_a_remedy_that_there_is(tmp_path):
+    Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "x.tif")
+    told = (
+        r"its own go from 0 to 1\. Convert it to 8 bits, as the images of the training, or train with --pixel_range\.$"
+    )
+    with pytest.raises(ValueError, match=told):
+        Frame((1, 8, 8), None).of_file(str(tmp_path / "x.tif"))
+
+
+@pytest.mark.message
+def test_what_is_no_file_is_told_before_it_is_opened(tmp_path):
+    (tmp_path / "x.png").symlink_to(tmp_path / "gone")
+    told = r"x\.png must be a readable image; it is a link that leads nowhere\. Take it out\.$"
+    with pytest.raises(ValueError, match=told):
+        Frame((3, 8, 8), None).of_file(str(tmp_path / "x.png"))

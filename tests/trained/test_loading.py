@@ -263,8 +263,10 @@ def test_what_is_asked_for_and_is_not_there_is_told(made, worn, tmp_path):
         load(made.parent)
     with pytest.raises(ValueError, match=r"holds no record.json\.$"):
         load(tmp_path)
-    with pytest.raises(ValueError, match="must be a folder; it is a file"):
+    with pytest.raises(ValueError, match=r"^load: \S* must be .*; it is a file\. Give the folder it lies in\.$"):
         load(made / "record.json")
+    with pytest.raises(ValueError, match=r"^load: folder must be the path of a run's folder; got None\.$"):
+        load(None)
 
 
 @pytest.mark.message
@@ -353,7 +355,8 @@ def test_a_loss_and_a_data_set_of_ones_own_are_not_needed_and_not_imported(made,
     ("shape", "message"),
     [
         ([3, 32], "image_shape must be a list of 3, or be null; got a list of 2 numbers."),
-        ([3, 0, 32], "image_shape[1] must be a whole number of at least 1; got 0."),
+        ([3, 0, 32], "image_shape[1] must be a whole number from 1 to 16384; got 0."),
+        ([3, 32, 1000000], "image_shape[2] must be a whole number from 1 to 16384; got 1000000."),
         ("32", "image_shape must be a list of 3, or be null; got '32'."),
     ],
     ids=str,

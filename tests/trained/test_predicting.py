@@ -257,6 +257,13 @@ def test_an_image_of_another_size_is_scaled_if_that_is_asked_for(worn, tmp_path)
     by_hand = Image.linear_gradient("L").resize((28, 28), Image.Resampling.BILINEAR)
     assert torch.equal(scaled.embed(tmp_path / "x.png"), scaled.embed(by_hand))
     assert torch.equal(scaled.embed(np.array(Image.linear_gradient("L"))), scaled.embed(by_hand))
+    strict = sigma2r.load(worn, device="cpu")
+    assert torch.equal(strict.embed(tmp_path / "x.png", resize="stretch"), scaled.embed(by_hand))
+    assert strict.predict(tmp_path / "x.png", resize="crop").problems == {}
+    with pytest.raises(ValueError, match="must have the size"):
+        scaled.predict(tmp_path / "x.png", resize="refuse")
+    with pytest.raises(ValueError, match=r'^images: resize must be None, "crop", "stretch" or "refuse"; got \'yes\''):
+        scaled.predict(tmp_path / "x.png", resize="yes")
 
 
 def test_a_run_that_scaled_images_scales_those_to_come_and_may_be_told_not_to(tiny, tmp_path):

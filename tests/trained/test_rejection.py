@@ -60,7 +60,8 @@ def test_the_threshold_is_that_of_the_validation_images_alone(own):
 
 @pytest.mark.parametrize("score", ["mahalanobis", "nearest-neighbors", "max-softmax", "energy"])
 def test_every_score_is_kept(own, score):
-    trained = fit_rejector(own, device="cpu", score=score, k=5, thresholds="per-class")
+    k = {"k": 5} if score == "nearest-neighbors" else {}
+    trained = fit_rejector(own, device="cpu", score=score, thresholds="per-class", **k)
     again = sigma2r.load(own, device="cpu")
     assert again.rejector.score.name == score
     if score == "nearest-neighbors":
@@ -109,6 +110,8 @@ def test_what_cannot_set_a_threshold_is_told_in_one_sentence(own, worn, tmp_path
         (own, {"false_rejects": 1e-4}, r"must be at least 9999 validation images; got 900\. Give more, or"),
         (own, {"thresholds": "each"}, r"thresholds must be .common. or .per-class.; got 'each'"),
         (own, {"score": "nearest-neighbors", "k": 5000}, r"k must be at most the number of known samples, 360; got"),
+        (own, {"k": 5}, r"^rejector: k must be left out, unless .* nearest-neighbors; got 5 with center-distance\.$"),
+        (own, {"score": "max-softmax", "k": 50}, r"got 50 with max-softmax\.$"),
         (own, {"k": 0}, r"rejector: k must be a whole number of at least 1"),
         (own, {"dataset": "fuzzy-rbg"}, r"unknown data set 'fuzzy-rbg'"),
         (own, {"checkpoint": "first"}, r"unknown checkpoint 'first'"),

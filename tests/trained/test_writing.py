@@ -136,21 +136,22 @@ def test_columns_are_those_that_there_are(made, worn, clothes, tmp_path):
     assert 0 < sum(accepted) < 12
 
 
-def test_a_path_that_is_no_utf_8_stays_as_it_is_in_csv_and_is_spelled_out_in_parquet(on_clothes, clothes, tmp_path):
+def test_bytes_of_a_path_that_are_no_utf_8_are_spelled_out_and_all_else_stays(on_clothes, clothes, tmp_path):
     from pyarrow import parquet
 
     folder = tmp_path / "odd"
     folder.mkdir()
-    name = b"caf\xe9,\xff.png".decode(errors="surrogateescape")
+    name = b"caf\xe9,\n\xff\xc3\xa4.png".decode(errors="surrogateescape")
+    spelled = f"{folder}/caf\\udce9,\n\\udcff\xe4.png"
     (folder / name).write_bytes((clothes / "test/Bag/0.png").read_bytes())
     written(on_clothes, folder, tmp_path / "p.csv", PREDICTIONS)
-    with (tmp_path / "p.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        assert next(csv.DictReader(file))["path"] == str(folder / name)
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["path"] == spelled
     written(on_clothes, folder, tmp_path / "f.parquet", EMBEDDINGS)
-    assert parquet.read_table(tmp_path / "f.parquet")["path"].to_pylist() == [f"{folder}/caf\\udce9,\\udcff.png"]
+    assert parquet.read_table(tmp_path / "f.parquet")["path"].to_pylist() == [spelled]
     written(on_clothes, folder, tmp_path / "f.npz", EMBEDDINGS)
     with np.load(tmp_path / "f.npz") as held:
-        assert held["paths"].tolist() == [str(folder / name)]
+        assert held["paths"].tolist() == [spelled]
 
 
 @pytest.mark.parametrize("ending", ["npz", "parquet", "csv"])

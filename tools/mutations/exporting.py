@@ -83,6 +83,8 @@ MUTATIONS = [
         ("the threshold of all", "torch.where(own.isnan(), rejector.threshold, own)", "torch.where(own.isnan(), rejector.threshold, rejector.threshold)"),
         ("the class of the largest logit", "int((given.labels == predicted.labels).sum())", 'int((got["logits"].argmax(1) == predicted.labels).sum())'),
         ("what is not installed is an error", "except (ValueError, OSError, ImportError) as error:", "except (ValueError, OSError) as error:"),
+        ("the run itself is moved", "model=copy.deepcopy(trained.model).cpu(),", "model=trained.model.cpu(),"),
+        ("a copy without its rejector", "copy.deepcopy(trained.rejector).cpu() if trained.rejector is not None else None", "None"),
         ("too few images", "    if len(pixels) < _LEAST_IMAGES:\n", "    if False:\n"),
     ),
     *of(

@@ -72,8 +72,20 @@ MUTATIONS = [
     ),
     *of(
         "losses/_groups.py",
-        ("places shifted by one", "shift = edges[:-1] * width - first", "shift = edges[:-1] * width - first + 1"),
+        ("places shifted by one", "* width - runs.first", "* width - runs.first + 1"),
+        ("absent classes get a block", "if not readable or bool(counts.all()):", "if True:"),
+        ("surplus classes have partners", "torch.cat([counts[:-1], torch.zeros_like(counts[:1])])", "counts"),
+        ("any number of classes", "wanted.shape[0] > classes_per_batch", "False"),
         ("ignored rows in class 0", "torch.where(kept.to(labels.device), labels, num_classes), num_classes + 1", "torch.where(kept.to(labels.device), labels, 0), num_classes + 1"),
+    ),
+    *of(
+        "losses/_rows.py",
+        ("distance to minus the center", "offset = x - rows_of(", "offset = x + rows_of("),
+        ("minus the center in pieces", "    return torch.sub(x, rows, out=rows)\n", "    return torch.add(x, rows, out=rows)\n"),
+        ("half of the gradient", "pulls(x, table, labels, 2 * grad)", "pulls(x, table, labels, grad)"),
+        ("sparse rows with another sign", "sparse_sum((sign * rows)", "sparse_sum((rows)"),
+        ("the factors of the first piece", ".mul_(factor[part])", ".mul_(factor[: part.stop - part.start])"),
+        ("the labels of the first piece", "labels[part], buffer)", "labels[: part.stop - part.start], buffer)"),
     ),
     *of(
         "losses/_pairs.py",

@@ -6,6 +6,7 @@ MUTATIONS = [
     *of(
         "metrics/spread.py",
         ("Eq. 12 over n", "self.scatter / (self.count - 1).clamp_min(1)", "self.scatter / self.count.clamp_min(1)"),
+        ("means from where their class lies", "mean = known + sums / count", "mean = sums / count"),
         ("the variance", "(self.count - 1).clamp_min(1)).sqrt()", "(self.count - 1).clamp_min(1))"),
         ("parts merged without what lies between", "other.scatter + between)", "other.scatter)"),
         ("shares of float32", "other.count.to(self.mean.dtype) / count", "other.count / count"),

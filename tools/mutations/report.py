@@ -142,6 +142,7 @@ MUTATIONS = [
     *of(
         "report/terminal.py",
         ("no differences", "if found := differences(", "if None is (found := differences("),
+        ("names are cut", ', overflow="fold")', ")"),
         ("rows are left out", "        grid.add_row(*map(shown, row))\n", "        pass\n"),
         ("no caption", '    console.print(shown(caption), style="dim", highlight=False)', "    pass"),
     ),

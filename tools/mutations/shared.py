@@ -25,6 +25,8 @@ MUTATIONS = [
     ),
     *of(
         "taps.py",
+        ("what compiles is the model", 'else getattr(model, "_orig_mod", None)', "else None"),
+        ("what distributes is the model", "model.module if isinstance(model, DistributedDataParallel)", "None if isinstance(model, DistributedDataParallel)"),
         ("a layer that was replaced was not called", "if name not in self._seen and self._was_replaced(name):", "if False:"),
         ("samples second are flattened", "self._axes[name].samples_first(output).flatten(1)", "output.flatten(1)"),
         ("what is written into", "= rows.clone()", "= rows"),
@@ -122,7 +124,7 @@ MUTATIONS = [
         ("what is no folder holds nothing", "        is_folder(path.parent)  # nothing can lie in what is no folder\n", "        pass\n"),
         ("a link to nothing is nothing", 'else "a link that leads nowhere"', "else None"),
         ("a link in a circle leads nowhere", "if error.errno == errno.ELOOP else", "if False else"),
-        ("a device is a file", 'if holds(mode)), "a device")', "if holds(mode)), _FILE)"),
+        ("a device is a file", 'if holds(mode)), "a device")', "if holds(mode)), FILE)"),
         ("what lies there is not told", 'else f"{told}; it is {kind}."', 'else f"{told}."'),
     ),
     *of(
@@ -136,7 +138,7 @@ MUTATIONS = [
         "_text.py",
         ("C1 is let through", r"\x7f-\x9f", r"\x7f"),
         ("marks of direction are let through", r'"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"', '""'),
-        ("lone surrogates are let through", r"\ud800-\udfff", r"\ud800-\udbff"),
+        ("lone surrogates are let through", r'"\ud800-\udfff"', r'"\ud800-\udbff"'),
         ("kept whatever is asked", 'match[0] if match[0] in keep else', 'match[0] if match[0] == "\\n" else'),
     ),
 ]  # fmt: skip

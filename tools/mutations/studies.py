@@ -164,6 +164,7 @@ MUTATIONS = [
     ),
     *of(
         "studies/figures.py",
+        ("images of any size", "Each(count(IMAGE_SIDE), 3)", "Each(count(), 3)"),
         ("any run has weights", "    if not run.starts_from_weights:\n        return _NULL\n", ""),
         ("any text is a sha256", "isinstance(value, str) and bool(re.fullmatch", "isinstance(value, str) or bool(re.fullmatch"),
         ("any run may stop", "epoch if run.patience is not None else none", "epoch"),

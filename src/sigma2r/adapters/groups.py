@@ -1,5 +1,6 @@
 """Groups of an optimizer for what losses learn, also where another library has built the optimizer."""
 
+import math
 from typing import Any, cast
 
 import torch
@@ -60,6 +61,29 @@ def own_groups(optimizer: torch.optim.Optimizer, loss: nn.Module, *, lr: float) 
     for group in loss_groups(loss, lr=lr, named=is_named):
         optimizer.add_param_group(group)
     return optimizer
+
+
+def check_own_groups(who: str, optimizer: torch.optim.Optimizer, loss: nn.Module, *, lr: float) -> None:
+    """Refuse an optimizer that does not move what a loss learns at a rate, without weight decay.
+
+    A group that a scheduler follows has the rate that it began with.
+
+    Raises:
+        ValueError: If there is none for one of them, or it has another rate, or decays.
+    """
+    held = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+    for wanted in loss_groups(loss, lr=lr):
+        for parameter in cast("list[nn.Parameter]", wanted["params"]):
+            group = held.get(id(parameter))
+            rate = None if group is None else float(group.get("initial_lr", group["lr"]))
+            decay = 0.0 if group is None else group.get("weight_decay", 0.0)
+            if rate is None or not math.isclose(rate, lr, rel_tol=1e-6) or decay:  # that of a tensor is rounded
+                got = "none that holds them" if rate is None else f"lr={rate:g} and weight_decay={decay:g}"
+                raise ValueError(
+                    f"{who}: an optimizer that is given must move what the losses learn, {wanted['name']}, at "
+                    f"loss_lr={lr:g} without weight decay; got {got}. Build it of model.param_groups(lr=..., "
+                    f"loss_lr={lr:g}), or call own_groups(optimizer, model.criterion, lr={lr:g})."
+                )
 
 
 def _take_out(group: dict[str, Any], learned: set[int]) -> None:

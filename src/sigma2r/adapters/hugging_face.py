@@ -10,7 +10,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from sigma2r._shown import shown
 from sigma2r._values import NotNegative, converted
 from sigma2r.adapters.epochs import tell_epoch
-from sigma2r.adapters.groups import own_groups
+from sigma2r.adapters.groups import check_own_groups, own_groups
 from sigma2r.adapters.with_loss import WithLoss
 
 _WHO = "CompactTrainer"
@@ -30,7 +30,8 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
     Args:
         model: Network and losses; or leave it out and give ``model_init``, which makes one.
         args: The ``TrainingArguments``.
-        loss_lr: Rate of what the losses learn.
+        loss_lr: Rate of what the losses learn; an optimizer that is given, ``optimizers=(optimizer, None)``, has to
+            have it in groups of theirs, as ``model.param_groups`` makes them.
         batch_sampler: Batches of indices of the training set, such as a
             :class:`~sigma2r.samplers.BalancedBatchSampler`; default: the Trainer's own. Its length and size take the
             place of ``per_device_train_batch_size``.
@@ -38,7 +39,8 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
 
     Raises:
         ValueError: If the model is no :class:`~sigma2r.adapters.WithLoss`, the rate is negative or not finite, or
-            another loss is asked for, by ``label_smoothing_factor`` or ``compute_loss_func``.
+            another loss is asked for, by ``label_smoothing_factor`` or ``compute_loss_func``; and when it trains, if an
+            optimizer that is given moves what the losses learn at another rate, decays it, or does not hold it.
     """
 
     def __init__(
@@ -69,10 +71,13 @@ class CompactTrainer(Trainer):  # type: ignore[misc]
         return _check_model(super().call_model_init(*args))
 
     def create_optimizer(self, *args: Any, **keywords: Any) -> torch.optim.Optimizer:
-        """That of the arguments, with groups for what the losses learn; one that was given stays as it is."""
+        """That of the arguments, with groups for what the losses learn; one that was given has to have them."""
         is_given = self.optimizer is not None
         optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **keywords)
-        return optimizer if is_given else own_groups(optimizer, self.model.criterion, lr=self.loss_lr)
+        if not is_given:
+            return own_groups(optimizer, self.model.criterion, lr=self.loss_lr)
+        check_own_groups(_WHO, optimizer, self.model.criterion, lr=self.loss_lr)
+        return optimizer
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The loader of the training set, in the batches of the sampler that was given."""

@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from sigma2r._shown import shown
 from sigma2r._values import NotNegative, converted
+from sigma2r.adapters._names import as_labels, as_precise_as, indices_of, names_of
 from sigma2r.adapters.epochs import tell_epoch
 from sigma2r.adapters.groups import loss_groups
 from sigma2r.adapters.with_loss import WithLoss
@@ -22,6 +23,10 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
 
     What the losses learn is in skorch's own optimizer, in groups at ``loss_lr`` and without weight decay;
     ``optimizer__param_groups`` and all other options are those of the network. ``save_params`` holds it.
+
+    Labels may be class indices, as skorch has them, or names of any kind, as classifiers of scikit-learn have them:
+    texts, numbers from 1. Those are numbered in the order of ``classes``, sorted by default, and ``predict`` gives them
+    back; what is called in training sees indices. Floating-point data is taken in the precision of the module.
 
     Args:
         module: The :class:`~sigma2r.adapters.WithLoss`, or what makes one, as skorch wants it: a function of the
@@ -36,7 +41,8 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
 
     Raises:
         ValueError: When it is initialized, if the module is no :class:`~sigma2r.adapters.WithLoss`, another criterion
-            is asked for, or the rate is negative or not finite.
+            is asked for, or the rate is negative or not finite; in training, if there are more or fewer names of
+            classes than the losses have classes, or a label is none of ``classes``.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
     def initialize_module(self) -> "CompactNetClassifier":
         """Make the module, and refuse what is none of ours."""
         super().initialize_module()
+        self._names: Any = None
+        self._trains = False
         if not isinstance(self.module_, WithLoss):
             raise ValueError(
                 f"{_WHO}: module must be WithLoss(network, criterion), or a function that makes one; got "
@@ -97,6 +105,37 @@ class CompactNetClassifier(NeuralNetClassifier):  # type: ignore[misc]
         learned = {id(parameter) for parameter in self.module_.criterion.parameters()}
         groups: list[dict[str, Any]] = self.optimizer_.param_groups
         return [group for group in groups if any(id(parameter) in learned for parameter in group["params"])]
+
+    @property
+    def classes_(self) -> Any:
+        """Those of the labels, as they were given; in training of the indices."""
+        names = None if getattr(self, "_trains", False) else getattr(self, "_names", None)
+        return super().classes_ if names is None else names
+
+    def fit_loop(self, X: Any, y: Any = None, *args: Any, **keywords: Any) -> "CompactNetClassifier":  # noqa: N803 skorch's
+        """Train on class indices, whatever the labels are."""
+        if y is not None:
+            if self._names is None:
+                known = as_labels(y if self.classes is None else self.classes)
+                self._names = names_of(_WHO, known, self.module_.criterion)
+                if self._names is not None and self.classes is not None:
+                    self._names = known
+            y = y if self._names is None else indices_of(_WHO, as_labels(y), self._names)
+        self._trains = True
+        try:
+            super().fit_loop(X, y, *args, **keywords)
+        finally:
+            self._trains = False
+        return self
+
+    def infer(self, x: Any, **keywords: Any) -> Any:
+        """A pass, of data in the precision of the module."""
+        return super().infer(as_precise_as(self.module_, x), **keywords)
+
+    def predict(self, X: Any) -> Any:  # noqa: N803 skorch's
+        """The most probable classes, as the labels were given."""
+        indices = super().predict(X)
+        return indices if self._names is None or self._trains else self._names[indices]
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, *args: Any, **keywords: Any) -> Tensor:
         """The joint loss of the pass that gave these logits."""

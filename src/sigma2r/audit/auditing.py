@@ -19,9 +19,10 @@ from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import ClassPrototypes
 from sigma2r.studies.apart import refuse_within_data
+from sigma2r.studies.record import Record
 from sigma2r.studies.where import Where
 from sigma2r.trained import Predictions, Trained, load
-from sigma2r.trained.own_images import others_than_then, own_splits
+from sigma2r.trained.own_images import moved, others_than_then, own_splits
 from sigma2r.trained.predictions import NO_CLASS
 from sigma2r.trained.trust import ask_for_own_code
 
@@ -35,7 +36,8 @@ def audit(
     folds: int = 5,
     out: Path | None = None,
     checkpoint: str = "last",
-    split: str = "test",
+    split: str | None = None,
+    dataset: str | None = None,
     near: float = NEAR,
     neighbors: int = NEIGHBORS,
     cleanlab: bool | None = None,
@@ -59,7 +61,8 @@ def audit(
         folds: Networks that are trained; each image is held out by one of them.
         out: Where they are kept, so that the next audit finds them; default: ``audit`` within the run's folder.
         checkpoint: ``"last"`` or ``"best"``: which weights of the run judge.
-        split: Of a data set in ``data``.
+        split: Of a data set in ``data``; default: ``"test"``.
+        dataset: Where the run's data lie now; default: where they were.
         near: How much nearer than usual two images are that count as nearly the same.
         neighbors: Which neighbour's distance makes an outlier.
         cleanlab: Ask cleanlab, too; default: if it is installed.
@@ -82,20 +85,30 @@ def audit(
     trained = load(folder, checkpoint, where.device, own_code=own_code)
     ask_for_own_code("audit", trained.record.run, own_code, "data set", *(["loss"] if data is None else []))
     how: dict[str, Any] = {"near": near, "neighbors": neighbors, "cleanlab": is_installed() and cleanlab is not False}
+    record = moved(trained.record, dataset)
     if data is not None:
-        return _of_others(trained, data, split, where, own_code, how)
+        return _of_others(trained, record, data, split, where, own_code, how)
+    if split is not None:
+        raise ValueError(f"audit: split must be left out, unless data names a data set; got {shown(split)}.")
     kept = Path(folder) / "audit" if out is None else out
-    refuse_within_data([trained.record.run], where.data_dir, [kept])
-    return _of_its_own(trained, folds, kept / "folds", where, own_code, how, say)
+    refuse_within_data([record.run], where.data_dir, [kept])
+    return _of_its_own(trained, record, folds, kept / "folds", where, own_code, how, say)
 
 
 def _of_its_own(
-    trained: Trained, folds: int, folder: Path, where: Where, own_code: bool, how: dict[str, Any], say: Say
+    trained: Trained,
+    record: Record,
+    folds: int,
+    folder: Path,
+    where: Where,
+    own_code: bool,
+    how: dict[str, Any],
+    say: Say,
 ) -> Findings:
     run = trained.record.run
-    splits = own_splits("audit", trained.record, where, own_code=own_code)
-    _refuse_others(trained, splits)
-    images = images_of_splits(run.dataset, splits)
+    splits = own_splits("audit", record, where, own_code=own_code)
+    _refuse_others(record, splits)
+    images = images_of_splits(record.run.dataset, splits)
     assigned = assign_folds(splits["train"].labels, folds, run.data_seed)
     outputs = held_out_by_folds(run, splits, assigned, folder, where, say)
     network = _network(trained)
@@ -108,7 +121,9 @@ def _of_its_own(
     return find(images, outputs, alone=alone, **how)
 
 
-def _of_others(trained: Trained, data: Any, split: str, where: Where, own_code: bool, how: dict[str, Any]) -> Findings:
+def _of_others(
+    trained: Trained, record: Record, data: Any, split: str | None, where: Where, own_code: bool, how: dict[str, Any]
+) -> Findings:
     source = trained.source(data, split=split, data_dir=where.data_dir, download=where.download)
     said = Predictions.joined(list(trained.stream(source, workers=where.workers)))
     rows = [row for row in range(len(said)) if row not in said.problems]
@@ -116,14 +131,14 @@ def _of_others(trained: Trained, data: Any, split: str, where: Where, own_code: 
         raise ValueError(f"audit: there must be an image that can be read; {next(iter(said.problems.values()))}")
     targets, features, logits = said.targets[rows], said.features[rows], said.logits[rows]
     images = images_of_source(source, trained.frame, rows, targets, trained.class_names)
-    splits = _own_splits(trained, where, own_code)
+    splits = _own_splits(record, where, own_code)
     if splits is not None:
         known = known_by(_network(trained), splits["train"], where)
         centers, there = known.centers.cpu().to(features), known.count.cpu() > 0
     else:
         centers, there = _centers_without_data(trained, features, targets)
     held = HeldOut(rows=torch.arange(len(rows)), features=features, logits=logits, centers=centers, known=there)
-    own = None if splits is None else images_of_splits(trained.record.run.dataset, splits)
+    own = None if splits is None else images_of_splits(record.run.dataset, splits)
     unread = {source.names[row]: why for row, why in said.problems.items()}
     return find(images if own is None else joined(images, own), [held], unread=unread, **how)
 
@@ -149,30 +164,30 @@ def _network(trained: Trained) -> Network:
     return Network(trained.model, trained.preprocess, trained.record.run.precision)
 
 
-def _own_splits(trained: Trained, where: Where, own_code: bool) -> dict[str, Split] | None:
+def _own_splits(record: Record, where: Where, own_code: bool) -> dict[str, Split] | None:
     """The images of the run, where they are there; they need not be."""
     try:
-        splits = own_splits("audit", trained.record, where, own_code=own_code)
+        splits = own_splits("audit", record, where, own_code=own_code)
     except (ValueError, OSError) as error:
         warnings.warn(
             f"audit: the images that the run was trained on cannot be read, so nothing is held against them: {error}",
             stacklevel=4,
         )
         return None
-    if others := others_than_then(trained.record, splits):
+    if others := others_than_then(record, splits):
         warnings.warn(
-            f"audit: the {' and '.join(others)} images of {shown(trained.record.run.dataset)} are others now than the "
+            f"audit: the {' and '.join(others)} images of {shown(record.run.dataset)} are others now than the "
             "run's record tells; others are held against them as they are.",
             stacklevel=4,
         )
     return splits
 
 
-def _refuse_others(trained: Trained, splits: dict[str, Split]) -> None:
+def _refuse_others(record: Record, splits: dict[str, Split]) -> None:
     """Refuse images that are not those of the training: its network may have seen what is in another split now."""
-    for name in others_than_then(trained.record, splits):
+    for name in others_than_then(record, splits):
         raise ValueError(
             f"audit: the images must be those that the run was trained on; the {name} images of "
-            f"{shown(trained.record.run.dataset)} are others now. Train on them as they are and audit that run, or "
+            f"{shown(record.run.dataset)} are others now. Train on them as they are and audit that run, or "
             "audit them by this one, with --data."
         )

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sigma2r.audit.beside import Beside, cleanlab_beside
-from sigma2r.audit.classes import Overlap, confusion, overlaps, too_small
+from sigma2r.audit.classes import FEW_TESTS, Overlap, confusion, overlaps, too_small
 from sigma2r.audit.groups import Group, duplicate_groups
 from sigma2r.audit.held_out import HeldOut
 from sigma2r.audit.images import Images
@@ -67,6 +67,17 @@ class Findings:
     def within(self) -> list[Group]:
         """Duplicates within a split."""
         return [group for group in self.groups if not group.is_leak]
+
+    @property
+    def why_small(self) -> dict[int, list[str]]:
+        """Why a class is too small, by its number: few images to learn from, few test images to be measured by."""
+        tests = self.counts.get("test")
+        few = torch.zeros_like(self.small) if tests is None else tests < FEW_TESTS
+        reasons = (("few images", self.small), ("few test images", few))
+        return {
+            number: [why for why, those in reasons if those[number]]
+            for number in (self.small | few).nonzero().flatten().tolist()
+        }
 
     def suspicious(self) -> Tensor:
         """Places within ``labelled``, the most suspicious label first."""

@@ -167,12 +167,15 @@ def _overlaps(found: Findings) -> Section:
 
 def _sizes(found: Findings) -> Section:
     splits = list(found.counts)
-    tests = found.counts.get("test")
-    rows = []
-    for number, name in enumerate(found.images.class_names):
-        told = ["few images"] if found.small[number] else []
-        told += ["few test images"] if tests is not None and int(tests[number]) < FEW_TESTS else []
-        rows.append((name, *(str(int(found.counts[split][number])) for split in splits), ", ".join(told) or "no"))
+    why = found.why_small
+    rows = [
+        (
+            name,
+            *(str(int(found.counts[split][number])) for split in splits),
+            ", ".join(why[number]) if number in why else "no",
+        )
+        for number, name in enumerate(found.images.class_names)
+    ]
     rows.sort(key=lambda row: row[-1] == "no")
     grid = _grid(found, "sizes", "Classes that are too small", ("class", *splits, "too small"), rows)
     meaning = (

@@ -6,6 +6,7 @@ from sigma2r.audit.findings import Findings
 from sigma2r.audit.groups import Group
 
 _MOST = 3  # pairs of classes that a sentence names
+_CLASSES = 5  # that are too small, and are named
 _MIXED = 0.05  # share of two classes taken for each other from which on they are named
 
 
@@ -28,7 +29,8 @@ def sentences(found: Findings) -> list[str]:
         )
     if found.unread:
         first = next(iter(found.unread.values()))
-        told.append(f"{plural(len(found.unread), 'image')} could not be read, and stand at the end: {first}")
+        stand = "stands" if len(found.unread) == 1 else "stand"
+        told.append(f"{plural(len(found.unread), 'image')} could not be read, and {stand} at the end: {first}")
     return told
 
 
@@ -95,8 +97,8 @@ def _overlaps(found: Findings) -> str:
 
 
 def _sizes(found: Findings) -> str:
-    small = [visible(found.images.class_names[k]) for k in found.small.nonzero().flatten().tolist()]
+    small = [f"{visible(found.images.class_names[k])} ({listed(why)})" for k, why in found.why_small.items()]
     if not small:
         return "Classes that are too small: none."
-    more = f" and {len(small) - 5:,} more" if len(small) > 5 else ""
-    return f"Classes that are too small: {', '.join(small[:5])}{more}."
+    more = f" and {len(small) - _CLASSES:,} more" if len(small) > _CLASSES else ""
+    return f"Classes that are too small: {', '.join(small[:_CLASSES])}{more}."

@@ -23,7 +23,8 @@ def add_words(parser: Any) -> None:
     parser.add_argument("--out", type=Path | None, help="Folder of the page; default: audit within the run's folder.")
     add("--folds", int, 5, "Networks to train, each on the training images of all folds but one.")
     add("--checkpoint", str, "last", "last, or best by validation images.")
-    add("--split", str, "test", "Of a data set in --data: train, test or val.")
+    add("--split", str | None, None, "Of a data set in --data: train, test or val; default: test.")
+    add("--dataset", str | None, None, "Where the run's data lie now; default: where they were.")
     add("--near", float, 0.3, "Images count as nearly the same if they are that much nearer than usual.")
     add("--neighbors", int, 10, "Which neighbour's distance makes an outlier.")
     add("--cleanlab", bool | None, None, "Ask cleanlab, too; default: if it is installed.")
@@ -61,7 +62,10 @@ def audit_run(chosen: Any) -> None:
     out = chosen.out or chosen.run / f"audit{of}"
     refuse_foreign(out)
     where = Where(**{name: getattr(chosen, name) for name in ("device", "data_dir", "download", "workers", "progress")})
-    asked = {name: getattr(chosen, name) for name in ("folds", "checkpoint", "split", "near", "neighbors", "cleanlab")}
+    asked = {
+        name: getattr(chosen, name)
+        for name in ("folds", "checkpoint", "split", "dataset", "near", "neighbors", "cleanlab")
+    }
     found = audit(chosen.run, chosen.data, out=out, own_code=chosen.own_code, where=where, say=print, **asked)
     page = write_audit(found, f"Audit of {visible(chosen.data or str(chosen.run))}", out)
     for sentence in sentences(found):

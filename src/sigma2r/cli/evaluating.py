@@ -10,6 +10,7 @@ from sigma2r.cli.using import UNREAD, with_progress
 from sigma2r.report import or_what_to_install
 from sigma2r.trained import load
 from sigma2r.trained.evaluating import Asked, evaluate_run
+from sigma2r.trained.own_images import moved
 
 _USUAL = {"distance": "euclidean", "resample": "images", "resamples": 1000}
 
@@ -32,7 +33,7 @@ def evaluate(chosen: Namespace) -> int:
     out: Path = chosen.run if chosen.out is None else chosen.out
     trained = load(chosen.run, chosen.checkpoint, chosen.device, resize=chosen.resize, own_code=chosen.own_code)
     refuse_foreign_evaluation(out)
-    refuse_among_images(out, [trained.record.run], chosen.data_dir)
+    refuse_among_images(out, [moved(trained.record, chosen.dataset).run], chosen.data_dir)
     found = evaluate_run(
         trained, asked_of(chosen, out), watch=lambda parts, count: with_progress(parts, count, chosen.progress)
     )
@@ -45,7 +46,7 @@ def evaluate(chosen: Namespace) -> int:
 
 def asked_of(chosen: Any, out: Path) -> Asked:
     """What the words ask for."""
-    names = ("data", "split", "data_dir", "download", "own_code", "batch_size", "workers")
+    names = ("data", "dataset", "split", "data_dir", "download", "own_code", "batch_size", "workers")
     return Asked(
         **{name: getattr(chosen, name) for name in names},
         ood=tuple(chosen.ood),
@@ -70,7 +71,8 @@ def print_short(values: Mapping[str, Any], rows: Any) -> None:
     for row in rows:
         table.add_row(*(Text(encodable(cell, console.encoding)) for cell in row))
     console.print(table)
-    for note in values["notes"]:
+    left_out = values["scores"]["left_out"] if values["evaluation"]["ood"] else {}
+    for note in (*values["notes"], *(f"Left out: {score}. {why}" for score, why in left_out.items())):
         console.print(Text(encodable(note, console.encoding)), style="dim", highlight=False)
 
 

@@ -71,7 +71,7 @@ def add_arguments(verb: str, parser: Any) -> None:
     else:
         _add_sources(verb, parser)
     if verb != "rejector":
-        add("--split", str, "test", "Of a data set: train, test or val.")
+        add("--split", str, None, "Of a data set: train, test or val; default: test.")
         add("--resize", str, None, "Images of another size: crop, stretch or refuse; default: as in the training.")
     add("--checkpoint", str, "last", "last, or best by validation images.")
     add("--own_code", bool, False, "Import the network of one's own that the run names: trust who gave it to you.")
@@ -98,7 +98,7 @@ def _add_rejector(add: Callable[[str, Any, Any, str], None]) -> None:
     add("--score", str, "center-distance", "center-distance, mahalanobis, nearest-neighbors, max-softmax, energy.")
     add("--false_rejects", float, 0.05, "Which share of images of the known classes may be rejected.")
     add("--thresholds", str, "common", "common to all classes, or per-class.")
-    add("--k", Count, 50, "Of nearest-neighbors: which neighbour.")
+    add("--k", Count | None, None, "Of nearest-neighbors: which neighbour; default: 50.")
     add("--dataset", str, None, "Where the run's data lie now; default: where they were.")
 
 
@@ -106,6 +106,7 @@ def _add_evaluation(add: Callable[[str, Any, Any, str], None], parser: Any) -> N
     told = "Images of unknown classes: folders or data sets by name; each is looked at by itself."
     parser.add_argument("--ood", type=str, nargs="+", default=[], help=told)
     add("--data", str, None, "Labelled images, a folder or a data set by its name; default: the run's own test images.")
+    add("--dataset", str, None, "Where the run's data lie now; default: where they were.")
     add("--out", Path, None, "Folder of evaluation.html and evaluation.json; default: the run's.")
     add("--distance", Literal["euclidean", "cosine"], "euclidean", "For silhouette, retrieval and verification.")
     add("--resample", Literal["images", "classes"], "images", "What is drawn for intervals.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from sigma2r._extras import or_which_extra
+from sigma2r._places import kind_of
 from sigma2r.data.names import RefusedError, ending
 
 if TYPE_CHECKING:
@@ -64,6 +65,19 @@ def opened(source: str | Path | BinaryIO, name: str) -> Iterator["Image.Image"]:
 
     with readable(name), Image.open(source, formats=_formats(str(source))) as image:
         yield image
+
+
+def refuse_no_file(path: str) -> None:
+    """Refuse what is no file before it is opened, where no listing has looked: a pipe would be waited for.
+
+    Raises:
+        ValueError: Saying what it is.
+    """
+    with readable(path):
+        if not Path(path).is_file():
+            kind = kind_of(Path(path))
+            told = "nothing lies there" if kind is None else f"it is {kind}"
+            raise RefusedError(f"folder: {path} must be a readable image; {told}. Take it out.")
 
 
 @contextmanager

@@ -67,12 +67,16 @@ class Listing:
         whole = self.trees["train"]
         chosen = choose_test(whole.images, self.root, how, self.known.twins)
         without = [name for name, paths in chosen.items() if not paths]
-        if len(without) == len(chosen) or (without and not missing_classes):
-            remedy = " --missing_classes true allows classes without test images." * (len(without) < len(chosen))
+        if len(without) == len(chosen):
+            raise ValueError(
+                f"{self.what}: there must be a class of two images or more, so that one of them can be set aside for "
+                f"the test; {shown(self.place)} has one image of each class."
+            )
+        if without and not missing_classes:
             raise ValueError(
                 f"{self.what}: each class must have two images or more, so that one of them can be set aside for the "
                 f"test; {shown(self.place)} has one of {', '.join(map(shown, without[:5]))}"
-                f"{', ...' * (len(without) > 5)}.{remedy}"
+                f"{', ...' * (len(without) > 5)}. --missing_classes true allows classes without test images."
             )
         parts = {
             split: {name: [p for p in paths if (p in chosen[name]) is aside] for name, paths in whole.images.items()}

@@ -35,6 +35,9 @@ _DEEP = re.compile(r";16[BLN]")  # how Pillow calls 16 bits a channel in a file;
 _OF_UNKNOWN_SIGN = ("FITS", "MCIDAS")  # Pillow reads their 16 bits as unsigned; those of FITS are signed
 
 
+SAY_RANGE = 'Say it: --pixel_range "[LOW, HIGH]".'
+
+
 def as_pixel_range(values: Sequence[float] | None) -> PixelRange | None:
     """The values of black and of white as two floats.
 
@@ -91,6 +94,7 @@ def pixels_of(
     resize: Resize = "stretch",
     pixel_range: PixelRange | None = None,
     remedy: str = "--image-size {} scales all alike.",
+    range_remedy: str = SAY_RANGE,
 ) -> Tensor:
     """:func:`read_pixels` of an image whose header is read, which is turned upright in place.
 
@@ -102,6 +106,7 @@ def pixels_of(
         resize: How it is scaled: see :func:`~sigma2r.data.resize.resized`.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
         remedy: What a refusal of another size advises; the height stands for its braces.
+        range_remedy: What a refusal of values that need a range advises.
 
     Raises:
         ValueError: Naming the image, if it has another size, or its values need a range.
@@ -109,7 +114,7 @@ def pixels_of(
     channels, height, width = shape
     if not rescale and sorted(image.size) != sorted((width, height)):  # before anything is decoded
         raise _wrong_size(name, image.size, width, height, remedy)
-    image = as_seen(image, name, gray=channels == 1, pixel_range=pixel_range)
+    image = as_seen(image, name, gray=channels == 1, pixel_range=pixel_range, range_remedy=range_remedy)
     if image.size != (width, height):
         if not rescale:
             raise _wrong_size(name, image.size, width, height, remedy)
@@ -118,7 +123,14 @@ def pixels_of(
     return torch.frombuffer(content, dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
 
 
-def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRange | None = None) -> "Image.Image":
+def as_seen(
+    image: "Image.Image",
+    name: str,
+    *,
+    gray: bool,
+    pixel_range: PixelRange | None = None,
+    range_remedy: str = SAY_RANGE,
+) -> "Image.Image":
     """The image in 8 bits, upright and opaque.
 
     Args:
@@ -126,6 +138,7 @@ def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRa
         name: What errors call it.
         gray: Whether the result is of mode L; otherwise it is of mode RGB.
         pixel_range: Values of black and of white, for gray images of more than 8 bits.
+        range_remedy: What a refusal of values that need one advises.
 
     Raises:
         ValueError: Naming the file, if its values need a range, are no numbers, or are signed unseen by Pillow.
@@ -134,7 +147,7 @@ def as_seen(image: "Image.Image", name: str, *, gray: bool, pixel_range: PixelRa
     image.load()
     turn_upright(image)
     if image.mode in WIDE:
-        image = _in_8_bits(image, name, pixel_range)
+        image = _in_8_bits(image, name, pixel_range, range_remedy)
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
@@ -203,7 +216,7 @@ def _refuse_misread(image: "Image.Image", name: str) -> None:
         )
 
 
-def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) -> "Image.Image":
+def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None, remedy: str) -> "Image.Image":
     from PIL import Image
 
     values = wide_values(image)
@@ -218,7 +231,7 @@ def _in_8_bits(image: "Image.Image", name: str, pixel_range: PixelRange | None) 
         raise RefusedError(
             f"folder: {name} holds {kind} values, and no file tells which of them are black and white; its own go from "
             f"{values.min().item():.6g} to {values.max().item():.6g}. "
-            'Say it: --pixel_range "[LOW, HIGH]".'
+            f"{remedy}"
         )
     seen = seen.clamp_(0, 255)
     if _tiff(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigma2r.data.formats import image_endings
-from sigma2r.data.names import NO_FILE, OUTSIDE, TWICE, PassedOver, check_class_names, ending, is_hidden, shown
+from sigma2r.data.names import (
+    CIRCLES,
+    CLOSED,
+    NO_FILE,
+    OUTSIDE,
+    TWICE,
+    PassedOver,
+    check_class_names,
+    ending,
+    is_hidden,
+    shown,
+)
 
 Identity = tuple[int, int]
 """Device and number of a file or folder: however many paths lead to it, it has one."""
@@ -55,10 +66,11 @@ def read_loose(folder: Path) -> ImageTree:
     """Find all images below a folder, whether they lie in folders of classes or not.
 
     A class is a folder beside others, whatever it means; images beside the folders have the class ``""``. There may be
-    none of either. What links lead to a second time is passed over, and of no class but its first.
+    none of either. What links lead to a second time is passed over, and of no class but its first; so are links that
+    lead in a circle, and folders below that cannot be read.
 
     Raises:
-        ValueError: If a folder cannot be read, or a link leads to a folder that holds it.
+        ValueError: If the folder itself cannot be read.
     """
     walk = _Walk(folder, loose=True)
     walk.run()
@@ -82,6 +94,19 @@ def holds_images(folder: str, images: Iterable[str]) -> bool:
 def _by_parts(path: str) -> str:
     """Orders as comparing folder by folder does, faster: the separator comes before every character of a name."""
     return path.replace(os.sep, "\0")
+
+
+class _NotEnteredError(ValueError):
+    """A folder is not entered.
+
+    Args:
+        reason: In a few words, for what is passed over.
+        sentence: Where it is refused.
+    """
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class _Walk:
@@ -117,7 +142,13 @@ class _Walk:
                 self.passed_over.add(NO_FILE, entry.name, for_a_class=True)
         self.todo.reverse()
         while self.todo or self.links:
-            self._enter(*(self.todo.pop() if self.todo else self.links.pop(0)))
+            path, name, above = self.todo.pop() if self.todo else self.links.pop(0)
+            try:
+                self._enter(path, name, above)
+            except _NotEnteredError as error:
+                if not self.loose:
+                    raise
+                self.passed_over.add(error.reason, os.path.relpath(path, self.folder))
         for path, first, its in self.shared:
             self._refuse_shared(path, first, self.images[its])
 
@@ -127,8 +158,9 @@ class _Walk:
     def _enter(self, path: str, name: str, above: tuple[Identity, ...]) -> None:
         own = identity(path)
         if own in above:
-            raise ValueError(
-                f"folder: links must not lead in a circle; {shown(path)} leads to a folder that holds it. Take it out."
+            raise _NotEnteredError(
+                CIRCLES,
+                f"folder: links must not lead in a circle; {shown(path)} leads to a folder that holds it. Take it out.",
             )
         if own in self.read:
             self.passed_over.add(TWICE, os.path.relpath(path, self.folder))
@@ -167,7 +199,7 @@ def _entries(folder: str) -> "list[os.DirEntry[str]]":
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise ValueError(f"folder: {shown(folder)} must be readable: {error.strerror}.") from error
+        raise _NotEnteredError(CLOSED, f"folder: {shown(folder)} must be readable: {error.strerror}.") from error
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:
@@ -188,5 +220,5 @@ def identity(folder: str) -> Identity:
     try:
         status = os.stat(folder)  # noqa: PTH116 - a path object for each of a million folders costs
     except OSError as error:
-        raise ValueError(f"folder: {shown(folder)} must be readable: {error.strerror}.") from error
+        raise _NotEnteredError(CLOSED, f"folder: {shown(folder)} must be readable: {error.strerror}.") from error
     return status.st_dev, status.st_ino

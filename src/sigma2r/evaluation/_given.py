@@ -141,8 +141,8 @@ def checked_features(features: Any, labels: Any, who: str = WHO, feature_dim: in
     return rows.to(torch.promote_types(rows.dtype, torch.float32)).contiguous(), indices.to(device)
 
 
-def number_of_classes(labels: Tensor, logits: Any, names: tuple[str, ...] | None, **tables: Any) -> int:
-    """C, from whatever tells it.
+def number_of_classes(names: tuple[str, ...] | None, validation: Any, logits: Any, **tables: Any) -> int | None:
+    """C, from whatever tells it; None where labels alone do.
 
     Raises:
         ValueError: If two of them disagree.
@@ -156,7 +156,20 @@ def number_of_classes(labels: Tensor, logits: Any, names: tuple[str, ...] | None
         raise ValueError(
             f"{WHO}: all must have the same number of classes; got {listed([f'{n} in {k}' for k, n in told.items()])}."
         )
-    return next(iter(told.values()), int(labels.max()) + 1)
+    if not told and validation is not None:
+        return int(check_logits(f"{WHO} (validation)", *validation)[0].shape[1])
+    return next(iter(told.values()), None)
+
+
+def numbered(labels: Tensor, references: Pair | None) -> tuple[tuple[str, ...], Tensor, Pair | None]:
+    """Names of the classes that have an image or a reference, which are their labels, and labels that count these.
+
+    So what is held follows how many classes there are, whatever numbers they have: of identities, mostly large ones.
+    """
+    ids = torch.unique(labels if references is None else torch.cat([labels, references[1].to(labels.device)]))
+    if references is not None:
+        references = references[0], torch.searchsorted(ids, references[1].to(ids.device))
+    return tuple(str(number) for number in ids.tolist()), torch.searchsorted(ids, labels), references
 
 
 def checked_table(name: str, table: Any, num_classes: int, features: Tensor) -> Tensor | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sigma2r._arrays import as_tensor, spelled_as_tensor
@@ -14,6 +15,8 @@ from sigma2r.losses._checks import check_features, check_measured
 from sigma2r.losses._precision import working_dtype
 
 _MOST = 5  # classes that a sentence names
+_ROWS_FOR_NOTHING = 2**16  # that a class index may want before it is asked whether it is one
+_ROWS_A_CLASS = 1000
 
 
 def matrix(who: str, name: str, given: Any, width: int | None = None) -> Tensor:
@@ -62,6 +65,25 @@ def labelled(
                 "out beforehand."
             )
     return rows, known
+
+
+def told_by_labels(who: str, labels: Tensor) -> int:
+    """C, where nothing but labels tells it: one more than the largest, as class indices are rows of tables.
+
+    Raises:
+        ValueError: If hardly any of so many classes has a sample: identities in place of indices, whose tables no
+            machine may hold.
+    """
+    num_classes = int(labels.max()) + 1
+    if num_classes > _ROWS_FOR_NOTHING:
+        num_present = torch.unique(labels).shape[0]
+        if num_classes > _ROWS_A_CLASS * num_present:
+            raise ValueError(
+                f"{who}: labels must be class indices without large gaps, as each class has a row of its own; got "
+                f"{num_present} classes up to {num_classes - 1}. Number them: torch.unique(labels, "
+                "return_inverse=True)[1]."
+            )
+    return num_classes
 
 
 def check_finite(who: str, name: str, rows: Tensor) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from sigma2r._arrays import as_tensor
 from sigma2r._shown import listed, shown
 from sigma2r._suggest import near
+from sigma2r.evaluation._inputs import told_by_labels
 from sigma2r.evaluation.scores import SCORES, CenterDistance, Judged, Score
 
 
@@ -103,7 +104,7 @@ def num_classes_of(who: str, score: Score, labels: Tensor, says: Judged, logits:
     if num_classes is None and score.sees == "logits":
         num_classes = int(logits.shape[1])
     if num_classes is None:
-        num_classes = 1 + max(int(labels.max()), int(says.label.max()))
+        num_classes = told_by_labels(who, torch.cat([labels, says.label]))
     for name, classes in (("labels", labels), ("the classes that the score says", says.label)):
         low, high = (int(end) for end in classes.aminmax())
         if low < 0 or high >= num_classes:

@@ -65,7 +65,7 @@ def compactness(given: Given) -> Section:
         left_out["fisher"] = "no class has any scatter."
     if given.num_present < 2:
         left_out |= dict.fromkeys(("inter", "intra_inter", "fisher"), ONE_CLASS)
-    elif not found.inter > 0:
+    elif given.means.coincide:
         left_out["intra_inter"] = COINCIDE
     low, high = given.bootstrap.interval(found.redrawn, 3 * given.num_classes)
     everything = (given.num_images, "images")
@@ -87,7 +87,7 @@ def collapse(given: Given) -> Section:
         return Section(left_out=dict.fromkeys(names, f"angles are looked at for {MOST_CLASSES:,} classes at most."))
     means = given.means
     directions = centered_means(means)
-    if not directions.any():
+    if means.coincide:
         return Section(left_out=dict.fromkeys(names, COINCIDE))
     bootstrap, figures, left_out = given.over_images, {}, {}
     within, gradient = variability(WHO, means)

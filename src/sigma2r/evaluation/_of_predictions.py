@@ -56,15 +56,16 @@ def _redrawn(given: Given, counts: Confusion) -> tuple[Tensor, Tensor]:
     of_labels, of_predictions = (Grouped(index, given.num_classes) for index in (given.labels, given.predictions))
     right = (given.labels == given.predictions).cpu().double()
     kept = counts.f1().cpu()
+    absent = ((of_labels.count == 0) & (of_predictions.count > 0)).double()  # F1 = 0 in every draw, as in the figure
 
     def statistic(weights: Tensor) -> Tensor:
         hits, number = of_labels.sums(weights * right), of_labels.sums(weights)
         times = of_labels.multiplicity(weights, given.by_class)
         if given.by_class:  # that a class is not drawn must not free the others from its errors
-            f1 = mean_over_classes(kept.expand_as(times), times)
+            f1 = mean_over_classes(kept.expand_as(times), times + absent)
         else:
             both = number + of_predictions.sums(weights)
-            f1 = mean_over_classes(2 * hits / both, (both > 0).double())
+            f1 = mean_over_classes((2 * hits / both).where(absent == 0, 0.0), (both > 0).double().maximum(absent))
         return torch.stack([weights @ right / weights.sum(1), mean_over_classes(hits / number, times), f1], dim=1)
 
     return given.bootstrap.interval(statistic, 3 * given.num_classes)

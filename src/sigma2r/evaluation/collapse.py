@@ -86,6 +86,11 @@ def neural_collapse(
     - NC3, of both: :math:`\lVert W / \lVert W \rVert_F - M / \lVert M \rVert_F \rVert_F^2`;
     - NC4, of features and predictions: how often the network and the nearest class mean disagree.
 
+    Of :math:`\Sigma_B` at most P - 1 directions count, those in which the class means differ by more than rounding:
+    whose singular value of :math:`(m_1, \dots, m_P)` is larger than
+    :math:`2^{-52} \max(P, D) \sqrt{\sum_i \lVert x_i \rVert^2}`. So neither an offset nor a scale of the features
+    changes NC1.
+
     Classes without samples are left out, of the classifier too. The class means of parts of a data set merge
     (:class:`~sigma2r.metrics.ClassStatistics`); with those of all parts, each part has figures that merge.
 
@@ -176,7 +181,8 @@ def variability(who: str, means: ClassMeans) -> tuple[Tensor, Tensor]:
 
     With the singular values :math:`M = U S V^\top` of the centered means,
     :math:`\Sigma_B^\dagger / P = V S^{-2} V^\top`, so a sample's part is
-    :math:`\lVert S^{-1} V^\top (x_i - \mu_{y_i}) \rVert^2`.
+    :math:`\lVert S^{-1} V^\top (x_i - \mu_{y_i}) \rVert^2`. Directions count, P - 1 at most, whose singular value is
+    larger than what rounding leaves (:attr:`ClassMeans.rounding`).
 
     Raises:
         ValueError: If fewer than two classes have samples, or all class means coincide.
@@ -185,8 +191,9 @@ def variability(who: str, means: ClassMeans) -> tuple[Tensor, Tensor]:
     if centered.shape[0] < 2:
         raise ValueError(f"{who}: labels must hold two classes at least; got {centered.shape[0]}.")
     left, sizes, right = torch.linalg.svd(centered, full_matrices=False)
-    known = sizes > sizes[0] * max(centered.shape) * torch.finfo(sizes.dtype).eps
-    if not sizes[0] > 0:
+    known = sizes > means.rounding
+    known[centered.shape[0] - 1 :] = False  # about their mean, P points lie in P - 1 directions
+    if means.coincide:
         raise ValueError(f"{who}: the means of the classes must differ; all of them coincide. Are features constant?")
     left, sizes, right = left[:, known], sizes[known], right[known]
     inverse = right.T / sizes  # (D, R)

@@ -10,7 +10,8 @@ from torch import Tensor
 from sigma2r.evaluation._distances import squared_distances
 from sigma2r.evaluation._influence import ClassMeans
 from sigma2r.evaluation.bootstrap import mean_over_classes
-from sigma2r.metrics import ClassStatistics, class_statistics
+from sigma2r.metrics import ClassStatistics
+from sigma2r.metrics.spread import of_present
 
 MOST_CLASSES = 8192  # of which all distances or angles are kept at once
 _AT_ONCE = 2**22  # distances between means held at once
@@ -43,7 +44,7 @@ def fisher_ratio(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_
     Source: Fukunaga, "Introduction to Statistical Pattern Recognition", 1990, section 10.2, criterion
     :math:`J_4 = \operatorname{tr} S_b / \operatorname{tr} S_w`.
     """
-    return fisher_of(class_statistics(features, labels, num_classes))
+    return fisher_of(of_present(features, labels, num_classes)[0])
 
 
 def fisher_of(statistics: ClassStatistics) -> Tensor:

@@ -21,6 +21,7 @@ from sigma2r.evaluation._given import (
     checked_ood,
     checked_table,
     number_of_classes,
+    numbered,
 )
 from sigma2r.evaluation._inputs import names_of
 from sigma2r.evaluation._of_scores import told_apart
@@ -74,7 +75,8 @@ def evaluate_features(
         features: Shape ``(N, D)``.
         labels: Class indices, shape ``(N,)``.
         logits: Of the same images, for classification and calibration.
-        class_names: Of all C classes; their numbers if None.
+        class_names: Of all C classes; their numbers if None. Where neither these nor logits, centers or a classifier
+            tell C, it is the number of classes that have an image or a reference, whatever their labels.
         centers: Learned centers, for the nearest-center accuracy. Without them the class means of ``references`` serve,
             and without those the class means of the images, each image left out of the mean of its own class.
         classifier: Weights of the last layer, for NC2 and NC3.
@@ -112,12 +114,15 @@ def evaluate_features(
     with torch.no_grad(), full_precision():
         rows, indices = checked_features(features, labels)
         names = None if class_names is None or isinstance(class_names, str) else tuple(class_names)
-        num_classes = number_of_classes(indices, logits, names, centers=centers, classifier=classifier)
-        check_labels(WHO, rows, indices, num_classes)
+        told = number_of_classes(names, validation, logits, centers=centers, classifier=classifier)
+        check_labels(WHO, rows, indices, told)
         searched = None
         if references is not None:
             searched = checked_features(*references, who=f"{WHO} (references)", feature_dim=rows.shape[1])
-            check_labels(f"{WHO} (references)", *searched, num_classes)
+            check_labels(f"{WHO} (references)", *searched, told)
+        if told is None and class_names is None:
+            names, indices, searched = numbered(indices, searched)
+        num_classes = len(names or ()) if told is None else told
         given = Given(
             features=rows,
             labels=indices,

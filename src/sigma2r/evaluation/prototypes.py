@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sigma2r._values import Count, Natural, checked, converted
-from sigma2r.evaluation._inputs import check_name, labelled, matrix, names_of, prepared, told
+from sigma2r.evaluation._inputs import check_name, labelled, matrix, names_of, prepared, told, told_by_labels
 from sigma2r.evaluation._kept import KeepsDtype
 from sigma2r.losses._distances import distances_between, nearest
 from sigma2r.losses._precision import without_autocast
@@ -109,7 +109,7 @@ class ClassPrototypes(KeepsDtype):
         if not known.numel():
             raise ValueError(f"{who}: there must be at least one sample; got none.")
         if num_classes is None:
-            num_classes = int(known.max()) + 1 if class_names is None else len(class_names)
+            num_classes = told_by_labels(who, known) if class_names is None else len(class_names)
         with torch.inference_mode(False):
             prototypes = cls(num_classes, rows.shape[1], class_names=class_names, normalize=normalize)
         if rows.device.type != "mps":

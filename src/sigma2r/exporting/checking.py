@@ -1,5 +1,6 @@
 """What was exported is run on images, and held against the run itself."""
 
+import copy
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -55,7 +56,7 @@ def sample_of(trained: Trained, images: Any, how: Mapping[str, Any]) -> Sample:
     if is_path(dataset):
         return _made_up(trained, f"{shown(dataset)} is code of one's own, and is not imported for it")
     try:
-        return _read(trained, dataset, how, f"{how.get('split', 'test')} images of {shown(dataset)}")
+        return _read(trained, dataset, how, f"{how.get('split') or 'test'} images of {shown(dataset)}")
     except (ValueError, OSError, ImportError) as error:
         return _made_up(trained, f"those that the run was tested on cannot be had ({str(error).rstrip('.')})")
 
@@ -123,7 +124,7 @@ def difference(run: Callable[[Tensor], Mapping[str, Tensor]], trained: Trained, 
 
     Args:
         run: From images to outputs by their names.
-        trained: The run.
+        trained: The run, on the CPU.
         pixels: uint8, shape ``(N, ch, H, W)``, N more than 8.
 
     Raises:
@@ -159,11 +160,24 @@ def _outputs(trained: Trained, predictions: Predictions) -> tuple[dict[str, Tens
     if (rejector := trained.rejector) is None:
         return outputs, None
     seen = predictions.features if rejector.score.sees == "features" else predictions.logits
-    judged = rejector.score.judge(seen.to(rejector.threshold.device))
+    judged = rejector.score.judge(seen)
     own = rejector.class_thresholds[judged.label]
     threshold = torch.where(own.isnan(), rejector.threshold, own)
     assert predictions.accepted is not None, "there is a rejector"
-    return {**outputs, "scores": judged.score.cpu(), "accepted": predictions.accepted}, threshold.cpu()
+    return {**outputs, "scores": judged.score, "accepted": predictions.accepted}, threshold
+
+
+def on_cpu(trained: Trained) -> Trained:
+    """The same run where a file is checked; a copy, of one that is elsewhere: other devices compute less exactly."""
+    if trained.device.type == "cpu":
+        return trained
+    return replace(
+        trained,
+        model=copy.deepcopy(trained.model).cpu(),
+        preprocess=copy.deepcopy(trained.preprocess).cpu(),
+        centers=None if trained.centers is None else trained.centers.cpu(),
+        rejector=copy.deepcopy(trained.rejector).cpu() if trained.rejector is not None else None,
+    )
 
 
 def in_full_precision(trained: Trained) -> Trained:

@@ -1,6 +1,6 @@
 """Write a trained run as a file for other programs, once what was written gives what the run gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +14,10 @@ from sigma2r._values import Positive, converted
 from sigma2r.data.names import shown
 from sigma2r.exporting import onnx_file, program_file
 from sigma2r.exporting.about import about, as_json, from_json
-from sigma2r.exporting.checking import Difference, Sample, difference, in_full_precision, sample_of
+from sigma2r.exporting.checking import Difference, Sample, difference, in_full_precision, on_cpu, sample_of
 from sigma2r.exporting.graph import Graph, traced
 from sigma2r.studies.apart import refuse_within_data, refuse_within_folders
+from sigma2r.trained.frame import Scaling
 from sigma2r.trained.trained import How, Trained
 
 Format = Literal["onnx", "torch-export"]
@@ -74,7 +75,7 @@ def export(
     ``sigma2r``, in torch.export the extra file ``sigma2r.json``.
 
     Before it takes the place of ``out``, the file is run on images and compared with
-    :meth:`~sigma2r.trained.Trained.predict`.
+    :meth:`~sigma2r.trained.Trained.predict`, both on the CPU.
 
     Args:
         trained: What :func:`sigma2r.load` gave.
@@ -100,7 +101,10 @@ def export(
         others = [other for other, ending in ENDINGS.items() if ending == path.suffix.lower()]
         meant = f" Did you mean format={others[0]!r} (--format {others[0]})?" if others else ""
         raise ValueError(f"export: a file of {kind} must end in {ENDINGS[kind]}; got {path.name!r}.{meant}")
-    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **how)  # refuses what nothing heeds
+    alone: How = {**how, "split": None}
+    trained.source(torch.zeros(trained.frame.image_shape, dtype=torch.uint8), **alone)  # refuses what nothing heeds
+    if (scaling := converted("export", "resize", Scaling | None, how.get("resize"))) is not None:
+        trained = replace(trained, frame=trained.frame.scaled(scaling))  # of which the file tells
     chosen.refuse_absent()
     if not converted("export", "overwrite", bool, overwrite):
         _refuse_other_file(path, chosen, trained)
@@ -108,6 +112,7 @@ def export(
     source = None if images is None else trained.source(images, **how)
     if source is not None:
         refuse_within_folders(source.title, source.listed, [path.parent], flag="--out")
+    trained = on_cpu(trained)
     narrowed = kind == "onnx" and trained.dtype == torch.float64
     called = shown(trained.record.run.model)
     program = traced(Graph(trained, torch.float32 if narrowed else None), trained.frame.image_shape, called)

@@ -17,6 +17,7 @@ from torch import Tensor
 from sigma2r.losses._checks import check_choice
 from sigma2r.losses._func import is_functional
 from sigma2r.losses._groups import ClassGroups
+from sigma2r.losses._rows import pieces
 
 Spread = Literal["distance-std", "std", "rms"]
 _SPREADS = get_args(Spread)
@@ -66,14 +67,13 @@ def spread_excess(features: Tensor, squared: Tensor, groups: ClassGroups, neighb
     if not features.shape[0]:
         return squared
     layout = _masked_layout if groups.members is None else _grouped_layout
-    block, strangers, to_centers = layout(features, squared, groups)
-    products = torch.bmm(block, block.transpose(1, 2))
+    products, strangers, to_centers = layout(features, squared, groups)
     norms = _diagonal(products).clone()
     pairwise = products.mul_(-2).add_(norms.unsqueeze(2)).add_(norms.unsqueeze(1))  # down to rounding below 0
 
-    k = min(int(neighbors), block.shape[1])
+    k = min(int(neighbors), pairwise.shape[1])
     if is_functional():
-        itself = torch.eye(block.shape[1], dtype=torch.bool, device=block.device)
+        itself = torch.eye(pairwise.shape[1], dtype=torch.bool, device=pairwise.device)
         others = pairwise.masked_fill(itself if strangers is None else strangers | itself, torch.inf)
     else:
         others = pairwise.clone() if spread == "std" else pairwise  # std looks at the pairs again
@@ -166,25 +166,47 @@ def _grouped_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> t
     """A block for each group, B = G and R = 1.
 
     Returns:
-        Points less their block's mean, times _UNIT (B, P, D); where a point is no partner of another, whether or not
-        it is the same, None or something that broadcasts to (B, P, P); and the squared distances from the centers to
-        the points (B, R, P), infinite to strangers.
+        Inner products of points less their block's mean, times _UNIT squared (B, P, P); where a point is no partner of
+        another, whether or not it is the same, None or something that broadcasts to (B, P, P); and the squared
+        distances from the centers to the points (B, R, P), infinite to strangers.
     """
     members = groups.members
     assert members is not None
     num_groups, width = members.shape
-    block = features.index_select(0, members.flatten()).view(num_groups, width, features.shape[1])
-    # Repeated members count more than once in the mean: any point among the members would do.
-    mean = block.mean(1, keepdim=True)
-    if block.requires_grad or is_functional():
-        block = (block - mean) * _UNIT
+    # Repeated members count more than once in a mean: any point among the members would do.
+    if is_functional() or (features.requires_grad and torch.is_grad_enabled()):
+        block = features.index_select(0, members.flatten()).view(num_groups, width, features.shape[1])
+        block = (block - block.mean(1, keepdim=True)) * _UNIT
+        products = torch.bmm(block, block.transpose(1, 2))
     else:
-        torch.add(mean.mul_(-_UNIT), block, alpha=_UNIT, out=block)  # the same numbers: _UNIT is a power of two
+        products = _products_in_pieces(features, members)
     to_centers = squared.index_select(0, members.flatten()).view(num_groups, 1, width)
     if groups.complete:
-        return block, None, to_centers
+        return products, None, to_centers
     empty = (torch.arange(width, device=features.device) >= groups.counts.unsqueeze(1)).unsqueeze(1)
-    return block, empty, to_centers.masked_fill(empty, torch.inf)
+    return products, empty, to_centers.masked_fill(empty, torch.inf)
+
+
+def _products_in_pieces(features: Tensor, members: Tensor) -> Tensor:
+    """The inner products of :func:`_grouped_layout`, some groups at a time."""
+    (num_groups, width), size = members.shape, features.shape[1]
+    parts = pieces(num_groups, width * size, features.device)
+    if len(parts) == 1:
+        return _products(features.index_select(0, members.flatten()).view(num_groups, width, size))
+    products = features.new_empty(num_groups, width, width)
+    points = features.new_empty(parts[0].stop * width, size)
+    for part in parts:
+        chosen = members[part].flatten()
+        block = torch.index_select(features, 0, chosen, out=points[: len(chosen)]).view(-1, width, size)
+        _products(block, products[part])
+    return products
+
+
+def _products(block: Tensor, out: Tensor | None = None) -> Tensor:
+    """Inner products of points (B, P, D) less their block's mean, times _UNIT squared; the points are written over."""
+    mean = block.mean(1, keepdim=True)
+    torch.add(mean.mul_(-_UNIT), block, alpha=_UNIT, out=block)  # the same numbers: _UNIT is a power of two
+    return torch.bmm(block, block.transpose(1, 2), out=out)
 
 
 def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -196,4 +218,4 @@ def _masked_layout(features: Tensor, squared: Tensor, groups: ClassGroups) -> tu
     strangers = group.unsqueeze(1) != group
     elsewhere = torch.arange(num_groups, device=group.device).unsqueeze(1) != group
     to_centers = squared.expand(num_groups, -1).masked_fill(elsewhere, torch.inf)
-    return block, strangers.unsqueeze(0), to_centers.unsqueeze(0)
+    return torch.bmm(block, block.transpose(1, 2)), strangers.unsqueeze(0), to_centers.unsqueeze(0)

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from sigma2r._values import Count, NotNegative, Share, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
-from sigma2r.losses._centers import rows_of
 from sigma2r.losses._checks import check_choice, check_flag, check_weights, values_are_readable
-from sigma2r.losses._func import is_transformed
+from sigma2r.losses._func import is_transformed, scattered
+from sigma2r.losses._groups import present
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast, working_dtype
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
+from sigma2r.losses._rows import squared_to_rows
 from sigma2r.losses._tuples import Mined
 
 CenterUpdate = Literal["gradient", "average"]
@@ -81,9 +82,9 @@ def center_loss(
         x, y, kept = prepare(
             who, features, labels, centers, weights=weights, ignore_index=ignore_index, normalize=normalize
         )
-        offset = x - rows_of(centers, y.to(centers.device), sparse_grad).to(x.dtype)
+        squared = squared_to_rows(x, centers, y.to(centers.device), sparse_grad)
         factor = {"pytorch-center-loss": 1.0, "pytorch-ood": 1 / centers.shape[0], "facenet": 1 / centers.shape[1]}
-        each = factor.get(compat or "", 0.5) * torch.linalg.vecdot(offset, offset)
+        each = factor.get(compat or "", 0.5) * squared
         return reduce(each, reduction, kept, weights)
 
 
@@ -123,27 +124,54 @@ def average_step(
     offset = _offset(features, labels, centers)
     shares = _shares("average_step", features, weights, offset)
     counted = _are_finite(offset, shares)
-    return _average_step(offset, labels, centers, alpha, counted if kept is None else counted & kept, shares)
+    counted = counted if kept is None else counted & kept
+    return _average_rows(offset, labels, centers.shape[0], alpha, counted, shares)
 
 
-def _average_step(
+def _average_rows(
     offset: Tensor,
     labels: Tensor,
-    centers: Tensor,
+    num_rows: int,
     alpha: float,
     counted: Tensor | None,
     shares: Tensor | None,
 ) -> Tensor:
-    """:func:`average_step` by c - x (N, D), of the rows that count, (N,) bool; None: all."""
+    """The step of each of ``num_rows`` centers by c - x (N, D), of the rows that count, (N,) bool; None: all."""
     ones = torch.ones_like(offset[:, 0]) if counted is None else counted.to(offset.dtype)
     if counted is not None:
         offset = offset.masked_fill(~counted.unsqueeze(1), 0.0)
     if shares is not None:
         ones = torch.where(ones > 0, shares, 0.0)
         offset = ones.unsqueeze(1) * offset
-    pull = torch.zeros_like(centers, dtype=offset.dtype).index_add_(0, labels, offset)
+    pull = offset.new_zeros(num_rows, offset.shape[1]).index_add_(0, labels, offset)
     counts = torch.zeros_like(pull[:, 0]).index_add_(0, labels, ones)
     return alpha * pull / (1 + counts).unsqueeze(1)
+
+
+def _average_step(
+    offset: Tensor, labels: Tensor, centers: Tensor, alpha: float, counted: Tensor | None, shares: Tensor | None
+) -> tuple[Tensor | None, Tensor]:
+    """Which centers move, (N,), None: all, and their steps: no more of them than the batch has samples or classes.
+
+    A class may stand there twice, with the same step.
+    """
+    num_samples, num_classes = labels.shape[0], centers.shape[0]
+    if num_classes <= num_samples or not num_samples:
+        return None, _average_rows(offset, labels, num_classes, alpha, counted, shares)
+    ordered, order = labels.sort()
+    rank, ordered_rank = present(ordered, order)
+    rows = _average_rows(offset, rank, num_samples, alpha, counted, shares)
+    classes = scattered(torch.empty_like(labels), 0, rank, labels)
+    used = torch.arange(num_samples, device=rank.device).minimum(ordered_rank[-1])
+    return classes.index_select(0, used), rows.index_select(0, used)
+
+
+def _move(centers: Tensor, classes: Tensor | None, step: Tensor) -> None:
+    """Take a step of :func:`_average_step` in place."""
+    if classes is None:
+        centers.sub_(step)
+    else:
+        centers.index_copy_(0, classes, (centers.index_select(0, classes) - step).to(centers.dtype))
 
 
 def _offset(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -251,13 +279,15 @@ class CenterLoss(ClassLoss):
         if moves and not is_transformed():  # torch.func is for functions that change nothing
             step = self._step(features.detach(), labels, weights, value)
             if torch.compiler.is_compiling():
-                moved: Tensor = _Moved.apply(value, self.centers, step)
+                moved: Tensor = _Moved.apply(value, self.centers, *step)
                 return moved
-            value.register_hook(_Once(self.centers, step))  # type: ignore[no-untyped-call]
+            value.register_hook(_Once(self.centers, *step))  # type: ignore[no-untyped-call]
         return value
 
     @torch.no_grad()
-    def _step(self, features: Tensor, labels: Tensor, weights: Tensor | None, value: Tensor) -> Tensor:
+    def _step(
+        self, features: Tensor, labels: Tensor, weights: Tensor | None, value: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
         """The step of Wen et al.'s rule, by the rows that the loss sees and that are finite, each by its weight."""
         centers = self.centers
         x, y, kept = prepare(
@@ -287,13 +317,13 @@ class CenterLoss(ClassLoss):
 class _Once:
     """A hook that takes a step from centers the first time that a gradient passes."""
 
-    def __init__(self, centers: Tensor, step: Tensor) -> None:
-        self.centers, self.step = centers, step
+    def __init__(self, centers: Tensor, classes: Tensor | None, step: Tensor) -> None:
+        self.centers, self.classes, self.step = centers, classes, step
 
     @torch.no_grad()
     def __call__(self, gradient: Tensor) -> None:
         if self.step.numel():
-            self.centers.sub_(self.step)
+            _move(self.centers, self.classes, self.step)
             self.step = self.step[:0]
 
 
@@ -301,13 +331,13 @@ class _Moved(torch.autograd.Function):
     """The same as a part of the graph, for a compiler, which has no place for hooks: at each backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, centers: Tensor, step: Tensor) -> Tensor:
+    def forward(ctx: Any, value: Tensor, centers: Tensor, classes: Tensor | None, step: Tensor) -> Tensor:
         """A copy of ``value``, behind which the step is taken."""
-        ctx.centers, ctx.step = centers, step
+        ctx.centers, ctx.classes, ctx.step = centers, classes, step
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         """Take the step; the gradient goes on as it is."""
-        ctx.centers.sub_(ctx.step)
-        return grad, None, None
+        _move(ctx.centers, ctx.classes, ctx.step)
+        return grad, None, None, None

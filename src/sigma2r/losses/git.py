@@ -99,7 +99,7 @@ def _push(x: Tensor, y: Tensor, c: Tensor, squared: Tensor, kept: Tensor | None,
     else:  # the centers of the samples, a center as often as it has samples
         columns, classes, times = rows_of(c, y), y, present.detach()
     times = torch.where(y.unsqueeze(1) == classes, 0.0, times)
-    middle = c.detach().mean(0)
+    middle = columns.detach().mean(0)  # any point among the centers: differences to it keep their digits
     pushes: Tensor = (times / (1 + _squared_distances(x - middle, columns - middle))).sum(1)
     if negatives == "other-class":
         return pushes

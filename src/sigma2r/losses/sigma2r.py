@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from sigma2r._values import Count, NotNegative, Positive, checked
 from sigma2r.losses._batch import IGNORE_INDEX, prepare
-from sigma2r.losses._centers import rows_of, sparse_sum
+from sigma2r.losses._centers import rows_of
 from sigma2r.losses._checks import check_count, check_flag, check_positive
-from sigma2r.losses._func import is_transformed
+from sigma2r.losses._func import is_functional, is_transformed
 from sigma2r.losses._groups import ClassGroups, group_by_class
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
+from sigma2r.losses._rows import pulls, squares, summed
 from sigma2r.losses._spread import Spread, check_spread, spread_excess
 
 _NOT_WHOLE = (
@@ -60,6 +61,7 @@ def sigma_squared_r_gate(
     spread: Spread = "distance-std",
     through_spread: bool = False,
     max_per_class: int | None = None,
+    classes_per_batch: int | None = None,
     ignore_index: int = IGNORE_INDEX,
     normalize: bool = False,
 ) -> Float[Tensor, " N"]:
@@ -85,9 +87,9 @@ def sigma_squared_r_gate(
         x, y, kept = prepare(
             who, features, labels, centers, growth=growth, ignore_index=ignore_index, normalize=normalize
         )
-        groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
+        groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, classes_per_batch, kept)
         groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
-        _, _, excess = _search(x, y, centers.to(x.dtype), groups, neighbors, spread, through_spread)
+        _, excess = _search(x, y, centers.to(x.dtype), groups, neighbors, spread, through_spread)
         beta = _gate(rows_of(growth.to(x.dtype), y), excess, ceiling, eps)
         return beta if kept is None else torch.where(kept, beta, 0.0)
 
@@ -104,6 +106,7 @@ def sigma_squared_r_loss(
     spread: Spread = "distance-std",
     through_spread: bool = False,
     max_per_class: int | None = None,
+    classes_per_batch: int | None = None,
     weights: Float[Tensor, " N"] | None = None,
     ignore_index: int = IGNORE_INDEX,
     normalize: bool = False,
@@ -136,6 +139,8 @@ def sigma_squared_r_loss(
             (:attr:`sigma2r.BalancedBatchSampler.max_per_class`). On the CPU it is counted. Elsewhere, and under
             ``torch.compile``, it saves the search over all N x N pairs; samples beyond a number given too small
             are then not searched and keep a half-open gate (:func:`sigma2r.check_values` refuses them).
+        classes_per_batch: The most classes that a batch holds, if you know it: the same for a batch of few of very many
+            classes (:attr:`sigma2r.BalancedBatchSampler.classes_per_batch`).
         weights: A factor for each sample, shape ``(N,)``; the mean is then the weighted one.
         ignore_index: Rows with this label are as if they were not there.
         normalize: Divide each feature by its Euclidean length first; centers stay as they are.
@@ -147,7 +152,8 @@ def sigma_squared_r_loss(
         Squared feature units; shape ``(N,)`` for ``"none"``, otherwise a scalar, float32 or wider.
 
     Raises:
-        ValueError: If shapes, dtypes, labels or settings do not fit, or a class has more than ``max_per_class``.
+        ValueError: If shapes, dtypes, labels or settings do not fit, or a batch holds more than ``max_per_class``
+            samples of a class, or more than ``classes_per_batch`` classes.
 
     Example:
         >>> features, labels = torch.tensor([[0.0], [1.0], [9.0]]), torch.zeros(3, dtype=torch.long)
@@ -173,15 +179,15 @@ def sigma_squared_r_loss(
             ignore_index=ignore_index,
             normalize=normalize,
         )
-        groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, kept)
+        groups = group_by_class(who, y, centers.shape[0], x.shape[1], neighbors, max_per_class, classes_per_batch, kept)
         groups, y = groups.to(x.device), y.to(x.device)  # counted where the labels lay
         centers, growth = centers.to(x.dtype), growth.to(x.dtype)
         if through_spread:
-            _, squared, excess = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
+            squared, excess = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
             each = _gate(rows_of(growth, y, sparse_grad), excess, ceiling, eps) * squared
         elif is_transformed():  # which takes no Function of this form
-            _, _, excess = _search(x.detach(), y, centers.detach(), groups, neighbors, spread, through_spread)
-            squared = _squared(x - rows_of(centers, y, sparse_grad))
+            _, excess = _search(x.detach(), y, centers.detach(), groups, neighbors, spread, through_spread)
+            squared = _squared(x, centers, y, sparse_grad)
             each = _gate(rows_of(growth, y, sparse_grad), excess, ceiling, eps) * squared
         else:
             found = _search(x, y, centers, groups, neighbors, spread, through_spread, sparse_grad)
@@ -205,23 +211,23 @@ def _search(
     spread: Spread,
     through_spread: bool,
     sparse_grad: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Offsets x - C_y (N, D), their squares (N,) and sigma(n, x) - sigma(n, C_y) (N,).
-
-    In the graph only if ``through_spread``.
-    """
+) -> tuple[Tensor, Tensor]:
+    """||x - C_y||^2 and sigma(n, x) - sigma(n, C_y), both (N,); in the graph only if ``through_spread``."""
     with torch.set_grad_enabled(through_spread and torch.is_grad_enabled()):
-        offset = features - rows_of(centers, labels, sparse_grad)
+        squared = _squared(features, centers, labels, sparse_grad)
         if sparse_grad and torch.compiler.is_compiling():  # what makes sparse gradients must be a graph of its own
             torch._dynamo.graph_break(msg=_NOT_WHOLE)
-        squared = _squared(offset)
-        return offset, squared, spread_excess(features, squared, groups, neighbors, spread)
+        return squared, spread_excess(features, squared, groups, neighbors, spread)
 
 
-def _squared(offset: Tensor) -> Tensor:
-    """Squared lengths of rows, kept finite so that a closed gate, 0, times one that overflows is not NaN."""
-    lengths: Tensor = torch.linalg.vecdot(offset, offset)
-    return lengths.clamp_max(torch.finfo(offset.dtype).max)
+def _squared(x: Tensor, centers: Tensor, labels: Tensor, sparse_grad: bool = False) -> Tensor:
+    """||x - C_y||^2 (N,), kept finite so that a closed gate, 0, times one that overflows is not NaN."""
+    if torch.is_grad_enabled() or is_functional():
+        offset = x - rows_of(centers, labels, sparse_grad)
+        lengths: Tensor = torch.linalg.vecdot(offset, offset)
+    else:
+        lengths = squares(x, centers, labels)
+    return lengths.clamp_max(torch.finfo(x.dtype).max)
 
 
 def _gate(growth: Tensor, excess: Tensor, ceiling: float, eps: float) -> Tensor:
@@ -243,16 +249,15 @@ class _GatedDistance(torch.autograd.Function):
         labels: Tensor,
         centers: Tensor,
         growth: Tensor,
-        offset: Tensor,
         squared: Tensor,
         excess: Tensor,
         ceiling: float,
         eps: float,
         sparse_grad: bool,
     ) -> Tensor:
-        """Beta times ``squared``, where ``offset`` and ``squared`` are those of these features and centers."""
+        """Beta times ``squared``, which is that of these features and centers."""
         value, beta, by_growth = _GatedDistance.parts(labels, growth, squared, excess, ceiling, eps)
-        ctx.save_for_backward(features, labels, centers, growth, excess, offset, beta, by_growth)
+        ctx.save_for_backward(features, labels, centers, growth, excess, beta, by_growth)
         ctx.settings = ceiling, eps, sparse_grad
         return value
 
@@ -272,26 +277,19 @@ class _GatedDistance(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """For features, centers and growth; in full precision if called under autocast, too."""
-        features, labels, centers, growth, excess, offset, beta, by_growth = ctx.saved_tensors
+        features, labels, centers, growth, excess, beta, by_growth = ctx.saved_tensors
         ceiling, eps, sparse_grad = ctx.settings
         for_centers = for_growth = None
         with without_autocast(features):
             if torch.is_grad_enabled():  # on the way to second derivatives: nothing saved may stand for a constant
-                offset = features - centers.index_select(0, labels)
-                _, beta, by_growth = _GatedDistance.parts(labels, growth, _squared(offset), excess, ceiling, eps)
-            pull = (2 * grad * beta).unsqueeze(1) * offset
+                squared = _squared(features, centers, labels)
+                _, beta, by_growth = _GatedDistance.parts(labels, growth, squared, excess, ceiling, eps)
+            pull = pulls(features, centers, labels, 2 * grad * beta)
             if ctx.needs_input_grad[2]:
-                for_centers = _summed(centers, labels, pull, -1, sparse_grad)
+                for_centers = summed(centers, labels, pull, -1, sparse_grad)
             if ctx.needs_input_grad[3]:
-                for_growth = _summed(growth, labels, grad * by_growth, 1, sparse_grad)
-        return pull, None, for_centers, for_growth, None, None, None, None, None, None
-
-
-def _summed(table: Tensor, labels: Tensor, rows: Tensor, sign: int, sparse: bool) -> Tensor:
-    """The sum of ``rows`` by class, in the shape of ``table``; sparse: only the classes that have some."""
-    if sparse:
-        return sparse_sum(sign * rows, labels, table.shape)
-    return torch.zeros_like(table).index_add(0, labels, rows, alpha=sign)
+                for_growth = summed(growth, labels, grad * by_growth, 1, sparse_grad)
+        return pull, None, for_centers, for_growth, None, None, None, None, None
 
 
 class SigmaSquaredRLoss(ClassLoss):
@@ -305,7 +303,8 @@ class SigmaSquaredRLoss(ClassLoss):
         eps: The least slope.
         spread: The reading of sigma: ``"distance-std"``, ``"std"`` or ``"rms"``.
         through_spread: Let the gradient run through sigma; read the warning at :func:`sigma_squared_r_loss`.
-        max_per_class: The most samples that one class has in a batch, if you know it.
+        max_per_class, classes_per_batch: The most samples that one class has in a batch, and the most classes there, if
+            you know them.
         ignore_index, normalize, sparse_grad, reduction: See :func:`sigma_squared_r_loss`.
         center_std: Centers start from N(0, ``center_std``²): 1 is the paper's start, 0 the origin. See also
             :meth:`init_centers`.
@@ -328,6 +327,7 @@ class SigmaSquaredRLoss(ClassLoss):
         "spread",
         "through_spread",
         "max_per_class",
+        "classes_per_batch",
         "ignore_index",
         "normalize",
         "sparse_grad",
@@ -346,6 +346,7 @@ class SigmaSquaredRLoss(ClassLoss):
         spread: Spread = "distance-std",
         through_spread: bool = False,
         max_per_class: Count | None = None,
+        classes_per_batch: Count | None = None,
         ignore_index: int = IGNORE_INDEX,
         normalize: bool = False,
         sparse_grad: bool = False,
@@ -374,6 +375,7 @@ class SigmaSquaredRLoss(ClassLoss):
         self.spread: Spread = spread
         self.through_spread = through_spread
         self.max_per_class = max_per_class
+        self.classes_per_batch = classes_per_batch
         self.sparse_grad = sparse_grad
 
     def new_rows(self, name: str, parameter: nn.Parameter, count: int, generator: torch.Generator | None) -> Tensor:

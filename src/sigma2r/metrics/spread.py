@@ -1,7 +1,7 @@
 r"""How compact classes are: Eq. 12 per class, the distance between classes, and the ratio of the two.
 
-Axes: N samples, C classes, D feature dimensions. All sums run in float64, so a common offset of the features does
-not cost digits: counts, means and scatter of two parts are merged by Chan's update, in one pass.
+Axes: N samples, C classes, D feature dimensions. All sums run in float64 and from a sample of the class, so an offset
+of the features does not cost digits: counts, means and scatter of two parts are merged by Chan's update, in one pass.
 """
 
 import math
@@ -92,14 +92,34 @@ def class_statistics(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], 
     return counted(*check_measured(who, features, labels, num_classes), num_classes)
 
 
+def of_present(
+    features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int
+) -> tuple[ClassStatistics, Tensor]:
+    """:func:`class_statistics` of the classes that have samples alone, ``(P, ...)``, and which these are.
+
+    What is held follows P, not C: for measures that want no row of a class without samples.
+    """
+    who = "class_statistics"
+    num_classes = converted(who, "num_classes", Count, num_classes)
+    features, labels = check_measured(who, features, labels, num_classes)
+    present, own = torch.unique(labels, return_inverse=True)
+    return counted(features, own, present.shape[0]), present
+
+
 def counted(features: Tensor, labels: Tensor, num_classes: int) -> ClassStatistics:
     """:func:`class_statistics` of what was checked."""
     device = torch.device("cpu") if features.device.type == "mps" else features.device
     features, labels = features.detach().to(device).double(), labels.to(device)
     count = torch.zeros(num_classes, dtype=torch.int64, device=device)
     count.index_add_(0, labels, torch.ones_like(labels))
-    sums = features.new_zeros(num_classes, features.shape[1]).index_add_(0, labels, features)
-    mean = sums / count.clamp_min(1).unsqueeze(1)
+    mean = features.new_zeros(num_classes, features.shape[1])
+    if features.shape[0]:
+        # From a sample of the class: sums of features far from the origin would round by as much as classes may differ.
+        places = torch.arange(features.shape[0], device=device)
+        first = torch.zeros_like(count).scatter_reduce_(0, labels, places, "amin", include_self=False)
+        known = torch.where(count.unsqueeze(1) > 0, features.index_select(0, first), 0.0)
+        sums = mean.index_add_(0, labels, features - known.index_select(0, labels))
+        mean = known + sums / count.clamp_min(1).unsqueeze(1)
     apart = features - mean.index_select(0, labels)
     scatter = features.new_zeros(num_classes).index_add_(0, labels, torch.linalg.vecdot(apart, apart))
     return ClassStatistics(count, mean, scatter)
@@ -130,7 +150,10 @@ def intra_class_spread(
 
     Source: arXiv 2009.08796, eq. 12, which calls it intra-class variance; it is the root of one.
     """
-    return class_statistics(features, labels, num_classes).intra_class_spread()
+    statistics, present = of_present(features, labels, num_classes)
+    spread = statistics.scatter.new_full((int(num_classes),), torch.nan)
+    spread[present.to(spread.device)] = statistics.intra_class_spread()
+    return spread
 
 
 def inter_class_distance(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
@@ -139,12 +162,12 @@ def inter_class_distance(features: Float[Tensor, "N D"], labels: Int[Tensor, " N
     Returns:
         Feature units, a float64 scalar; NaN if fewer than two classes are present.
     """
-    return class_statistics(features, labels, num_classes).inter_class_distance()
+    return of_present(features, labels, num_classes)[0].inter_class_distance()
 
 
 def intra_inter_ratio(features: Float[Tensor, "N D"], labels: Int[Tensor, " N"], num_classes: int) -> Tensor:
     """Mean of :func:`intra_class_spread` over :func:`inter_class_distance`: free of the features' scale."""
-    return class_statistics(features, labels, num_classes).intra_inter_ratio()
+    return of_present(features, labels, num_classes)[0].intra_inter_ratio()
 
 
 def distance_tail(distances: Float[Tensor, " N"], share: float = 0.99) -> tuple[Tensor, Tensor]:

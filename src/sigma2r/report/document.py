@@ -28,6 +28,7 @@ class Section:
         code: A command, to be copied.
         notes: Text behind all else.
         terms: Words and what they mean; a column that bears such a word explains itself by it.
+        name: What it is called within the page, where titles are of others' making; default: by its title.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Section:
     code: str | None = None
     notes: tuple[str, ...] = ()
     terms: tuple[tuple[str, str], ...] = ()
+    name: str | None = None
 
     def __post_init__(self) -> None:
         """Write out what cannot be seen in its texts; they keep their lines."""
@@ -49,6 +51,8 @@ class Section:
     @property
     def anchor(self) -> str:
         """Its name within the page."""
+        if self.name is not None:
+            return self.name
         letters = r"[^a-z0-9]+" if self.title.isascii() else r"\W+"
         return re.sub(letters, "-", self.title.lower()).strip("-") or "section"
 

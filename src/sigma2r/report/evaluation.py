@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ def evaluation_document(values: Mapping[str, Any]) -> Document:
             Section(title="Confusion", pictures=(confusion_picture(counts, names),)),
             Section(title="Classes", grids=(confusion_grid(counts, names), _classes(found["per_class"]))),
         ]
-    sections += _unknown(found["ood"], values["scores"])
+    for number, section in enumerate(_unknown(found["ood"], values["scores"]), start=1):
+        taken = any(section.anchor == other.anchor for other in sections)  # titles may differ in signs alone
+        sections.append(replace(section, name=f"unknown-{number}") if taken else section)
     return Document(
         title=f"sigma2r: what the features of {values['loss']} are good for",
         paragraphs=tuple(_told(values)),

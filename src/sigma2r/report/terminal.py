@@ -86,7 +86,7 @@ def _print(
 
     grid = Grid(title=shown(title, "table.title"), title_justify="left")
     for i, heading in enumerate(headings):
-        grid.add_column(shown(heading), justify="right" if i else "left")
+        grid.add_column(shown(heading), justify="right" if i else "left", overflow="fold")
     for row in rows:
         grid.add_row(*map(shown, row))
     console.print(grid)

@@ -121,6 +121,8 @@ def _criterion(run: Run, num_classes: int, feature_dim: int, sampler: BalancedBa
     options: dict[str, Any] = dict(run.loss_options)
     if takes(run.loss, "max_per_class"):  # it spares the search on a GPU its N x N pairs
         options = {"max_per_class": sampler.max_per_class, **options}
+    if takes(run.loss, "classes_per_batch") and sampler.sampling == "repeat":  # and blocks for all C classes
+        options = {"classes_per_batch": sampler.classes_per_batch, **options}
     built = [build_loss(run.loss, num_classes, feature_dim, options) for _ in run.layers or "1"]
     if is_path(run.loss):
         try_own_loss(run.loss, num_classes, feature_dim, options)

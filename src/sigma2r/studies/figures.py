@@ -8,7 +8,7 @@ from typing import Any
 from sigma2r._text import is_whole
 from sigma2r._values import COUNT, FINITE, NOT_NEGATIVE, Rule
 from sigma2r.studies._laws import FINGERPRINT, TEXT, Each, Law, OrNull, Parts, count, exactly, number
-from sigma2r.studies.run import Run
+from sigma2r.studies.run import IMAGE_SIDE, Run
 
 _FINITE = number(FINITE)
 _SHARE = number(Rule("lie in [0, 1]", lambda value: 0 <= value <= 1))
@@ -44,7 +44,7 @@ def record_law(run: Run, num_classes: int, *, diverged: bool, data: Any = None, 
         "diverged": OrNull(Rule("be a text that says where", lambda value: isinstance(value, str) and bool(value))),
         "data": OrNull(data_law(None if diverged else num_classes)),
         "code": OrNull(code_law(run)),
-        "image_shape": OrNull(Each(_COUNT, 3)),
+        "image_shape": OrNull(Each(count(IMAGE_SIDE), 3)),
         "started_from": OrNull(weights_law(run)),
         "stopped": OrNull(_of_stop(run)),
     }

@@ -307,7 +307,7 @@ LATER = (
 )  # fmt: skip
 """Fields that came after records were published; files name them where they are used."""
 _BEFORE = {"resize": "stretch"}  # how a field was before there was a choice, if that is not its default
-_IMAGE_SIDE = Rule("be a whole number from 1 to 16384", lambda value: 1 <= value <= 16384 and value % 1 == 0)
+IMAGE_SIDE = Rule("be a whole number from 1 to 16384", lambda value: 1 <= value <= 16384 and value % 1 == 0)
 _SEED = Rule("be a whole number from 0 to 10**12", lambda value: 0 <= value <= 10**12 and value % 1 == 0)
 _THREADS = Rule("be a whole number from 1 to 1024", lambda value: 1 <= value <= 1024 and value % 1 == 0)
 _PROPER_SHARE = Rule("lie in [0, 1); 0.1 sets a tenth of each class aside", lambda value: 0 <= value < 1)
@@ -315,7 +315,7 @@ _TEST_SHARE = Rule("lie in (0, 1); 0.2 sets a fifth of each class aside", lambda
 _DECAY = Rule("lie in (0, 1); 0.999 averages over some 1000 steps", lambda value: 0 < value < 1)
 _WANTED: dict[str, Any] = {
     "dataset": str,
-    "image_size": Annotated[int, _IMAGE_SIDE] | None,
+    "image_size": Annotated[int, IMAGE_SIDE] | None,
     "resize": Resize | None,
     "gray": bool | None,
     "missing_classes": bool,

@@ -1,11 +1,12 @@
 """Arrays and tensors as images: which axis is which, told or refused, never guessed where two readings differ."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sigma2r._arrays import as_tensor
+from sigma2r._arrays import as_tensor, is_array
 from sigma2r._shown import shown
 
 _CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
@@ -29,6 +30,10 @@ def as_images(value: Any, name: str, channels: int) -> Tensor:
         >>> as_images(torch.zeros(5, 3, 8, 8), "images", 3).shape
         torch.Size([5, 3, 8, 8])
     """
+    if not (is_array(value) or (isinstance(value, Sequence) and not isinstance(value, (str, bytes)))):
+        raise ValueError(
+            f"images: {name} must be a path, an image of Pillow's, an array or a tensor; got {shown(value)}."
+        )
     is_tensor = isinstance(value, Tensor)
     pixels = as_tensor("images", name, value)
     if not (pixels.dtype == torch.uint8 or pixels.is_floating_point()):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from sigma2r._shown import shown
-from sigma2r._text import visible
+from sigma2r._text import is_whole, visible
+from sigma2r.data.spelling import say_look_alikes
 from sigma2r.evaluation import ClassPrototypes
 from sigma2r.evaluation._inputs import check_name, prepared
 from sigma2r.evaluation._inputs import told as told_names
@@ -40,6 +41,8 @@ def added(trained: "Trained", name: str, embed: Callable[[], Tensor]) -> Added:
     """
     who = "add_class"
     check_name(who, name)
+    if not is_whole(name):
+        raise ValueError(f"{who}: the name of a class must be UTF-8; got {shown(name)}.")
     if name in trained.class_names:
         raise ValueError(
             f"{who}: the name must be one that no class has yet; {shown(name)} is class "
@@ -56,6 +59,7 @@ def added(trained: "Trained", name: str, embed: Callable[[], Tensor]) -> Added:
             f"training; it is by {trained.rejector.score.name}. Fit one by center-distance, or load the run with "
             "rejector=False."
         )
+    say_look_alikes([*trained.class_names, name], f"{who}: the run")
     features = embed()
     features = features[features.isfinite().all(1)]
     normalize = trained.has_unit_features

@@ -55,8 +55,7 @@ def split_of(
     Raises:
         ValueError: If there is no such split, it has no images, or the data set cannot be used.
     """
-    if split not in _SPLITS:
-        raise ValueError(f"images: split must be train, test or val; got {told(split)}.{near(split, _SPLITS)}")
+    check_split(split)
     say_what_is_ignored(name, data_dir, download)
     check_dataset(name)
     run = None if record is None or not _is_own(name, record.run) else record.run
@@ -66,6 +65,16 @@ def split_of(
     if is_listed(name):
         return _listed(name, split, record)
     return _loaded(name, split, data_dir, download, image_size)
+
+
+def check_split(split: str) -> None:
+    """Refuse what is no split.
+
+    Raises:
+        ValueError: With the nearest.
+    """
+    if split not in _SPLITS:
+        raise ValueError(f"images: split must be train, test or val; got {told(split)}.{near(split, _SPLITS)}")
 
 
 def _is_own(name: str, run: Run) -> bool:

@@ -8,7 +8,7 @@ from typing import IO
 import torch
 
 from sigma2r._extras import or_which_extra
-from sigma2r._text import visible
+from sigma2r._text import in_utf_8
 from sigma2r.trained.predictions import NO_CLASS, Predictions
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
@@ -22,7 +22,8 @@ PARQUET = "a file of features in .parquet"
 def write_npz(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, source: Source) -> None:
     """``features`` (N, D), ``paths``, ``labels`` (texts), ``targets`` (N,), ``problems`` and ``class_names``.
 
-    A text is empty where there is none, and a target -1; ``numpy.load`` reads it without pickle.
+    A text is empty where there is none, and a target -1; ``numpy.load`` reads it without pickle. Bytes of a path that
+    are not UTF-8 are spelled out.
 
     Args:
         file: Open for writing.
@@ -43,7 +44,7 @@ def write_npz(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, s
         assert start == count, "a source is read to its end"
         with _member(archive, "targets", (count,), "<i8") as member:
             member.write(targets.numpy().tobytes())
-        _write_texts(archive, "paths", source.names, count)
+        _write_texts(archive, "paths", map(in_utf_8, source.names), count)
         _write_texts(archive, "labels", (name or "" for name in source.labels or [""] * count), count)
         _write_texts(archive, "problems", (problems.get(row, "") for row in range(count)), count)
         _write_texts(archive, "class_names", trained.class_names, len(trained.class_names))
@@ -76,7 +77,7 @@ def _write_texts(archive: zipfile.ZipFile, name: str, texts: Iterable[str], coun
 def write_parquet(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, source: Source) -> None:
     """Columns ``path``, ``label``, ``features`` (a list of D numbers) and ``problem``; null where there is none.
 
-    The schema's metadata hold the class names and the run. Letters of a path that are not UTF-8 are spelled out.
+    The schema's metadata hold the class names and the run. Bytes of a path that are not UTF-8 are spelled out.
 
     Args:
         file: Open for writing.
@@ -100,7 +101,7 @@ def write_parquet(file: IO[bytes], parts: Iterable[Predictions], trained: Traine
             features = pa.array(group.features.flatten().numpy())
             rows = range(len(group))
             held = [
-                pa.array([visible(name) for name in group.names]),
+                pa.array([in_utf_8(name) for name in group.names]),
                 pa.array(list(group.given or [None] * len(group)), pa.string()),
                 pa.FixedSizeListArray.from_arrays(features, trained.feature_dim),
                 pa.array([group.problems.get(row) for row in rows], pa.string()),

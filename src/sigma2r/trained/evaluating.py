@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from sigma2r.evaluation import ClassPrototypes, Evaluation, evaluate_features
 from sigma2r.evaluation.evaluate import SECTIONS
 from sigma2r.studies.apart import refuse_within_folders
 from sigma2r.studies.record import plain, versions
+from sigma2r.trained.data_sets import check_split
 from sigma2r.trained.evaluation_file import KIND, SCHEMA, whose
+from sigma2r.trained.finding import is_data_set
 from sigma2r.trained.outputs import Outputs, Watch, outputs_of_source, unwatched
-from sigma2r.trained.own_images import own_images
+from sigma2r.trained.own_images import moved, own_images
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
-from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores
+from sigma2r.trained.unknowns import Fitted, classifier_of, doubts, fit_scores, places, seen_before
 
 OF_TRAINING = ("classification", "compactness", "collapse")
 """The sections that are computed of training images, too; what they say is meant for these, or is read beside them."""
@@ -31,7 +34,8 @@ class Asked:
     Args:
         data: The images that are looked at; None: the run's own test images.
         ood: Images of unknown classes.
-        split: Of a data set that is named in either.
+        split: Of the run's own images, and of a data set that is named in either; default: ``"test"``.
+        dataset: Where the run's own data lie now; default: where they were.
         data_dir: Folder of a data set's files.
         download: Fetch a data set if it is nowhere.
         own_code: Import the data set of one's own that the run names.
@@ -43,7 +47,8 @@ class Asked:
 
     data: Any = None
     ood: Sequence[str] = ()
-    split: str = "test"
+    split: str | None = None
+    dataset: str | None = None
     data_dir: Path | None = None
     download: bool = False
     own_code: bool = False
@@ -55,7 +60,8 @@ class Asked:
     def as_dict(self) -> dict[str, Any]:
         """What decides the figures, for JSON: by this an evaluation is known to be the one that is wanted."""
         data = None if self.data is None else str(self.data)
-        return {"data": data, "ood": list(self.ood), "split": self.split, "settings": dict(self.settings)}
+        told = {"data": data, "ood": list(self.ood), "split": self.split or "test", "settings": dict(self.settings)}
+        return told if self.dataset is None else {**told, "dataset": self.dataset}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +124,8 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
         ValueError: In one sentence, if images cannot be used, none has a class of the run, or classes were added.
 
     Warns:
-        UserWarning: If images count as unknown that are of known classes, or the run's own images are others now.
+        UserWarning: If images count as unknown that are of known classes, the network was trained on images that are
+            looked at, or the run's own images are others now.
     """
     if trained.added:
         raise ValueError(
@@ -128,9 +135,8 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
     asked = asked or Asked()
     notes: list[str] = []
     own = _own(trained, asked, notes)
-    where: dict[str, Any] = {"split": asked.split, "data_dir": asked.data_dir, "download": asked.download}
-    source = own["test"] if asked.data is None else trained.source(asked.data, **where)
-    others = [trained.source(each, **where) for each in asked.ood]  # all are found before any is read
+    source, *others = _sources(trained, asked, own)  # all are found before any is read
+    _refuse_twice(others)
     for found in (source, *others):
         refuse_within_folders(found.title, found.listed, [] if asked.out is None else [asked.out], flag="--out")
 
@@ -140,12 +146,12 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
     images = _labelled(seen(source), trained.record.class_names, notes)
     training = seen(own["train"]) if "train" in own else None
     validation = seen(own["validation"]) if "validation" in own else None
-    unknown = _named_apart([seen(other) for other in others])
+    unknown = {other.title: seen(other) for other in others}
     fitted = fit_scores(trained, training)
-    for each in unknown.values():
-        for doubt in doubts(each, images, trained.record.class_names):
-            notes.append(doubt)
-            warnings.warn(f"evaluate: {doubt}", stacklevel=2)
+    told = [doubt for each in unknown.values() for doubt in doubts(each, images, trained.record.class_names)]
+    for doubt in (*seen_before(images, training, validation), *told):
+        notes.append(doubt)
+        warnings.warn(f"evaluate: {doubt}", stacklevel=2)
     evaluation, of_training = _figures(trained, asked, images, training, validation, unknown, fitted, notes)
     problems = [why for each in (images, training, validation, *unknown.values()) if each for why in each.problems]
     return RunEvaluation(
@@ -163,12 +169,41 @@ def evaluate_run(trained: Trained, asked: Asked | None = None, *, watch: Watch =
 def _own(trained: Trained, asked: Asked, notes: list[str]) -> dict[str, Source]:
     """The run's own images; where they are not there and others are named, that is noted."""
     try:
-        return own_images(trained.record, asked.data_dir, download=asked.download, own_code=asked.own_code)
+        record = moved(trained.record, asked.dataset)
+        return own_images(record, asked.data_dir, download=asked.download, own_code=asked.own_code)
     except (ValueError, OSError) as error:
         if asked.data is None:
-            raise ValueError(f"{str(error).rstrip('.')}. Name others with --data.") from error
+            raise ValueError(
+                f"{str(error).rstrip('.')}. --dataset says where they lie now, --data names others."
+            ) from error
         notes.append(f"Nothing is fitted to the run's own images: {str(error).removeprefix('evaluate: ')}")
         return {}
+
+
+def _sources(trained: Trained, asked: Asked, own: Mapping[str, Source]) -> list[Source]:
+    """The images that are looked at, and behind them those of unknown classes.
+
+    Raises:
+        ValueError: If one is not to be found, or a split is asked for and nothing has splits.
+    """
+    named = [*([] if asked.data is None else [asked.data]), *asked.ood]
+    has_splits = [is_data_set(each) for each in named]
+    where: dict[str, Any] = {"data_dir": asked.data_dir, "download": asked.download}
+    heeds = asked.data is not None and not any(has_splits)  # or it would be asked for in vain, which source() says
+    found = [
+        trained.source(each, **where, split=asked.split if has or heeds else None)
+        for each, has in zip(named, has_splits, strict=True)
+    ]
+    return found if asked.data is not None else [_own_split(asked.split, own), *found]
+
+
+def _own_split(split: str | None, own: Mapping[str, Source]) -> Source:
+    name = "test" if split is None else split
+    check_split(name)
+    name = "validation" if name == "val" else name
+    if name not in own:
+        raise ValueError("evaluate: split must be train or test, for the run has no images for validation; got val.")
+    return own[name]
 
 
 def _labelled(images: Outputs, class_names: Sequence[str], notes: list[str]) -> Outputs:
@@ -193,16 +228,16 @@ def _labelled(images: Outputs, class_names: Sequence[str], notes: list[str]) -> 
     return kept
 
 
-def _named_apart(outputs: Sequence[Outputs]) -> dict[str, Outputs]:
-    """Outputs by their titles.
+def _refuse_twice(sources: Sequence[Source]) -> None:
+    """Refuse a source that is there twice, in whatever spelling.
 
     Raises:
-        ValueError: If two are of one source.
+        ValueError: Naming it.
     """
-    titles = [each.title for each in outputs]
-    if twice := [title for title in titles if titles.count(title) > 1]:
-        raise ValueError(f"evaluate: each --ood must be another source; {twice[0]} is there twice.")
-    return dict(zip(titles, outputs, strict=True))
+    for first, second in combinations(sources, 2):
+        if first.title == second.title or (first.on_disk and second.on_disk and places(first) == places(second)):
+            also = "" if first.title == second.title else f", as {second.title} as well"
+            raise ValueError(f"evaluate: each --ood must be another source; {first.title} is there twice{also}.")
 
 
 def _figures(

@@ -1,13 +1,13 @@
 """From what a user names to a source of images: files, folders, data sets by name, images in memory, lists of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sigma2r._absent import AbsentError
-from sigma2r._arrays import is_array
-from sigma2r._places import is_file
+from sigma2r._arrays import as_list, is_array
+from sigma2r._places import in_words, kind_of
 from sigma2r._resolve import is_path
 from sigma2r._shown import shown as told
 from sigma2r._suggest import near
@@ -18,7 +18,7 @@ from sigma2r.data.registry import DATASETS, FOLDER, is_listed
 from sigma2r.data.tree import Identity, ImageTree, read_loose
 from sigma2r.studies.record import Record
 from sigma2r.trained.arrays import as_images
-from sigma2r.trained.data_sets import split_of
+from sigma2r.trained.data_sets import check_split, split_of
 from sigma2r.trained.sources import Files, Pixels, Several, Source
 
 _NAMES = tuple(name for name in DATASETS if not name.startswith(FOLDER))
@@ -42,7 +42,7 @@ def find_source(
     class_names: Sequence[str],
     channels: int,
     image_size: int,
-    split: str = "test",
+    split: str | None = None,
     data_dir: Path | None = None,
     download: bool = False,
     record: Record | None = None,
@@ -51,20 +51,40 @@ def find_source(
 
     Args:
         images: A path of a file or folder; a data set by its name; an image of Pillow's; an array or a tensor of one or
-            several; or a list of such, in which data sets cannot stand.
+            several; or a list of such, in which data sets cannot stand, or an array, a column or an iterator that holds
+            one.
         class_names: Of the run: folders of these names give their images a label.
         channels: Of the run's images.
         image_size: Their pixels a side.
-        split: Of a data set.
+        split: Of a data set; default: ``"test"``.
         data_dir: Folder of a data set's files.
         download: Fetch them if they are nowhere.
         record: Of the run, which chose the test images of a data set that has none.
 
     Raises:
-        ValueError: If nothing lies where a path leads, there is no image, or it is none of these.
+        ValueError: If nothing lies where a path leads, there is no image, it is none of these, or a split is asked for
+            of what has none.
     """
+    if not hasattr(images, "getbands"):  # an image of Pillow's offers an array too
+        images = as_list(images)
+    if isinstance(images, Iterator) and not hasattr(images, "read"):  # which a file has
+        images = list(images)
     if is_data_set(images):
-        return split_of(images, split, data_dir=data_dir, download=download, image_size=image_size, record=record)
+        return split_of(
+            images,
+            "test" if split is None else split,
+            data_dir=data_dir,
+            download=download,
+            image_size=image_size,
+            record=record,
+        )
+    if split is not None:
+        check_split(split)
+        named = shown(images) if isinstance(images, (str, Path)) else told(images)
+        raise ValueError(
+            f"images: split must be left out, unless a data set is named, such as {FOLDER}PATH or cifar10; got {split} "
+            f"with {named}, of which all images are taken."
+        )
     if isinstance(images, (str, os.PathLike)):
         return _on_disk([images], class_names)
     if hasattr(images, "getbands"):
@@ -97,27 +117,47 @@ def _numbered(name: str, count: int) -> Sequence[str]:
 
 
 def _on_disk(paths: Sequence[str | os.PathLike[str]], class_names: Sequence[str]) -> Source:
-    """Files and folders, in the order in which they are named; a folder's in the order of their paths."""
+    """Files and folders, in the order in which they are named; a folder's in the order of their paths.
+
+    A path of several that leads to no image is one row with its reason, as an image that cannot be read.
+
+    Raises:
+        ValueError: If none of them leads anywhere: the first says why.
+    """
     names: list[str] = []
     labels: list[str | None] = []
     listed: set[Identity] = set()
+    refused: dict[int, ValueError | OSError] = {}
     for path in map(Path, paths):
-        if path.is_dir():
+        try:
+            if not path.is_dir():
+                _refuse_absent(path)  # a pipe, a device or a link that leads nowhere is told where it is read
+                names.append(str(path))
+                labels.append(None)
+                continue
             tree = _folder(path, class_names)
-            pairs = [(str(image), name) for name, images in tree.images.items() for image in images]
-            pairs.sort(key=lambda pair: pair[0].replace(os.sep, "\0"))
-            names += [image for image, _ in pairs]
-            labels += [name if name in class_names else None for _, name in pairs]
-            listed |= tree.folders.keys()
-        elif is_file(path):
+        except (ValueError, OSError) as error:
+            refused[len(names)] = error
             names.append(str(path))
             labels.append(None)
-        else:
-            raise AbsentError(
-                f"images: {shown(path)} must be a file, a folder or a data set; nothing lies there.{_meant(str(path))}"
-            )
+            continue
+        pairs = [(str(image), name) for name, images in tree.images.items() for image in images]
+        pairs.sort(key=lambda pair: pair[0].replace(os.sep, "\0"))
+        names += [image for image, _ in pairs]
+        labels += [name if name in class_names else None for _, name in pairs]
+        listed |= tree.folders.keys()
+    if len(refused) == len(names):
+        raise refused[0]
     title = shown(paths[0]) if len(paths) == 1 else f"{len(paths):,} sources"  # type: ignore[arg-type]
-    return Files(title, names, labels if any(label is not None for label in labels) else None, listed)
+    reasons = {row: in_words(why) if isinstance(why, OSError) else str(why) for row, why in refused.items()}
+    return Files(title, names, labels if any(label is not None for label in labels) else None, listed, reasons)
+
+
+def _refuse_absent(path: Path) -> None:
+    if kind_of(path) is None:
+        raise AbsentError(
+            f"images: {shown(path)} must be a file, a folder or a data set; nothing lies there.{_meant(str(path))}"
+        )
 
 
 def _meant(path: str) -> str:

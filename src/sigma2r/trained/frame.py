@@ -1,13 +1,13 @@
 """What a trained network takes: images of one shape in 8 bits, made of whatever a user has by the rules of training."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from sigma2r._extras import or_which_extra
-from sigma2r.data.formats import opened, readable
+from sigma2r.data.formats import opened, readable, refuse_no_file
 from sigma2r.data.names import RefusedError
 from sigma2r.data.pixels import (
     EIGHT_BITS,
@@ -31,6 +31,10 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 _KEPT = ("format", "tag_v2")  # what an image knows of its file, and a copy of it does not
 
 
+Scaling = Literal["crop", "stretch", "refuse"]
+"""What becomes of images of another size than the network's: see :func:`~sigma2r.trained.load`."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """The images that a network was trained on, as far as others must be like them.
@@ -45,12 +49,17 @@ class Frame:
     resize: Resize | None
     pixel_range: PixelRange | None = None
 
+    def scaled(self, scaling: Scaling | None) -> "Frame":
+        """The same with another rule for images of another size; as it is if none is given."""
+        return self if scaling is None else replace(self, resize=None if scaling == "refuse" else scaling)
+
     def of_file(self, path: str) -> tuple[Tensor, list[str]]:
         """The pixels of an image file, uint8 of the frame's shape, and what of it is not seen.
 
         Raises:
             ValueError: Naming the file, if it cannot be read, has another size, or its values need a range.
         """
+        refuse_no_file(path)
         with opened(path, path) as image:
             lost = self._lost(image, path)
             return self._pixels(image, path), lost
@@ -101,6 +110,7 @@ class Frame:
             resize=self.resize or "stretch",
             pixel_range=self.pixel_range,
             remedy="resize='crop' (--resize crop) scales it until the shorter side fits, and takes the middle.",
+            range_remedy="Convert it to 8 bits, as the images of the training, or train with --pixel_range.",
         )
 
     def _lost(self, image: "Image.Image", name: str) -> list[str]:

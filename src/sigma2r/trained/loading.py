@@ -3,13 +3,14 @@
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from sigma2r._checkpoint import HISTORY, UnusableCheckpointError, part_of, read_checkpoint
 from sigma2r._places import is_file, is_folder
 from sigma2r._resolve import source_of
+from sigma2r._shown import shown as told
 from sigma2r._suggest import unknown
 from sigma2r._values import converted
 from sigma2r.data.names import shown
@@ -18,15 +19,12 @@ from sigma2r.models import is_own
 from sigma2r.studies.record import RECORD_FILE, Record
 from sigma2r.studies.run import Run
 from sigma2r.studies.where import find_device
-from sigma2r.trained.frame import Frame
+from sigma2r.trained.frame import Frame, Scaling
 from sigma2r.trained.rejection import stored_rejector
 from sigma2r.trained.shape import image_shape_of
 from sigma2r.trained.trained import Trained
 from sigma2r.trained.trust import ask_for_own_code
 from sigma2r.trained.weights import centers_of, model_of, preprocess_of
-
-Scaling = Literal["crop", "stretch", "refuse"]
-"""What becomes of images of another size than the network's: see :func:`load`."""
 
 CHECKPOINTS = ("last", "best")
 _DESCRIPTION = "run.json"
@@ -68,6 +66,8 @@ def load(
         Traceback (most recent call last):
         ValueError: load: nowhere must be the folder of a run; there is no such folder.
     """
+    if not isinstance(folder, (str, PathLike)):
+        raise ValueError(f"load: folder must be the path of a run's folder; got {told(folder)}.")
     root = Path(folder)
     record = _record(root)
     run = record.run
@@ -93,7 +93,7 @@ def load(
         record=record,
         model=model.to(where),
         preprocess=preprocess.to(where),
-        frame=Frame(shape, _resize(run, scaling), run.pixel_range),
+        frame=Frame(shape, _resize(run), run.pixel_range).scaled(scaling),
         centers=None if centers is None else centers.to(where),
         epoch=epoch,
     )
@@ -102,15 +102,15 @@ def load(
     return trained
 
 
-def _resize(run: Run, scaling: Scaling | None) -> Resize | None:
-    """How an image of another size is scaled: as is asked for, or as in the training; None where it is refused."""
-    if scaling is not None:
-        return None if scaling == "refuse" else scaling
+def _resize(run: Run) -> Resize | None:
+    """How an image of another size was scaled in the training; None where it was refused."""
     return None if run.image_size is None else run.resize or "stretch"
 
 
 def _record(root: Path) -> Record:
     """The record of the run; a folder that holds none is told from one whose training has not ended."""
+    if root.is_file():
+        raise ValueError(f"load: {shown(root)} must be the folder of a run; it is a file. Give the folder it lies in.")
     if not is_folder(root):
         raise ValueError(f"load: {shown(root)} must be the folder of a run; there is no such folder.")
     if not is_file(root / RECORD_FILE):

@@ -35,6 +35,11 @@ def own_splits(who: str, record: Record, where: Where, *, own_code: bool = False
     return load(record.run, where)
 
 
+def moved(record: Record, dataset: str | None) -> Record:
+    """The record of a run whose data lie elsewhere now; as it is where that is not said."""
+    return record if dataset is None else replace(record, run=replace(record.run, dataset=dataset))
+
+
 def others_than_then(record: Record, splits: Mapping[str, Split]) -> list[str]:
     """Which splits have other images now than the record tells; none, where it is of before records told."""
     before, now = record.data, describe_data(splits)

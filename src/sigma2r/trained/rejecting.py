@@ -21,7 +21,7 @@ def fit_rejector(
     score: str = DEFAULT_SCORE,
     false_rejects: float = 0.05,
     thresholds: str = "common",
-    k: int = 50,
+    k: int | None = None,
     dataset: str | None = None,
     data_dir: Path | str | None = None,
     download: bool = False,
@@ -43,7 +43,7 @@ def fit_rejector(
             or ``"energy"``, by the logits. See :class:`~sigma2r.evaluation.Rejector`.
         false_rejects: Which share of images of the known classes may be rejected, in (0, 1).
         thresholds: ``"common"`` or ``"per-class"``.
-        k: Of ``"nearest-neighbors"``: which neighbour.
+        k: Of ``"nearest-neighbors"``, and of no other score: which neighbour; default: 50.
         dataset: Where the run's data lie now; default: where they were. They must be the same images.
         data_dir: Folder of a data set's files.
         download: Fetch a data set if it is nowhere to be found.
@@ -74,7 +74,7 @@ def fit_rejector(
         score=score,
         false_rejects=false_rejects,
         thresholds=thresholds,
-        k=converted("rejector", "k", Count, k),
+        k=converted("rejector", "k", Count | None, k),
         dataset=dataset,
         where=where,
         batch_size=converted("rejector", "batch_size", Count, batch_size),

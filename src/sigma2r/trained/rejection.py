@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,12 +17,13 @@ from sigma2r.data.names import shown
 from sigma2r.data.splits import Split
 from sigma2r.evaluation import SCORES, CenterDistance, NeighborDistance, Rejector, Score
 from sigma2r.studies.where import Where
-from sigma2r.trained.own_images import others_than_then, own_splits, source_of_split
+from sigma2r.trained.own_images import moved, others_than_then, own_splits, source_of_split
 
 if TYPE_CHECKING:
     from sigma2r.trained.trained import Trained
 
 DEFAULT_SCORE = CenterDistance.name
+_NEIGHBOR = 50  # of nearest-neighbors, as its score has it
 
 
 def rejector_file(root: Path, checkpoint: str) -> Path:
@@ -51,7 +51,7 @@ def rejector_of(
     score: str = DEFAULT_SCORE,
     false_rejects: float = 0.05,
     thresholds: str = "common",
-    k: int = 50,
+    k: int | None = None,
     dataset: str | None = None,
     where: Where | None = None,
     batch_size: int = 256,
@@ -75,6 +75,10 @@ def rejector_of(
     """
     if score not in SCORES:
         raise unknown("score", score, SCORES)
+    if k is not None and score != NeighborDistance.name:
+        raise ValueError(
+            f"rejector: k must be left out, unless the score is {NeighborDistance.name}; got {k} with {score}."
+        )
     refuse_without_validation(trained)
     splits = _splits(trained, dataset, where or Where(), own_code)
     workers = (where or Where()).workers
@@ -86,7 +90,7 @@ def rejector_of(
         known = _outputs(trained, splits["train"], "train", batch_size, workers)
         of: dict[str, dict[str, Any]] = {
             CenterDistance.name: {"normalize": trained.has_unit_features},
-            NeighborDistance.name: {"k": k},
+            NeighborDistance.name: {"k": _NEIGHBOR if k is None else k},
         }
         fitted = SCORES[score].fit(known.features, known.labels, **of.get(score, {}))
     return Rejector.fit(
@@ -114,8 +118,7 @@ def _splits(trained: "Trained", dataset: str | None, where: Where, own_code: boo
     Raises:
         ValueError: If they cannot be used, are others than then, or are given by code that nobody trusts.
     """
-    run = trained.record.run
-    record = replace(trained.record, run=replace(run, dataset=dataset or run.dataset))
+    record = moved(trained.record, dataset)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say of these images was said when they trained
         try:

@@ -7,13 +7,14 @@ from typing import IO, Any
 
 from torch import Tensor
 
+from sigma2r._text import in_utf_8
 from sigma2r.trained.predictions import NONE_OF_THESE, Predictions
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
 
 
 def write_csv(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, source: Source) -> None:
-    """The rows of :func:`prediction_rows` in UTF-8; bytes of a path that are no UTF-8 stay as they are.
+    """The rows of :func:`prediction_rows` in UTF-8.
 
     Args:
         file: Open for writing.
@@ -21,7 +22,7 @@ def write_csv(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, s
         trained: Who predicts.
         source: Where they come from.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     write_rows(text, prediction_rows(parts, trained, source))
     text.detach()
 
@@ -46,8 +47,9 @@ def headings(trained: Trained, source: Source) -> list[str]:
 
 
 def prediction_rows(parts: Iterable[Predictions], trained: Trained, source: Source) -> Iterator[list[str]]:
-    """The headings, and a row for each image: of one that could not be read, its path and the problem alone.
+    r"""The headings, and a row for each image: of one that could not be read, its path and the problem alone.
 
+    Bytes of a path that are not UTF-8 are spelled out, as on a terminal: ``\udcff``.
     Numbers have the seven digits that float32 holds; a class that was added has no probability. ``accepted`` is ``yes``
     or ``none of these``.
     """
@@ -55,7 +57,7 @@ def prediction_rows(parts: Iterable[Predictions], trained: Trained, source: Sour
     yield names
     for part in parts:
         columns = {
-            "path": list(part.names),
+            "path": [in_utf_8(name) for name in part.names],
             "label": [name or "" for name in part.given or ()],
             "class": [name or "" for name in part.classes],
             "probability": ["" if value != value else f"{value:.7g}" for value in part.probability.tolist()],

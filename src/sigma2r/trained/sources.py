@@ -1,6 +1,6 @@
 """Rows of images to be read, wherever they lie: each with its name, its label if there is one, and its pixels."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sigma2r._text import visible
 from sigma2r.data.folder import FolderImages
+from sigma2r.data.names import RefusedError
 from sigma2r.data.tree import Identity
 from sigma2r.trained.arrays import as_images
 from sigma2r.trained.frame import Frame, as_8_bits
@@ -81,11 +82,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Files(Source):
-    """Image files, whose paths are the names."""
+    """Image files, whose paths are the names.
+
+    Args:
+        refused: Why nothing of a row is read, by the row: of a path that leads to no image at all.
+    """
+
+    refused: Mapping[int, str] = field(default_factory=dict)
 
     on_disk = True
 
     def _one(self, row: int, frame: Frame) -> tuple[Tensor, list[str]]:
+        if row in self.refused:
+            raise RefusedError(self.refused[row])
         return frame.of_file(self.names[row])
 
 

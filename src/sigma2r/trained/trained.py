@@ -17,7 +17,7 @@ from sigma2r.studies.record import Record
 from sigma2r.trained.classes import added, means_of
 from sigma2r.trained.finding import find_source
 from sigma2r.trained.forward import accepts, distances_to, in_their_rows, outputs_of, precision_of
-from sigma2r.trained.frame import Frame
+from sigma2r.trained.frame import Frame, Scaling
 from sigma2r.trained.predictions import Predictions
 from sigma2r.trained.reading import read_in_order
 from sigma2r.trained.sources import Read, Source
@@ -26,14 +26,16 @@ from sigma2r.trained.sources import Read, Source
 class How(TypedDict, total=False):
     """How images are read."""
 
-    split: str
-    """Of a data set: ``"train"``, ``"test"``, the default, or ``"val"``."""
+    split: str | None
+    """Of a data set, and of nothing else: ``"train"``, ``"test"``, the default, or ``"val"``."""
     data_dir: Path | str | None
     """Folder of a data set's files."""
     download: bool
     """Fetch a data set if it is nowhere to be found."""
     batch_size: int
     """Images at a time; 256 by default."""
+    resize: Scaling | None
+    """What becomes of an image of another size, as :func:`sigma2r.load` says; default: as the run was loaded."""
     workers: int
     """Processes that decode images on disk; 0, the default: none but this one."""
 
@@ -44,7 +46,8 @@ class Trained:
 
     ``images`` of its methods are a path or a folder; a data set by its name, such as ``"cifar10"`` or
     ``"folder:PATH"``; an image of Pillow's; an array ``(H, W)``, ``(H, W, ch)``, ``(N, H, W)`` or ``(N, H, W, ch)``; a
-    tensor ``(H, W)``, ``(ch, H, W)`` or ``(N, ch, H, W)``; or a list of paths, images, arrays and tensors of one image.
+    tensor ``(H, W)``, ``(ch, H, W)`` or ``(N, ch, H, W)``; or a list of paths, images, arrays and tensors of one image,
+    or a column or an iterator of them.
     Arrays and tensors are uint8, or floating-point in [0, 1]. All are seen by the rules of the training: its size,
     channels, range of values and normalisation, and no augmentation.
 
@@ -212,7 +215,7 @@ class Trained:
             class_names=self.class_names,
             channels=channels,
             image_size=side,
-            split=how.get("split", "test"),
+            split=how.get("split"),
             data_dir=None if data_dir is None else Path(data_dir),
             download=converted("images", "download", bool, how.get("download", False)),
             record=self.record,
@@ -234,13 +237,14 @@ class Trained:
         _refuse_unknown(how)
         batch_size = converted("images", "batch_size", Count, how.get("batch_size", 256))
         workers = converted("images", "workers", Natural, how.get("workers", 0))
+        frame = self.frame.scaled(converted("images", "resize", Scaling | None, how.get("resize")))
         source = images if isinstance(images, Source) else self.source(images, **how)
-        return self._streamed(source, batch_size, workers)
+        return self._streamed(source, frame, batch_size, workers)
 
-    def _streamed(self, source: Source, batch_size: int, workers: int) -> Iterator[Predictions]:
+    def _streamed(self, source: Source, frame: Frame, batch_size: int, workers: int) -> Iterator[Predictions]:
         lost: dict[str, tuple[int, str]] = {}
         rejection = None if self.rejector is None else self.rejector.describe()
-        for rows, read in read_in_order(source, self.frame, batch_size, workers):
+        for rows, read in read_in_order(source, frame, batch_size, workers):
             for what, (count, place) in read.lost.items():
                 before, first = lost.get(what, (0, source.names[rows[place]]))
                 lost[what] = before + count, first

@@ -1,5 +1,6 @@
 """The scores by which a trained run tells unknown images, each fitted to what it may learn from."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from sigma2r._text import visible
 from sigma2r.evaluation.scores import SCORES, CenterDistance, Score
 from sigma2r.trained.outputs import Outputs
+from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
 
 _NAMED = 3  # classes or images that a sentence names
@@ -88,13 +90,44 @@ def doubts(unknown: Outputs, known: Outputs, class_names: Sequence[str]) -> list
             f"{unknown.title} holds classes that the run knows ({_some(shared)}): {count:,} of its {len(unknown):,} "
             "images, which count as unknown all the same. Leave them out if they are the same things."
         )
-    same = sorted(set(unknown.names) & set(known.names))
+    same = _shared(unknown, known)
     if same:
         told.append(
             f"{len(same):,} images of {unknown.title} are among those of {known.title} as well, such as "
             f"{visible(same[0])}; they count on both sides."
         )
     return told
+
+
+def seen_before(images: Outputs, training: Outputs | None, validation: Outputs | None) -> list[str]:
+    """What speaks against images being new to a run, a sentence each.
+
+    Args:
+        images: Those that are looked at.
+        training: Those that the network was trained on; None if they are not there.
+        validation: Those that the temperature is fitted to; None if there are none.
+    """
+    used = (
+        (training, "those that the network was trained on"),
+        (validation, "those that the temperature is fitted to"),
+    )
+    return [
+        f"{len(same):,} of {len(images):,} images of {images.title} are among {what}, such as {visible(same[0])}; "
+        "of images that are new, figures may be worse."
+        for of, what in used
+        if of is not None and (same := _shared(images, of))
+    ]
+
+
+def places(images: Outputs | Source) -> list[str]:
+    """Where each image lies, however its path is spelled."""
+    return [os.path.realpath(name) for name in images.names]
+
+
+def _shared(some: Outputs, others: Outputs) -> list[str]:
+    """The names of images that are among others, in order."""
+    there = set(places(others))
+    return sorted(name for name, place in zip(some.names, places(some), strict=True) if place in there)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sigma2r._shown import shown
 from sigma2r._values import checked
-from sigma2r.evaluation._inputs import check_finite, labelled, matrix, prepared
+from sigma2r.evaluation._inputs import check_finite, labelled, matrix, prepared, told_by_labels
 from sigma2r.evaluation.prototypes import ClassPrototypes
 from sigma2r.evaluation.scores._score import Judged, Score, grown
 from sigma2r.losses._distances import nearest, own_distances
@@ -143,7 +143,7 @@ def class_means(who: str, features: Any, labels: Any, normalize: bool) -> ClassP
     if not known.numel():
         raise ValueError(f"{who}: there must be at least one sample; got none.")
     check_finite(who, "features", rows)
-    check_all_there(who, known.bincount())
+    check_all_there(who, known.bincount(minlength=told_by_labels(who, known)))
     return ClassPrototypes.fit(rows, known, normalize=normalize)
 
 

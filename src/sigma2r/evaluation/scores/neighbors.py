@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from sigma2r._values import Count, checked
-from sigma2r.evaluation._inputs import check_finite, labelled, prepared
+from sigma2r.evaluation._inputs import check_finite, labelled, prepared, told_by_labels
 from sigma2r.evaluation.scores._score import Judged, Score, grown
 from sigma2r.evaluation.scores.centers import class_rows
 from sigma2r.losses._distances import nearest, own_distances
@@ -57,6 +57,7 @@ class NeighborDistance(Score):
                 "more samples."
             )
         check_finite(who, "features", rows)
+        told_by_labels(who, known)
         self.hold(points=rows, labels=known.to(rows.device))
         self.k = k
         self.normalize = normalize

@@ -11,6 +11,7 @@ from sigma2r._values import Count, NotNegative, checked, converted
 from sigma2r.losses._centers import move_to_class_means, new_centers
 from sigma2r.losses._classes import classes_to_remove, grow, keep_rows
 from sigma2r.losses._distances import center_distances, nearest_center
+from sigma2r.losses._processes import warn_of_others
 from sigma2r.losses._reduction import Reduction
 from sigma2r.losses._tuples import Mined, mined_weights, refuse_mined
 
@@ -47,6 +48,11 @@ class FeatureLoss(nn.Module):
     may_be_raised: ClassVar[bool] = False
     """Whether a :class:`JointLoss` may weigh it negatively, to raise it."""
 
+    gathered = False
+    """Whether it sees the rows of all processes; see :func:`sigma2r.distributed.gather`."""
+
+    told_of_others = False
+
     takes_mined: ClassVar[bool] = False
     """Whether what a miner chose can be honoured: where each sample is compared with centers, it weighs samples."""
 
@@ -77,6 +83,8 @@ class FeatureLoss(nn.Module):
                 with one another refuses it.
             weights: A factor for each sample, shape ``(N,)``.
         """
+        if not (self.gathered or self.told_of_others):
+            warn_of_others(self)
         learned = self.parameters(recurse=False)
         weights = self.weighed(features, indices_tuple, weights)
         return type(self).function(features, labels, *learned, weights=weights, **self.keywords())

@@ -18,6 +18,7 @@ from sigma2r.losses._func import is_transformed, scattered
 from sigma2r.losses._groups import present
 from sigma2r.losses._module import ClassLoss
 from sigma2r.losses._precision import without_autocast, working_dtype
+from sigma2r.losses._processes import refuse_within_ddp
 from sigma2r.losses._reduction import Reduction, check_reduction, reduce
 from sigma2r.losses._rows import squared_to_rows
 from sigma2r.losses._tuples import Mined
@@ -277,6 +278,8 @@ class CenterLoss(ClassLoss):
         value = super().forward(features, labels, weights=weights)
         moves = self.center_update == "average" and self.training and value.requires_grad
         if moves and not is_transformed():  # torch.func is for functions that change nothing
+            if not self.gathered:
+                refuse_within_ddp(type(self).__name__)
             step = self._step(features.detach(), labels, weights, value)
             if torch.compiler.is_compiling():
                 moved: Tensor = _Moved.apply(value, self.centers, *step)

@@ -97,6 +97,9 @@ class JointLoss(nn.Module):
     Source: arXiv 2009.08796, eq. 11.
     """
 
+    sum_of_all: Callable[[Tensor], Tensor] | None = None
+    """A sum over processes that share a batch, set by :func:`sigma2r.distributed.gather`."""
+
     @checked
     def __init__(
         self,
@@ -254,6 +257,8 @@ class JointLoss(nn.Module):
         """The mean over rows that are not ignored; 0, and in the graph, where there is none."""
         with without_autocast(logits):
             logits = logits.to(working_dtype(logits))
+            if self.sum_of_all is not None:
+                return self._cross_entropy_of_all(logits, target, weights, self.sum_of_all)
             if target.ndim == 2:
                 return reduce(F.cross_entropy(logits, target.to(logits), reduction="none"), "mean", None, weights)
             labels = target.to(logits.device)
@@ -265,6 +270,21 @@ class JointLoss(nn.Module):
                 return logits[:0].sum() if mean.isnan() and (labels == self.ignore_index).all() else mean
             total = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="sum")
             return total / (labels != self.ignore_index).sum().clamp_min(1)
+
+    def _cross_entropy_of_all(
+        self, logits: Tensor, target: Tensor, weights: Tensor | None, sum_of_all: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """The mean over the rows of all processes, of which this one has some, or none."""
+        if target.ndim == 2:
+            each, share = F.cross_entropy(logits, target.to(logits), reduction="none"), torch.ones_like(logits[:, 0])
+        else:
+            labels = target.to(logits.device)
+            each = F.cross_entropy(logits, labels, ignore_index=self.ignore_index, reduction="none")
+            share = (labels != self.ignore_index).to(logits.dtype)
+        if weights is not None:
+            share = share * weights.to(logits)
+        count = sum_of_all(share.sum().detach())
+        return sum_of_all((each * share).sum() / torch.where(count == 0, 1.0, count))
 
     def distances(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
         """Those to the centers of the auxiliary loss that has some; see :meth:`CenterLoss.distances`.

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from torch.testing import assert_close
 
-from sigma2r.evaluation import Bootstrap
+from sigma2r.evaluation import Bootstrap, _ranged
 from sigma2r.evaluation import bootstrap as module
 from sigma2r.evaluation.bootstrap import Grouped, mean_over_classes, weighted_mean
 
@@ -107,3 +107,29 @@ def test_means_over_classes_leave_out_classes_without_a_value():
     assert mean_over_classes(values, torch.tensor([[1.0, 5.0, 1.0]])).item() == 2.5
     assert mean_over_classes(values, torch.tensor([[3.0, 0.0, 1.0]])).item() == 1.75
     assert mean_over_classes(values, torch.tensor([[0.0, 1.0, 0.0]])).isnan()
+
+
+@pytest.mark.parametrize("most", [torch.inf, 1.0])
+def test_an_interval_within_a_range_is_less_its_bias_and_holds_its_figure(most):
+    """Draws that are even on the scale of the figure; halves are off by 0.2 there, as the figure is from the truth."""
+    there, back = (torch.log, torch.exp) if most == torch.inf else (torch.logit, torch.sigmoid)
+    value = torch.tensor(0.4, dtype=torch.float64)
+    even = torch.linspace(-0.5, 0.5, 1001, dtype=torch.float64)
+    drawn, of_halves = back(there(value) + even), back(there(value) + torch.tensor([0.1, 0.3], dtype=torch.float64))
+    found = _ranged.interval(Bootstrap(1, confidence=0.5), value, drawn, of_halves, most)
+    assert_close(torch.stack(found), back(there(value) + torch.tensor([-0.45, 0.05], dtype=torch.float64)))
+    narrow = _ranged.interval(Bootstrap(1, confidence=0.1), value, drawn, of_halves, most)
+    assert narrow[1] == value  # it would end at -0.15
+    for far in (of_halves.new_tensor([0.9]), of_halves * torch.nan):
+        assert _ranged.interval(Bootstrap(1), value, drawn, far, most) is None
+
+
+def test_halves_are_of_every_class_and_together_all():
+    labels = torch.tensor([3, 0, 3, 3, 0, 7, 3, 3])
+    found = list(_ranged.halves(labels, torch.Generator().manual_seed(0)))
+    assert len(found) == 4
+    for first, second in (found[:2], found[2:]):
+        assert sorted(labels[first].tolist()) == [0, 3, 3, 3, 7]
+        assert sorted(labels[second].tolist()) == [0, 3, 3, 7]
+        assert set(first.tolist()) | set(second.tolist()) == set(range(8))
+    assert found[0].tolist() != found[2].tolist()

@@ -161,6 +161,7 @@ TESTS = {
     ),
     "evaluation/bootstrap.py": ("tests/evaluation/test_bootstrap.py", "tests/evaluation/test_evaluate.py"),
     "evaluation/_inputs.py": ("tests/evaluation/test_evaluate.py", "tests/evaluation/test_rejector.py"),
+    "evaluation/_ranged.py": ("tests/evaluation/test_bootstrap.py", "tests/evaluation/test_evaluate.py"),
     "evaluation/_distances.py": ("tests/evaluation/test_distances.py",),
     **dict.fromkeys(("evaluation/collapse.py", "evaluation/compactness.py", "evaluation/silhouette.py"),
                     ("tests/evaluation/test_geometry.py", "tests/evaluation/test_evaluate.py")),

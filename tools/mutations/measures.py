@@ -16,7 +16,7 @@ MUTATIONS = [
         ("Fisher without numbers of images", "(statistics.count * _from_the_middle(statistics).square().sum(1)).sum()", "_from_the_middle(statistics).square().sum()"),
         ("about the mean of means", "shares = statistics.count.double() / statistics.count.sum()", "shares = (statistics.count > 0).double() / (statistics.count > 0).sum()"),
         ("variance over n", "(count / (count - 1).clamp_min(1))", "1.0"),
-        ("means stand still", "inter = self.inter.cpu() + self.shift(weights)", "inter = self.inter.cpu() + 0 * self.shift(weights)"),
+        ("means stand still", "inter = moved(self.inter.cpu(), self.shift(weights))", "inter = moved(self.inter.cpu(), 0 * self.shift(weights))"),
     ),
     *of(
         "evaluation/collapse.py",
@@ -31,6 +31,15 @@ MUTATIONS = [
     *of(
         "evaluation/_influence.py",
         ("rounding near the origin", "(count * torch.linalg.vecdot(mean, mean)).sum() + scatter.sum()", "scatter.sum()"),
+    ),
+    *of(
+        "evaluation/_ranged.py",
+        ("the bias stays", "_back(end - bias, most)", "_back(end, most)"),
+        ("the bias twice", "_back(end - bias, most)", "_back(end - 2 * bias, most)"),
+        ("no change of a change", "change * (1 / value + 1 / (most - value))", "change / value"),
+        ("intervals that mean nothing", "    if not (deviation <= 0.5 and bias.square() <= deviation / 4):\n", "    if False:\n"),
+        ("halves that overlap", "yield order[odd | alone]", "yield order"),
+        ("the figure beside its interval", "low.minimum(value), high.maximum(value)", "low, high"),
     ),
     *of(
         "evaluation/silhouette.py",

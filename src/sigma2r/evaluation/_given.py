@@ -3,7 +3,7 @@
 Axes: N images, C classes, D feature dimensions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 from sigma2r._shown import listed, shown
 from sigma2r.evaluation._influence import ClassMeans
 from sigma2r.evaluation._inputs import check_finite, labelled, matrix, prepared
+from sigma2r.evaluation._ranged import halves
 from sigma2r.evaluation.bootstrap import Bootstrap
 from sigma2r.evaluation.figure import Figure, finite
 from sigma2r.evaluation.temperature import check_logits
@@ -82,6 +83,15 @@ class Given:
     def means(self) -> ClassMeans:
         """Features with the means of their classes."""
         return ClassMeans(self.features, self.labels, self.statistics)
+
+    def of_halves(self, figures: Callable[[ClassMeans], Tensor]) -> Tensor:
+        """Figures ``(K,)`` of class means for halves of the images, ``(H, K)``, CPU."""
+        found = []
+        for places in halves(self.labels, self.draws(3)):
+            some = places.to(self.labels.device)
+            rows, own = self.features[some], self.labels[some]
+            found.append(figures(ClassMeans(rows, own, class_statistics(rows, own, self.num_classes))).cpu())
+        return torch.stack(found)
 
     @cached_property
     def predictions(self) -> Tensor | None:

@@ -3,12 +3,17 @@
 Axes: N images, C classes, D feature dimensions, S draws.
 """
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
+from sigma2r._shown import listed
 from sigma2r.evaluation._given import WHO, Given
 from sigma2r.evaluation._influence import ClassMeans
 from sigma2r.evaluation._pairs import running_weights
+from sigma2r.evaluation._ranged import FEW, moved
+from sigma2r.evaluation._ranged import interval as ranged
 from sigma2r.evaluation._roc import Curve, equal_error_rate, shares_of, true_rate_at
 from sigma2r.evaluation.bootstrap import weighted_mean
 from sigma2r.evaluation.collapse import Simplex, centered_means, classifier_rows, duality, simplex, variability
@@ -24,6 +29,12 @@ COINCIDE = "the means of all classes coincide."
 NAMES = ("intra", "inter", "intra_inter", "fisher")
 ALONE = "each image is alone in its class."
 _RATES = (1e-1, 1e-2, 1e-3, 1e-4)
+_MOST: dict[str, Callable[[int], float]] = {  # of P classes
+    "nc2_equinorm": lambda number: (number - 1) ** 0.5,
+    "nc2_equiangular": lambda _: 1.0,
+    "nc2_maximal_angle": lambda number: number / (number - 1),
+    "nc3": lambda _: 4.0,
+}
 
 DEFINITIONS = {
     "intra": "Spread within classes (Eq. 12): root of the summed squared distances to the class mean over n - 1, "
@@ -67,15 +78,24 @@ def compactness(given: Given) -> Section:
         left_out |= dict.fromkeys(("inter", "intra_inter", "fisher"), ONE_CLASS)
     elif given.means.coincide:
         left_out["intra_inter"] = COINCIDE
-    low, high = given.bootstrap.interval(found.redrawn, 3 * given.num_classes)
+    values, drawn = found.values(), given.bootstrap.drawn(found.redrawn, 3 * given.num_classes)
+    intervals: dict[str, tuple[Tensor, Tensor] | None] = dict.fromkeys(NAMES)
+    if drawn is not None:
+        low, high = given.bootstrap.ends(drawn)
+        intervals |= {name: (low[place], high[place]) for place, name in enumerate(NAMES)}
+        if not given.by_class:
+            of_halves = given.of_halves(lambda means: Compactness(means, by_class=False).values())
+            for place, name in enumerate(NAMES[1:], start=1):  # the first is the mean of what images have of themselves
+                ends = ranged(given.bootstrap, values[place], drawn[:, place], of_halves[:, place])
+                intervals[name] = ends
     everything = (given.num_images, "images")
     of = {"intra": (int((count > 1).sum()), "classes"), "inter": (given.num_present, "classes")}
     figures = {
-        name: given.figure(value, (low[place], high[place]), DEFINITIONS[name], *of.get(name, everything))
-        for place, (name, value) in enumerate(zip(NAMES, found.values(), strict=True))
+        name: given.figure(value, intervals[name], DEFINITIONS[name], *of.get(name, everything))
+        for name, value in zip(NAMES, values, strict=True)
         if name not in left_out
     }
-    return Section(figures=figures, left_out=left_out)
+    return Section(figures=figures, left_out=left_out, notes=without_interval(given, figures))
 
 
 def collapse(given: Given) -> Section:
@@ -92,19 +112,26 @@ def collapse(given: Given) -> Section:
     bootstrap, figures, left_out = given.over_images, {}, {}
     within, gradient = variability(WHO, means)
     shift, within = means.shift(gradient), within.cpu()
-    drawn = bootstrap.interval(lambda weights: weighted_mean(weights, within) + shift(weights))
-    figures["nc1"] = given.figure(within.mean(), drawn, DEFINITIONS["nc1"])
     rows = None if given.classifier is None else classifier_rows(WHO, given.classifier, means)
-    moved = directions.clone().requires_grad_()
+    from_there = directions.clone().requires_grad_()
     with torch.enable_grad():
-        of_means = {f"nc2_{name}": value for name, value in vars(simplex(moved)).items()}
-        if rows is not None:
-            of_means["nc3"] = duality(moved, rows)
-    for name, value in of_means.items():
+        of_means = _of_means(from_there, rows)
+    changes = {"nc1": lambda weights: weighted_mean(weights, within - within.mean()) + shift(weights)}
+    changes |= {name: _change(given, means, value, from_there) for name, value in of_means.items()}
+    values = {"nc1": within.mean()} | {name: value.detach().cpu() for name, value in of_means.items()}
+    of_halves = None
+    if bootstrap.resamples:
+        of_halves = given.of_halves(lambda some: _collapsed(some, rows))
+    for place, (name, value) in enumerate(values.items()):
+        ends = None
+        if of_halves is not None:
+            most = _MOST[name](given.num_present) if name in _MOST else torch.inf
+            change = torch.cat([changes[name](weights) for weights in bootstrap.weights()])
+            ends = ranged(bootstrap, value, moved(value, change, most), of_halves[:, place], most)
         definition = DEFINITIONS[name.removeprefix("nc2_")].format(what="class means about their mean")
-        figures[name] = given.figure(
-            value.detach(), _moved(given, means, value, moved), definition, given.num_present, "classes"
-        )
+        of = (given.num_images, "images") if name == "nc1" else (given.num_present, "classes")
+        figures[name] = given.figure(value, ends, definition, *of)
+    few = without_interval(given, figures)
     if rows is not None:
         for name, value in vars(simplex(rows)).items():
             definition = DEFINITIONS[name].format(what="rows of the classifier")
@@ -120,7 +147,7 @@ def collapse(given: Given) -> Section:
     notes = (
         "Neural collapse is a state of the training images; elsewhere these figures tell how far it carries over.",
     )
-    return Section(figures=figures, left_out=left_out, notes=notes)
+    return Section(figures=figures, left_out=left_out, notes=(*notes, *few))
 
 
 def vars_of_simplex() -> list[str]:
@@ -128,14 +155,36 @@ def vars_of_simplex() -> list[str]:
     return list(Simplex.__dataclass_fields__)
 
 
-def _moved(given: Given, means: ClassMeans, value: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
-    """The interval of a figure of the class means about their mean, to first order."""
-    (by_means,) = torch.autograd.grad(value, moved, retain_graph=True)
+def without_interval(given: Given, figures: Mapping[str, Figure]) -> tuple[str, ...]:
+    """The sentence about figures that have none though intervals are asked for."""
+    names = [name for name, figure in figures.items() if figure.low is None]
+    if not names or not given.bootstrap.resamples:
+        return ()
+    return (f"{listed(names)} {'has' if len(names) == 1 else 'have'} no interval: {FEW}",)
+
+
+def _of_means(directions: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
+    """NC2 of the class means about their mean, and NC3."""
+    found = {f"nc2_{name}": value for name, value in vars(simplex(directions)).items()}
+    return found if rows is None else {**found, "nc3": duality(directions, rows)}
+
+
+def _collapsed(means: ClassMeans, rows: Tensor | None) -> Tensor:
+    """NC1, NC2 and NC3, ``(K,)``; NaN where class means coincide."""
+    directions = centered_means(means)
+    found = torch.stack(list(_of_means(directions, rows).values()))
+    if means.coincide:
+        return torch.full_like(torch.cat([found[:1], found]), torch.nan)
+    return torch.cat([variability(WHO, means)[0].mean().view(1), found])
+
+
+def _change(given: Given, means: ClassMeans, value: Tensor, directions: Tensor) -> Callable[[Tensor], Tensor]:
+    """What a figure of the class means about their mean gains under weights, to first order."""
+    (by_means,) = torch.autograd.grad(value, directions, retain_graph=True)
     by_means = (by_means - by_means.mean(0)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)  # no slope where it is least
     gradient = torch.zeros_like(given.statistics.mean)
     gradient[given.statistics.count > 0] = by_means
-    shift, known = means.shift(gradient), value.detach().cpu()
-    return given.over_images.interval(lambda weights: known + shift(weights))
+    return means.shift(gradient)
 
 
 def silhouette(given: Given) -> Section:

@@ -65,10 +65,15 @@ class Bootstrap:
             statistic: Takes weights ``(S, N)`` and returns figures ``(S, ...)``, NaN where a draw has none.
             width: How many numbers the statistic holds for one draw, if these are more than N.
         """
-        if not self.resamples:
+        drawn = self.drawn(statistic, width)
+        if drawn is None:
             nothing = torch.full_like(statistic(torch.ones(1, self.num_images, dtype=torch.float64))[0], torch.nan)
             return nothing, nothing
-        return self.ends(torch.cat([statistic(weights) for weights in self.weights(width)]))
+        return self.ends(drawn)
+
+    def drawn(self, statistic: Callable[[Tensor], Tensor], width: int = 0) -> Tensor | None:
+        """Figures of every draw, ``(resamples, ...)``, of which :meth:`interval` takes the ends; None without draws."""
+        return torch.cat([statistic(weights) for weights in self.weights(width)]) if self.resamples else None
 
     def ends(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """The interval that holds figures ``(resamples, ...)`` with the confidence, as many below as above."""

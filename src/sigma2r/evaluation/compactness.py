@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sigma2r.evaluation._distances import squared_distances
 from sigma2r.evaluation._influence import ClassMeans
+from sigma2r.evaluation._ranged import moved
 from sigma2r.evaluation.bootstrap import mean_over_classes
 from sigma2r.metrics import ClassStatistics
 from sigma2r.metrics.spread import of_present
@@ -87,8 +88,8 @@ class Compactness:
 
         Where images are drawn, class means move by what is drawn, and figures follow to first order: the scatter about
         a mean does not change then, and the mean distance between classes changes along its gradient. So an interval
-        does not suffer from the scatter that is lost when samples are drawn twice. Where classes are drawn no mean
-        moves.
+        does not suffer from the scatter that is lost when samples are drawn twice. It changes on a logarithmic scale,
+        as it is at least 0. Where classes are drawn no mean moves.
         """
         count = self.statistics.count.cpu().double()
         number, times = self.grouped.sums(weights), self.grouped.multiplicity(weights, self.by_class)
@@ -101,8 +102,12 @@ class Compactness:
             if self.between is not None:
                 inter = ((drawn @ self.between) * drawn).sum(1) / pairs
         else:
-            inter = self.inter.cpu() + self.shift(weights)
-        fisher = (weights @ self.scattered) / (weights @ self.squared)
+            inter = moved(self.inter.cpu(), self.shift(weights))
+        between = weights @ self.scattered
+        if not self.by_class:
+            between = moved(self.scattered.sum(), between - self.scattered.sum())
+        scatter = weights @ self.squared
+        fisher = between / scatter.where(scatter > 0, torch.nan)  # a draw without scatter has no such figure
         return torch.stack([intra, inter, intra / inter, fisher], dim=1)
 
 

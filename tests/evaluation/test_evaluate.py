@@ -175,7 +175,11 @@ def test_intervals_of_predictions_are_those_of_copies(found):
             return [part.expected_calibration_error(), part.brier_score(), part.negative_log_likelihood()]
 
         names = [f"{name}{suffix}" for name in ("ece", "brier", "nll")]
-        check_interval(found["calibration"], names, drawn(given, calibrated))
+        low, high = drawn(given, calibrated)
+        value = found["calibration"][names[0]].value
+        mirrored = max(0.0, 2 * value - float(high[0])), max(value, 2 * value - float(low[0]))
+        low[0], high[0] = mirrored
+        check_interval(found["calibration"], names, (low, high))
 
 
 def test_intervals_of_neighbours_are_those_of_copied_queries(found):
@@ -424,6 +428,20 @@ def test_predicted_classes_without_images_count_in_every_draw(unit):
         centers=None, classifier=None, validation=None, resample=unit, resamples=200,
     )["classification"]["macro_f1"]  # fmt: skip
     assert figure.low <= figure.value <= figure.high
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_calibration_error_lies_in_its_interval(temperature):
+    """Of calibrated probabilities too, where each draw is farther from 0 than the figure."""
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        logits = 2 * torch.randn(60, 5, generator=generator)
+        labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+        told = evaluate_features(
+            torch.randn(60, 2), labels, logits=logits / temperature, resamples=50, skip=SECTIONS[:-1]
+        )
+        figure = told["calibration"]["ece"]
+        assert 0 <= figure.low <= figure.value <= figure.high <= 1
 
 
 def test_drawn_identities_count_their_genuine_pairs_once_for_each_time():

@@ -109,6 +109,7 @@ MUTATIONS = [
         "evaluation/_of_predictions.py",
         ("absent classes are forgotten where classes are drawn", "times + absent)", "times)"),
         ("absent classes are forgotten where images are drawn", "(both > 0).double().maximum(absent)", "(both > 0).double()"),
+        ("drawn calibration errors as they are", "(2 * value - high).clamp_min(0).minimum(value)", "low"),
         ("a lone image has a class", ".masked_fill(found < 0, torch.nan)", ""),
         ("features as they come", "features = prepared(given.features, given.normalize)", "features = prepared(given.features, False)"),
         ("a temperature of these images", "fit_temperature(*given.validation)", "fit_temperature(given.logits, given.labels)"),

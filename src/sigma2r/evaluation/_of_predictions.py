@@ -117,10 +117,13 @@ def calibrated(given: Given) -> Section:
 
 def _calibration_figures(given: Given, found: Calibration, suffix: str, after: str) -> dict[str, Figure]:
     gaps = found.gaps().cpu()
-    ece = given.bootstrap.interval(lambda weights: (weights @ gaps).abs().sum(1) / weights.sum(1))
+    value = found.expected_calibration_error().cpu()
+    low, high = given.bootstrap.interval(lambda weights: (weights @ gaps).abs().sum(1) / weights.sum(1))
+    # Noise makes gaps larger, in a draw once more than in the figure: so the draws are mirrored at the figure.
+    ece = (2 * value - high).clamp_min(0).minimum(value), (2 * value - low).clamp_max(1).maximum(value)
     brier, nll = (given.bootstrap.of_mean(values) for values in (found.brier, found.surprise))
     return {
-        f"ece{suffix}": given.figure(found.expected_calibration_error(), ece, DEFINITIONS["ece"] + after),
+        f"ece{suffix}": given.figure(value, ece, DEFINITIONS["ece"] + after),
         f"brier{suffix}": given.figure(found.brier_score(), brier, DEFINITIONS["brier"] + after),
         f"nll{suffix}": given.figure(found.negative_log_likelihood(), nll, DEFINITIONS["nll"] + after),
     }

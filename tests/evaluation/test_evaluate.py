@@ -567,8 +567,11 @@ def test_what_cannot_be_computed_says_why():
     for name in ("inter", "fisher", "nc1", "silhouette", "recall@1", "map_at_r", "eer", "nearest_center_accuracy"):
         assert one[name] == "all images are of one class."
     alone = reasons(evaluate_features(features, torch.arange(N), resamples=5))
-    for name in ("intra", "intra_inter", "fisher", "eer", "nearest_center_accuracy"):
+    for name in ("intra", "intra_inter", "fisher", "nc1", "silhouette", "eer", "nearest_center_accuracy"):
         assert alone[name] == "each image is alone in its class."
+    lone = evaluate_features(features, torch.arange(N), resamples=5)
+    assert lone["compactness"]["inter"].low is lone["collapse"]["nc2_equinorm"].low is None
+    assert lone["compactness"].notes[0].startswith("inter has no interval: the images are too few")
     assert alone["map_at_r"] == "no image has another of its class among the references."
     few = reasons(evaluate_features(features[:4], torch.tensor([0, 0, 1, 1]), ks=(1, 3, 4), resamples=5))
     assert few["recall@4"] == "an image has 3 references, fewer than 4."
@@ -665,6 +668,10 @@ def test_unknown_names_are_refused_with_what_is_there(found):
             r"\(references\): features must have shape \(N, 4\)",
         ),
         ({"references": (torch.zeros(3, 4), torch.full((3,), 9))}, r"\(references\): labels must lie in \[0, 5\)"),
+        (
+            {"references": (example()["features"].clone(), example()["labels"])},
+            r"references must be other images than .* finds itself among them; they are the same\. Leave",
+        ),
         ({"validation": (torch.zeros(3, 4), torch.zeros(3).long())}, r"\(validation\): logits must have 5 columns"),
         ({"ood": {"noise": {"norm": torch.zeros(3)}}}, r"ood must hold \{data set: .* for noise, norm"),
         ({"ks": (0,)}, r"ks must be a whole number of at least 1; got 0"),

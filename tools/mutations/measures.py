@@ -34,6 +34,7 @@ MUTATIONS = [
     ),
     *of(
         "evaluation/_ranged.py",
+        ("sure of what nothing tells", "    if of_halves.isnan().any():\n        return None\n", ""),
         ("the bias stays", "_back(end - bias, most)", "_back(end, most)"),
         ("the bias twice", "_back(end - bias, most)", "_back(end - 2 * bias, most)"),
         ("no change of a change", "change * (1 / value + 1 / (most - value))", "change / value"),
@@ -172,6 +173,7 @@ MUTATIONS = [
         ("what is skipped is computed", "if name in skip else build(given)", "if False else build(given)"),
         ("classes are drawn as images", 'indices if resample == "classes" else None', "None"),
         ("identities are counted up to the largest", "        if told is None and class_names is None:\n", "        if False:\n"),
+        ("each image finds itself", "            check_others(rows, searched[0])\n", ""),
         ("references that are never searched", "references=searched,", "references=None,"),
     ),
     *of(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sigma2r._shown import listed, shown
 from sigma2r.evaluation._influence import ClassMeans
-from sigma2r.evaluation._inputs import check_finite, labelled, matrix, prepared
+from sigma2r.evaluation._inputs import are_the_same, check_finite, labelled, matrix, prepared
 from sigma2r.evaluation._ranged import halves
 from sigma2r.evaluation.bootstrap import Bootstrap
 from sigma2r.evaluation.figure import Figure, finite
@@ -85,13 +85,16 @@ class Given:
         return ClassMeans(self.features, self.labels, self.statistics)
 
     def of_halves(self, figures: Callable[[ClassMeans], Tensor]) -> Tensor:
-        """Figures ``(K,)`` of class means for halves of the images, ``(H, K)``, CPU."""
+        """Figures ``(K,)`` of class means for halves of the images, ``(H, K)``, CPU.
+
+        NaN if each image is alone in its class: nothing then tells how far a class mean is off.
+        """
         found = []
         for places in halves(self.labels, self.draws(3)):
             some = places.to(self.labels.device)
             rows, own = self.features[some], self.labels[some]
             found.append(figures(ClassMeans(rows, own, class_statistics(rows, own, self.num_classes))).cpu())
-        return torch.stack(found)
+        return torch.stack(found) if int(self.statistics.count.max()) > 1 else torch.stack(found) * torch.nan
 
     @cached_property
     def predictions(self) -> Tensor | None:
@@ -149,6 +152,19 @@ def checked_features(features: Any, labels: Any, who: str = WHO, feature_dim: in
     device = torch.device("cpu") if rows.device.type == "mps" else rows.device  # which lacks float64
     rows = rows.to(device)
     return rows.to(torch.promote_types(rows.dtype, torch.float32)).contiguous(), indices.to(device)
+
+
+def check_others(features: Tensor, references: Tensor) -> None:
+    """Refuse references that are the images themselves.
+
+    Raises:
+        ValueError: As above.
+    """
+    if are_the_same(references, features):
+        raise ValueError(
+            f"{WHO}: references must be other images than those that are looked at, as each finds itself among them; "
+            "they are the same. Leave references out: the images are then searched, and none is its own neighbour."
+        )
 
 
 def number_of_classes(names: tuple[str, ...] | None, validation: Any, logits: Any, **tables: Any) -> int | None:

@@ -98,6 +98,13 @@ def check_finite(who: str, name: str, rows: Tensor) -> None:
         )
 
 
+def are_the_same(some: Any, others: Any) -> bool:
+    """Whether two sets of images that must differ, as one is to say something of the other, are one set."""
+    if not isinstance(some, Tensor) or not isinstance(others, Tensor):
+        return some is others
+    return some is others or (some.shape == others.shape and some.device == others.device and torch.equal(some, others))
+
+
 def names_of(who: str, class_names: Any, num_classes: int) -> tuple[str, ...]:
     """A name for each class; by default its index.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from sigma2r._arrays import as_tensor
 from sigma2r._shown import listed, shown
 from sigma2r._suggest import near
-from sigma2r.evaluation._inputs import told_by_labels
+from sigma2r.evaluation._inputs import are_the_same, told_by_labels
 from sigma2r.evaluation.scores import SCORES, CenterDistance, Judged, Score
 
 
@@ -47,18 +47,12 @@ def _named(who: str, score: str, reference: Any, features: Any) -> Score:
             f"{who}: {score} must be fitted to images other than those that set its threshold: give "
             f"reference=(train_features, train_labels), or a score that is fitted; got {shown(reference)}."
         )
-    if features is not None and _are_the_same(reference[0], features):
+    if features is not None and are_the_same(reference[0], features):
         raise ValueError(
             f"{who}: the images that set a threshold must be others than those of reference, as a score knows the "
             "images that it was fitted to too well; they are the same. Divide them first."
         )
     return kind.fit(*reference)
-
-
-def _are_the_same(some: Any, others: Any) -> bool:
-    if not isinstance(some, Tensor) or not isinstance(others, Tensor):
-        return some is others
-    return some is others or (some.shape == others.shape and some.device == others.device and torch.equal(some, others))
 
 
 def judged(who: str, score: Score, features: Any, logits: Any) -> Judged:

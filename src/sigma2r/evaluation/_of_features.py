@@ -110,24 +110,28 @@ def collapse(given: Given) -> Section:
     if means.coincide:
         return Section(left_out=dict.fromkeys(names, COINCIDE))
     bootstrap, figures, left_out = given.over_images, {}, {}
-    within, gradient = variability(WHO, means)
-    shift, within = means.shift(gradient), within.cpu()
     rows = None if given.classifier is None else classifier_rows(WHO, given.classifier, means)
     from_there = directions.clone().requires_grad_()
     with torch.enable_grad():
         of_means = _of_means(from_there, rows)
-    changes = {"nc1": lambda weights: weighted_mean(weights, within - within.mean()) + shift(weights)}
-    changes |= {name: _change(given, means, value, from_there) for name, value in of_means.items()}
-    values = {"nc1": within.mean()} | {name: value.detach().cpu() for name, value in of_means.items()}
-    of_halves = None
+    changes = {name: _change(given, means, value, from_there) for name, value in of_means.items()}
+    values = {name: value.detach().cpu() for name, value in of_means.items()}
+    if int(given.statistics.count.max()) < 2:
+        left_out["nc1"] = ALONE
+    else:
+        within, gradient = variability(WHO, means)
+        shift, within = means.shift(gradient), within.cpu()
+        changes["nc1"] = lambda weights: weighted_mean(weights, within - within.mean()) + shift(weights)
+        values = {"nc1": within.mean(), **values}
+    columns, of_halves = ["nc1", *of_means], None
     if bootstrap.resamples:
         of_halves = given.of_halves(lambda some: _collapsed(some, rows))
-    for place, (name, value) in enumerate(values.items()):
+    for name, value in values.items():
         ends = None
         if of_halves is not None:
             most = _MOST[name](given.num_present) if name in _MOST else torch.inf
             change = torch.cat([changes[name](weights) for weights in bootstrap.weights()])
-            ends = ranged(bootstrap, value, moved(value, change, most), of_halves[:, place], most)
+            ends = ranged(bootstrap, value, moved(value, change, most), of_halves[:, columns.index(name)], most)
         definition = DEFINITIONS[name.removeprefix("nc2_")].format(what="class means about their mean")
         of = (given.num_images, "images") if name == "nc1" else (given.num_present, "classes")
         figures[name] = given.figure(value, ends, definition, *of)
@@ -191,6 +195,8 @@ def silhouette(given: Given) -> Section:
     """Of all images, or of some drawn without replacement, against all."""
     if given.num_present < 2:
         return Section(left_out={"silhouette": ONE_CLASS})
+    if int(given.statistics.count.max()) < 2:
+        return Section(left_out={"silhouette": ALONE})
     some: Tensor | None = None
     notes: tuple[str, ...] = ()
     if given.num_images > given.silhouette_images:

@@ -57,7 +57,9 @@ def interval(
         of_halves: Of halves, shape ``(H,)``; NaN where one has no such figure.
         most: What the figure can be at most.
     """
-    if (torch.cat([value.view(1), drawn]) - value).abs().amax() <= _NOTHING * value.clamp_min(1):
+    if of_halves.isnan().any():
+        return None
+    if (drawn - value).abs().amax() <= _NOTHING * value.clamp_min(1):
         return value, value
     middle = _stretched(value, most)
     stretched = _stretched(drawn, most)

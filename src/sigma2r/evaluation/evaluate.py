@@ -16,6 +16,7 @@ from sigma2r.evaluation import _of_features, _of_predictions
 from sigma2r.evaluation._given import (
     WHO,
     Given,
+    check_others,
     checked_features,
     checked_logits,
     checked_ood,
@@ -80,7 +81,8 @@ def evaluate_features(
         centers: Learned centers, for the nearest-center accuracy. Without them the class means of ``references`` serve,
             and without those the class means of the images, each image left out of the mean of its own class.
         classifier: Weights of the last layer, for NC2 and NC3.
-        references: Features and labels that are searched for neighbours; the images themselves if None.
+        references: Features and labels of other images, which are searched for neighbours. If None the images
+            themselves are, each of which is no neighbour of its own.
         validation: Logits and labels of other images, on which the temperature is fitted.
         ood: By data set and by score: scores of known and of unknown images, higher for what looks more known.
         ks: Of recall@k.
@@ -120,6 +122,7 @@ def evaluate_features(
         if references is not None:
             searched = checked_features(*references, who=f"{WHO} (references)", feature_dim=rows.shape[1])
             check_labels(f"{WHO} (references)", *searched, told)
+            check_others(rows, searched[0])
         if told is None and class_names is None:
             names, indices, searched = numbered(indices, searched)
         num_classes = len(names or ()) if told is None else told

@@ -178,6 +178,7 @@ MUTATIONS = [
     ),
     *of(
         "evaluation/_inputs.py",
+        ("numbers that cannot be squared", "    if largest and not 2.0**-_SQUARED <= largest <= 2.0**_SQUARED:", "    if False:"),
         ("identities for class indices", "if num_classes > _ROWS_A_CLASS * num_present:", "if False:"),
     ),
     *of(
@@ -196,6 +197,7 @@ MUTATIONS = [
     *of(
         "evaluation/temperature.py",
         ("the inverse of the temperature", "    return 1 / scale\n", "    return scale\n"),
+        ("logits that say nothing", "    if bool((logits == logits[:, :1]).all()):", "    if False:"),
         ("a bound that nobody hears of", "    if at_high <= 0 or at_low >= 0:", "    if False:"),
         ("down the slope from the wrong side", "(scale, high) if slope < 0 else (low, scale)", "(scale, high) if slope > 0 else (low, scale)"),
     ),

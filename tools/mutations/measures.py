@@ -172,7 +172,7 @@ MUTATIONS = [
         ("sections that nobody knows", "if name not in SECTIONS:", "if False:"),
         ("what is skipped is computed", "if name in skip else build(given)", "if False else build(given)"),
         ("classes are drawn as images", 'indices if resample == "classes" else None', "None"),
-        ("identities are counted up to the largest", "        if told is None and class_names is None:\n", "        if False:\n"),
+        ("identities are counted up to the largest", "        if told is None:\n", "        if False:\n"),
         ("each image finds itself", "            check_others(rows, searched[0])\n", ""),
         ("references that are never searched", "references=searched,", "references=None,"),
     ),

@@ -27,7 +27,7 @@ def visible(text: str, keep: str = "") -> str:
         >>> print(visible("a\x1b[31mb"), visible("caf\xe9"), visible("one\ntwo"))
         a\x1b[31mb café one\ntwo
     """
-    return _UNSEEN.sub(lambda match: match[0] if match[0] in keep else _written_out(match[0]), text)
+    return _UNSEEN.sub(lambda match: match[0] if match[0] in keep else written_out(match[0]), text)
 
 
 def is_whole(text: str) -> bool:
@@ -35,5 +35,6 @@ def is_whole(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _written_out(letter: str) -> str:
+def written_out(letter: str) -> str:
+    """A letter as Python writes it where it cannot be shown."""
     return letter.encode("unicode_escape").decode("ascii")

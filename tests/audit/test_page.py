@@ -52,7 +52,8 @@ def found():
 
 
 def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((folder / "tables" / f"{name}.csv").read_text(encoding="utf-8"))))
+    text = (folder / "tables" / f"{name}.csv").read_bytes().decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_each_row_has_file_given_and_suggested_label_and_score(found, tmp_path):
@@ -71,13 +72,46 @@ def test_each_row_has_file_given_and_suggested_label_and_score(found, tmp_path):
         "file": "photos/<b>3.png", "split": "train", "given": "dog", "outlier": "yes",
         "isolation": rows_of(tmp_path / "out", "outliers")[0]["isolation"],
     }  # fmt: skip
-    (leak,) = rows_of(tmp_path / "out", "leaks")
-    assert leak["files"].splitlines() == ["photos/<b>10.png", "photos/<b>200.png"]
-    assert leak["splits"] == "train, test"
+    leaks = rows_of(tmp_path / "out", "leaks")
+    assert [(row["file"], row["group"], row["split"], row["given"]) for row in leaks] == [
+        ("photos/<b>10.png", "1", "train", "cat"), ("photos/<b>200.png", "1", "test", "cat"),
+    ]  # fmt: skip
     assert rows_of(tmp_path / "out", "unread") == [{"file": "bad.png", "why": "bad.png is no image."}]
     assert [(row["class"], row["train"], row["test"]) for row in rows_of(tmp_path / "out", "sizes")] == [
         ("cat", "75", "55"), ("dog", "75", "55"),
     ]  # fmt: skip
+
+
+def test_names_in_csv_are_those_of_the_files_and_classes(found, tmp_path):
+    names = [f"=1/{row}\n\x1b.png" for row in range(COUNT)]
+    bad = {"-bad\r.png": "is no image."}
+    write_audit(
+        replace(found, images=replace(found.images, names=names, class_names=("=SUM(A1)", "@\n")), unread=bad),
+        "Audit", tmp_path / "out",
+    )  # fmt: skip
+    read = {name: rows_of(tmp_path / "out", name) for name in ("labels", "outliers", "leaks", "sizes", "unread")}
+    assert sorted(row["file"] for row in read["labels"]) == sorted(row["file"] for row in read["outliers"])
+    assert {row["file"] for row in read["labels"]} == set(names)
+    assert [row["file"] for row in read["leaks"]] == [names[10], names[200]]
+    assert [row["class"] for row in read["sizes"]] == ["=SUM(A1)", "@\n"]
+    assert {row[key] for row in read["labels"] for key in ("given", "suggested")} == {"=SUM(A1)", "@\n"}
+    assert read["unread"][0]["file"] == "-bad\r.png"
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert r"=1/3\n\x1b.png" in page
+
+
+def test_each_group_of_copies_has_a_number_and_each_of_its_images_a_row(found):
+    groups = [
+        replace(found.groups[0], rows=(5, 9, 20), splits=("train",)),
+        replace(found.groups[0], rows=(30, 31), splits=("train",), exact=False, distance=0.25),
+    ]
+    document = audit_document(replace(found, groups=groups), "Audit")
+    (grid,) = next(each for each in document.sections if each.title == "Duplicates within a split").grids
+    assert [(row[0], row[1], row[4]) for row in grid.rows] == [
+        *((f"photos/<b>{row}.png", "1", "same pixels") for row in (5, 9, 20)),
+        *((f"photos/<b>{row}.png", "2", "near, 0.250") for row in (30, 31)),
+    ]
+    assert [len(images) for images in grid.thumbnails] == [1] * 5
 
 
 def test_the_page_holds_everything_and_asks_nothing_of_a_network(found):

@@ -94,6 +94,7 @@ TESTS = {
     "_resolve.py": (OWN[0], BESIDE, OWN_TRAINING, THEIRS),
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
+    "_csv.py": ("tests/test_csv.py",),
     "_text.py": ("tests/test_text.py",),
     "_checkpoint.py": (LOADING,),
     "cli/words.py": (USING, "tests/studies/test_cli_words.py"),

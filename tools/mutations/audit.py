@@ -130,6 +130,7 @@ MUTATIONS = [
         "audit/page.py",
         ("the first rows alone in the file", "all_rows=held,", "all_rows=None,"),
         ("given for suggested", "names[int(errors.suggested[place])],", "names[int(found.images.labels[row])],"),
+        ("images of all groups share a number", "for number, group in enumerate(groups, start=1)", "for number, group in ((1, group) for group in groups)"),
         ("leaks are not shown", '"leaks", findings.leaks)', '"leaks", [])'),
         ("thumbnails of others", "found.labelled[found.suspicious()[:ROWS]].tolist()", "found.labelled[:ROWS].tolist()"),
         ("issues go unmarked", "{' !' if found.beside.issue[place] else ''}", ""),

@@ -66,7 +66,6 @@ MUTATIONS = [
     *of(
         "report/grid.py",
         ("a bar ends a cell", '.replace("|", "\\\\|")', ""),
-        ("formulas for a spreadsheet", "return \"'\" + cell", "return cell"),
         ("LaTeX reads what a user wrote", "_LATEX.get(letter, letter)", "letter"),
         ("the name of a row is a number", "i > 0 and 2 * sum(", "2 * sum("),
     ),
@@ -203,11 +202,9 @@ MUTATIONS = [
     ),
     *of(
         "report/grid.py",
-        ("sums are numbers", "if cell.lstrip()[:1] in tuple(_FORMULA) and not _OUR_NUMBER.fullmatch(cell):", "if cell.lstrip()[:1] in tuple(_FORMULA) and not _OUR_NUMBER.match(cell):"),
-        ("spaces hide a formula", "if cell.lstrip()[:1] in", "if cell[:1] in"),
-        ("wide signs", '"=+-@＝＋－＠"', '"=+-@"'),
-        ("formulas behind a semicolon", "quoted if any(map(_AT_SEMICOLON.search, row)) else plain", "plain"),
-        ("cells are shown as they come", 'tuple(visible(cell, keep="\\n") for cell in row)', "tuple(row)"),
+        ("cells are shown as they come", "tuple(visible(cell, keep) for cell in row)", "tuple(row)"),
+        ("names break into lines", 'keep = "\\n" if self.lines else ""', 'keep = "\\n"'),
+        ("cells are written out in CSV", "*(self.rows if self.all_rows is None else self.all_rows)", "*(self.shown if self.all_rows is None else self.all_rows)"),
     ),
     *of(
         "report/document.py",

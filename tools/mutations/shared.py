@@ -4,6 +4,13 @@ from tools.mutations._mutation import of
 
 MUTATIONS = [
     *of(
+        "_csv.py",
+        ("a return ends a row", """r'[,"\\r\\n]'""", """r'[,"\\n]'"""),
+        ("quotes end a cell", """.replace('"', '""')""", ""),
+        ("a row of nothing is none", """ if list(cells) != [""] else '""\\n'""", ""),
+        ("half a character stops a file", "_NO_BYTE.sub(lambda match: written_out(match[0]), text)", "text"),
+    ),
+    *of(
         "_hooks.py",
         ("a copy writes too", "if module is self.module():", "if module is not None:"),
         ("a copy's hook stays", "table.pop(key, None)", "table.get(key, None)"),

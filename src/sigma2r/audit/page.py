@@ -1,9 +1,8 @@
 """An audit as a page with thumbnails, and its tables as files; the tables are sorted where a reader clicks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from sigma2r._text import visible
 from sigma2r.audit.classes import FEW, FEW_TESTS, SHARE
 from sigma2r.audit.findings import Findings
 from sigma2r.audit.groups import Group
@@ -14,7 +13,6 @@ from sigma2r.report.grid import Grid
 
 ROWS = 100
 """Rows of a table that a page shows; its CSV file has all."""
-_SHOWN = 6  # thumbnails of a group
 _SCORE = (
     "score",
     "Log-odds of the suggested class against the given one: 0 is undecided, 2.3 is ten to one. Of images that the "
@@ -75,7 +73,7 @@ def _labels(found: Findings) -> Section:
         beside = () if found.beside is None else (_quality(found, place),)
         rows.append(
             (
-                visible(found.images.names[row]),
+                found.images.names[row],
                 found.images.splits[row],
                 names[int(found.images.labels[row])],
                 names[int(errors.suggested[place])],
@@ -93,7 +91,7 @@ def _labels(found: Findings) -> Section:
         "Likely label errors",
         ("file", "split", "given", "suggested", *(term for term, _ in terms)),
         rows,
-        [[row] for row in shown],
+        shown,
     )
     told = "A suspicious label is not a wrong one: look before you change it. Hard images stand beside wrong labels."
     return Section(title="Likely label errors", paragraphs=(told,), grids=grid, terms=terms if grid else ())
@@ -111,7 +109,7 @@ def _outliers(found: Findings) -> Section:
         row = int(found.judged[place])
         rows.append(
             (
-                visible(found.images.names[row]),
+                found.images.names[row],
                 found.images.splits[row],
                 found.images.label(row),
                 f"{float(found.isolation[place]):.2f}",
@@ -119,9 +117,7 @@ def _outliers(found: Findings) -> Section:
             )
         )
     shown = found.judged[found.farthest()[:ROWS]].tolist()
-    grid = _grid(
-        found, "outliers", "Outliers", ("file", "split", "given", "isolation", "outlier"), rows, [[r] for r in shown]
-    )
+    grid = _grid(found, "outliers", "Outliers", ("file", "split", "given", "isolation", "outlier"), rows, shown)
     meaning = ("outlier", "Isolation beyond the third quartile by more than three times the distance of the quartiles.")
     return Section(title="Outliers", grids=grid, terms=(_ISOLATION, meaning) if grid else ())
 
@@ -129,16 +125,19 @@ def _outliers(found: Findings) -> Section:
 def _duplicates(found: Findings, title: str, name: str, groups: Sequence[Group]) -> Section:
     rows = [
         (
-            "\n".join(visible(found.images.names[row]) for row in group.rows),
-            ", ".join(group.splits),
-            ", ".join(group.classes),
+            found.images.names[row],
+            str(number),
+            found.images.splits[row],
+            found.images.label(row),
             "same pixels" if group.exact else f"near, {group.distance:.3f}",
             "yes" if group.contradicts else "no",
         )
-        for group in groups
+        for number, group in enumerate(groups, start=1)
+        for row in group.rows
     ]
-    headings = ("files", "splits", "given", "how alike", "labels differ")
-    grid = _grid(found, name, title, headings, rows, [group.rows[:_SHOWN] for group in groups[:ROWS]])
+    headings = ("file", "group", "split", "given", "how alike", "labels differ")
+    shown = [row for group in groups for row in group.rows][:ROWS]
+    grid = _grid(found, name, title, headings, rows, shown)
     told = () if rows else ("None found.",)
     meaning = (
         "how alike",
@@ -187,7 +186,7 @@ def _sizes(found: Findings) -> Section:
 
 
 def _unread(found: Findings) -> Section:
-    rows = [(visible(name), why) for name, why in found.unread.items()]
+    rows = list(found.unread.items())
     return Section(
         title="Images that could not be read",
         grids=_grid(found, "unread", "Images that could not be read", ("file", "why"), rows),
@@ -200,14 +199,13 @@ def _grid(
     title: str,
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],
-    shown: Iterable[Sequence[int]] = (),
+    shown: Sequence[int] = (),
 ) -> tuple[Grid, ...]:
-    """A table of the first rows, with thumbnails of some images for each; none where there are no rows."""
+    """A table of the first rows, each with the thumbnail of its image if it has one; none where there are no rows."""
     if not rows:
         return ()
     held = tuple(tuple(row) for row in rows)
     more = f"The first {ROWS} of {len(held):,}; tables/{name}.csv has all." if len(held) > ROWS else ""
-    images = tuple(_thumbnails(found, places) for places in shown)
     return (
         Grid(
             name=name,
@@ -216,10 +214,6 @@ def _grid(
             headings=tuple(headings),
             rows=held[:ROWS],
             all_rows=held,
-            thumbnails=images,
+            thumbnails=tuple((thumbnail(found.images.read([row])[0]),) for row in shown),
         ),
     )
-
-
-def _thumbnails(found: Findings, rows: Sequence[int]) -> tuple[bytes, ...]:
-    return tuple(thumbnail(found.images.read([row])[0]) for row in rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sigma2r._csv import ERRORS
 from sigma2r._text import visible
 from sigma2r.report.grid import LONG, Grid
 from sigma2r.report.owned import FIGURES, MARK, PAGE, TABLES, write_files
@@ -111,7 +112,7 @@ def write_document(document: Document, folder: Path) -> Path:
     files: dict[str, bytes] = {}
     for grid in document.grids():
         for ending, content in (("md", grid.markdown()), ("tex", grid.latex()), ("csv", grid.comma_separated())):
-            files[f"{TABLES}/{grid.name}.{ending}"] = (content.rstrip("\n") + "\n").encode()
+            files[f"{TABLES}/{grid.name}.{ending}"] = (content.removesuffix("\n") + "\n").encode(errors=ERRORS)
     for picture in document.pictures():
         for ending, image in (("svg", picture.svg), ("pdf", picture.pdf), ("png", picture.png)):
             files[f"{FIGURES}/{picture.name}.{ending}"] = image

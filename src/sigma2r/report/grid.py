@@ -1,25 +1,20 @@
 """A table of text, as Markdown, LaTeX and CSV."""
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from sigma2r._csv import csv_line
 from sigma2r._text import visible
 
 LONG = 40  # letters; a longer cell is broken into lines
 _NUMBER = re.compile(r"(> )?[+-]?\d[\d.,e+-]*( ?%| ±.*| to .*)?$|–$")
 
-_FORMULA = "=+-@＝＋－＠"  # what a cell begins with that a spreadsheet takes for a formula, in any width
-_SIGNED = r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?(e[+-]?[0-9]+)?( ?%)?"
-_OUR_NUMBER = re.compile(rf"{_SIGNED}( (±|to) {_SIGNED})?")
-_AT_SEMICOLON = re.compile(rf";\s*[{re.escape(_FORMULA)}]")  # where a spreadsheet splits lines in many countries
-
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table of text. What cannot be seen in it is written out; cells keep their lines.
+    """A table of text. What cannot be seen in it is written out where it is shown, and stands in CSV as it is.
 
     Args:
         name: File name without ending.
@@ -28,6 +23,7 @@ class Grid:
         headings: One for each column.
         rows: Cells; the first of a row names it.
         all_rows: All rows, where ``rows`` are a part that a page has room for: they stand in the CSV file.
+        lines: Whether cells hold several lines of ours; otherwise a line break is part of a name, and is written out.
         thumbnails: Images of each of ``rows`` as PNG, which a page shows beside its name; none, or some for each row.
     """
 
@@ -37,6 +33,7 @@ class Grid:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     all_rows: tuple[tuple[str, ...], ...] | None = None
+    lines: bool = False
     thumbnails: tuple[tuple[bytes, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,15 +56,17 @@ class Grid:
         for key in ("title", "caption"):
             object.__setattr__(self, key, visible(getattr(self, key), keep="\n"))
         object.__setattr__(self, "headings", tuple(map(visible, self.headings)))
-        for key in ("rows", "all_rows"):
-            if getattr(self, key) is not None:
-                rows = tuple(tuple(visible(cell, keep="\n") for cell in row) for row in getattr(self, key))
-                object.__setattr__(self, key, rows)
+
+    @cached_property
+    def shown(self) -> tuple[tuple[str, ...], ...]:
+        """The cells of ``rows`` as they are shown: what cannot be seen is written out."""
+        keep = "\n" if self.lines else ""
+        return tuple(tuple(visible(cell, keep) for cell in row) for row in self.rows)
 
     def markdown(self) -> str:
         """The table and its caption as Markdown."""
         rule = ("---:" if numbers else "---" for numbers in self.numeric())
-        lines = [map(_in_markdown, self.headings), rule, *(map(_in_markdown, row) for row in self.rows)]
+        lines = [map(_in_markdown, self.headings), rule, *(map(_in_markdown, row) for row in self.shown)]
         return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", self.caption])
 
     def latex(self) -> str:
@@ -85,7 +84,7 @@ class Grid:
             r"\toprule",
             _latex_row(self.headings),
             r"\midrule",
-            *map(_latex_row, self.rows),
+            *map(_latex_row, self.shown),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
@@ -93,7 +92,7 @@ class Grid:
         return "\n".join(lines)
 
     def _columns(self) -> list[tuple[str, ...]]:
-        return list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.headings)
+        return list(zip(*self.shown, strict=True)) if self.shown else [()] * len(self.headings)
 
     def numeric(self) -> list[bool]:
         """Which columns are numbers, and so flush right: never the first, which names the row."""
@@ -103,13 +102,8 @@ class Grid:
         ]
 
     def comma_separated(self) -> str:
-        """The table as CSV (RFC 4180); no cell is a formula to a spreadsheet, wherever it splits a line."""
-        buffer = io.StringIO()
-        plain, quoted = csv.writer(buffer), csv.writer(buffer, quoting=csv.QUOTE_ALL)
-        for row in (self.headings, *(self.rows if self.all_rows is None else self.all_rows)):
-            writer = quoted if any(map(_AT_SEMICOLON.search, row)) else plain
-            writer.writerow(map(_in_spreadsheet, row))
-        return buffer.getvalue()
+        """The table as CSV: see :func:`sigma2r._csv.csv_line`."""
+        return "".join(map(csv_line, (self.headings, *(self.rows if self.all_rows is None else self.all_rows))))
 
 
 def _lines(cell: str) -> list[str]:
@@ -134,10 +128,3 @@ def _in_latex(cell: str) -> str:
 
 def _latex_row(cells: Sequence[str]) -> str:
     return " & ".join(map(_in_latex, cells)) + r" \\"
-
-
-def _in_spreadsheet(cell: str) -> str:
-    """A cell that begins like a formula, and is no number, is marked as text."""
-    if cell.lstrip()[:1] in tuple(_FORMULA) and not _OUR_NUMBER.fullmatch(cell):
-        return "'" + cell
-    return cell

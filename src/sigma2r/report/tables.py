@@ -267,7 +267,7 @@ def make_table(records: Sequence[Record], apart: str = "") -> Table:
 
 def class_rows(table: Table, split: str) -> list[list[str]]:
     """Spread of each class (rows) under each loss (columns)."""
-    shared, names = rows_that_share_classes(table), table.class_names
+    shared, names = rows_that_share_classes(table), table.records[0].class_names
     columns = [[spreads(record, split) for record in shared.get(loss, ())] for loss in table.groups]
     rows = []
     for k, name in enumerate(names):

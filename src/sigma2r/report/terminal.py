@@ -39,7 +39,7 @@ def print_evaluations(records: Sequence[Record], evaluations: Evaluations) -> No
     console = _console()
     for table in make_tables(records):
         for grid in evaluation_grids(table, evaluations):
-            _print(console, grid.title, grid.headings, grid.rows, grid.caption)
+            _print(console, grid.title, grid.headings, grid.shown, grid.caption)
 
 
 def print_study(study: Study, scale: Scale, done: Done) -> None:

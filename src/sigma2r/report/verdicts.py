@@ -215,4 +215,5 @@ def claims_grid(claims: Sequence[Claim], findings: Findings, name: str = "claims
         f"(Student's t, Bonferroni). Fewer than {FEWEST} seeds decide nothing. Verdicts: {', '.join(VERDICTS)}.",
         headings=HEADINGS,
         rows=tuple(rows),
+        lines=True,
     )

@@ -1,7 +1,5 @@
 """Which data a run saw: told in its description and record, and looked at again before either is used."""
 
-import csv
-import io
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sigma2r._absent import AbsentError
+from sigma2r._csv import csv_line
 from sigma2r._places import is_file
 from sigma2r._resolve import source_of
 from sigma2r.data.fingerprint import fingerprint
@@ -52,16 +51,13 @@ def listing_of_chosen(splits: Mapping[str, Split], beside: Path) -> str | None:
     """
     if splits["test"].chosen is None:
         return None
-    written = io.StringIO()
-    rows = csv.writer(written, lineterminator="\n")
-    rows.writerow(("path", "label", "split"))
+    lines = [csv_line(("path", "label", "split"))]
     for name in ("train", "test"):
         data = splits[name].data
         for path, label in zip(data.paths, data.labels.tolist(), strict=True):
-            rows.writerow(
-                (path if path.is_absolute() else os.path.relpath(path, beside), data.class_names[label], name)
-            )
-    return written.getvalue()
+            where = path if path.is_absolute() else os.path.relpath(path, beside)
+            lines.append(csv_line((str(where), data.class_names[label], name)))
+    return "".join(lines)
 
 
 def describe_code(run: Run) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from sigma2r._csv import ERRORS
 from sigma2r._files import is_part, make_folder, set_aside, write_whole
 from sigma2r._places import is_file, is_folder
 from sigma2r.data.splits import Split
@@ -208,7 +209,7 @@ def _claim(
     write_json(path, {**run.as_written(), **begun})
     chosen = listing_of_chosen(splits, out)
     if chosen is not None:
-        write_whole(out / SPLIT_FILE, chosen.encode(errors="surrogateescape"))
+        write_whole(out / SPLIT_FILE, chosen.encode(errors=ERRORS))
 
 
 def _read_description(path: Path) -> tuple[Run, dict[str, Any]]:

@@ -1,12 +1,12 @@
 """Predictions as rows of text: for a file, a pipe or a terminal."""
 
-import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from torch import Tensor
 
+from sigma2r._csv import csv_line
 from sigma2r.trained.predictions import NONE_OF_THESE, Predictions
 from sigma2r.trained.sources import Source
 from sigma2r.trained.trained import Trained
@@ -28,7 +28,7 @@ def write_csv(file: IO[bytes], parts: Iterable[Predictions], trained: Trained, s
 
 def write_rows(file: Any, rows: Iterable[Sequence[str]]) -> None:
     """Rows as comma-separated values."""
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    file.writelines(map(csv_line, rows))
 
 
 def headings(trained: Trained, source: Source) -> list[str]:

@@ -515,6 +515,21 @@ def test_what_is_drawn_depends_on_the_generator_and_on_nothing_that_is_skipped()
     assert first["verification"]["eer"].num_samples == 200
 
 
+@pytest.mark.parametrize("exponent", [-470, -150, 150, 470])
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_a_scale_that_is_taken_changes_no_figure(exponent, distance):
+    scale = 2.0**exponent
+    features, labels = example()["features"], example()["labels"]
+    told, want = (
+        evaluate_features(x, labels, distance=distance, normalize=True, resamples=5)
+        for x in (features * scale, features)
+    )
+    for section, figures in want.sections.items():
+        for name, figure in figures.figures.items():
+            unit = scale if name in ("intra", "inter") else 1.0
+            assert told[section][name].value == pytest.approx(figure.value * unit, rel=1e-9), name
+
+
 def test_cosine_is_euclidean_for_features_of_unit_length():
     unit = torch.nn.functional.normalize(example()["features"])
     turned, plain = run(distance="cosine"), run(features=unit, centers=None)
@@ -674,6 +689,24 @@ def test_unknown_names_are_refused_with_what_is_there(found):
         ),
         ({"validation": (torch.zeros(3, 4), torch.zeros(3).long())}, r"\(validation\): logits must have 5 columns"),
         ({"ood": {"noise": {"norm": torch.zeros(3)}}}, r"ood must hold \{data set: .* for noise, norm"),
+        ({"ood": {"noise": (torch.zeros(3), torch.zeros(3))}}, r"ood must hold .*; got a tuple of .* for noise\."),
+        ({"ood": [1]}, r"ood must hold .*; got a list of 1 number\."),
+        ({"ood": 3}, r"ood must hold .*; got 3\."),
+        ({"ks": 5}, r"ks must be a list of whole numbers, such as \(1, 5\); got 5\."),
+        ({"ks": torch.tensor(5)}, r"ks must be a list of whole numbers"),
+        ({"ks": "15"}, r"ks must be a list of whole numbers, such as \(1, 5\); got '15'\."),
+        ({"skip": 5}, r"skip must be a list of sections; got 5\."),
+        ({"class_names": 5}, r"class_names must be a list of texts; got 5\."),
+        ({"class_names": "abcde"}, r"class_names must be a list of texts; got 'abcde'\."),
+        ({"references": (example()["features"],)}, r"references must be a pair, \(features, labels\); got a tuple of"),
+        ({"references": (torch.zeros(2, 4), *[torch.zeros(2).long()] * 2)}, r"references must be a pair"),
+        ({"references": example()["features"]}, r"references must be a pair, \(features, labels\); got a torch"),
+        ({"validation": (torch.zeros(3, 5),)}, r"validation must be a pair, \(logits, labels\); got a tuple of"),
+        ({"features": example()["features"] * 2.0**520},
+         r"the largest number in features must lie between 2\*\*-480 and 2\*\*480, .*; got 3\.\d+e\+157\. Scale"),
+        ({"features": example()["features"] * 2.0**-600}, r"the largest number in features must .*; got 2\.\d+e-180\."),
+        ({"centers": example()["centers"] * 2.0**520}, r"the largest number in centers must lie between"),
+        ({"classifier": example()["classifier"] * 2.0**-520}, r"the largest number in classifier must lie between"),
         ({"ks": (0,)}, r"ks must be a whole number of at least 1; got 0"),
         ({"distance": "cosin"}, r'distance must be "euclidean" or "cosine"; got \'cosin\'. Did you mean cosine\?'),
         ({"resample": "identities"}, r'resample must be "images" or "classes"'),

@@ -178,6 +178,18 @@ def test_a_temperature_beyond_all_bounds_is_said():
         assert fit_temperature(torch.eye(2), 1 - labels) == 100
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3, -7.0])
+def test_logits_that_are_all_the_same_have_no_temperature(value):
+    logits = torch.full((4, 3), value) + torch.arange(4).unsqueeze(1)
+    told = (
+        "fit_temperature: the logits of each validation image are all the same, and no temperature changes what they "
+        "say; 1 is taken."
+    )
+    with pytest.warns(UserWarning, match=f"^{told}$") as caught:
+        assert fit_temperature(logits, torch.tensor([0, 1, 2, 2])) == 1
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_half_logits_are_calibrated_in_float64():
     logits, labels = some_logits()
     found = measure_calibration(logits.bfloat16(), labels)

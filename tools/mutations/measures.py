@@ -172,12 +172,13 @@ MUTATIONS = [
         ("sections that nobody knows", "if name not in SECTIONS:", "if False:"),
         ("what is skipped is computed", "if name in skip else build(given)", "if False else build(given)"),
         ("classes are drawn as images", 'indices if resample == "classes" else None', "None"),
-        ("identities are counted up to the largest", "        if told is None and class_names is None:\n", "        if False:\n"),
+        ("identities are counted up to the largest", "        if told is None:\n", "        if False:\n"),
         ("each image finds itself", "            check_others(rows, searched[0])\n", ""),
         ("references that are never searched", "references=searched,", "references=None,"),
     ),
     *of(
         "evaluation/_inputs.py",
+        ("numbers that cannot be squared", "    if largest and not 2.0**-_SQUARED <= largest <= 2.0**_SQUARED:", "    if False:"),
         ("identities for class indices", "if num_classes > _ROWS_A_CLASS * num_present:", "if False:"),
     ),
     *of(
@@ -196,6 +197,7 @@ MUTATIONS = [
     *of(
         "evaluation/temperature.py",
         ("the inverse of the temperature", "    return 1 / scale\n", "    return scale\n"),
+        ("logits that say nothing", "    if bool((logits == logits[:, :1]).all()):", "    if False:"),
         ("a bound that nobody hears of", "    if at_high <= 0 or at_low >= 0:", "    if False:"),
         ("down the slope from the wrong side", "(scale, high) if slope < 0 else (low, scale)", "(scale, high) if slope > 0 else (low, scale)"),
     ),

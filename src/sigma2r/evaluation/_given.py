@@ -3,7 +3,7 @@
 Axes: N images, C classes, D feature dimensions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sigma2r._shown import listed, shown
 from sigma2r.evaluation._influence import ClassMeans
-from sigma2r.evaluation._inputs import are_the_same, check_finite, labelled, matrix, prepared
+from sigma2r.evaluation._inputs import are_the_same, check_finite, check_range, labelled, matrix, prepared
 from sigma2r.evaluation._ranged import halves
 from sigma2r.evaluation.bootstrap import Bootstrap
 from sigma2r.evaluation.figure import Figure, finite
@@ -139,6 +139,28 @@ class Given:
         )
 
 
+def several(name: str, given: Any, what: str) -> tuple[Any, ...]:
+    """What is one of several, as a tuple.
+
+    Raises:
+        ValueError: If there is but one, or it is a text.
+    """
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+        raise ValueError(f"{WHO}: {name} must be a list of {what}; got {shown(given)}.")
+    return tuple(given)
+
+
+def pair(name: str, given: Any, what: str) -> tuple[Any, Any]:
+    """What comes with the labels of its rows.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise ValueError(f"{WHO}: {name} must be a pair, ({what}, labels); got {shown(given)}.")
+    return given[0], given[1]
+
+
 def checked_features(features: Any, labels: Any, who: str = WHO, feature_dim: int | None = None) -> Pair:
     """Features and labels, at least one image, all of it finite, float32 or float64.
 
@@ -149,6 +171,7 @@ def checked_features(features: Any, labels: Any, who: str = WHO, feature_dim: in
     if not rows.shape[0] or not rows.shape[1]:
         raise ValueError(f"{who}: features must hold one image and one dimension at least; got {tuple(rows.shape)}.")
     check_finite(who, "features", rows)
+    check_range(who, "features", rows)
     device = torch.device("cpu") if rows.device.type == "mps" else rows.device  # which lacks float64
     rows = rows.to(device)
     return rows.to(torch.promote_types(rows.dtype, torch.float32)).contiguous(), indices.to(device)
@@ -211,6 +234,7 @@ def checked_table(name: str, table: Any, num_classes: int, features: Tensor) -> 
     if rows.shape != wanted:
         raise ValueError(f"{WHO}: {name} must have one row per class, shape {wanted}; got {tuple(rows.shape)}.")
     check_finite(WHO, name, rows)
+    check_range(WHO, name, rows)
     return rows.detach().to(features.device)
 
 
@@ -234,13 +258,15 @@ def checked_ood(ood: Any) -> dict[str, dict[str, Unknowns]]:
         ValueError: If they have another form.
     """
     found: dict[str, dict[str, Unknowns]] = {}
-    for data, scores in ({} if ood is None else ood).items():
+    wanted = f"{WHO}: ood must hold {{data set: {{score: (scores of known images, of unknown images)}}}}; got"
+    if not isinstance(ood, Mapping | None):
+        raise ValueError(f"{wanted} {shown(ood)}.")
+    for data, scores in (ood or {}).items():
+        if not isinstance(scores, Mapping):
+            raise ValueError(f"{wanted} {shown(scores)} for {data}.")
         found[data] = {}
         for score, sides in scores.items():
             if not isinstance(sides, (tuple, list)) or len(sides) != 2:
-                raise ValueError(
-                    f"{WHO}: ood must hold {{data set: {{score: (scores of known images, of unknown images)}}}}; "
-                    f"got {shown(sides)} for {data}, {score}."
-                )
+                raise ValueError(f"{wanted} {shown(sides)} for {data}, {score}.")
             found[data][score] = tell_unknown(*sides)
     return found

@@ -17,6 +17,7 @@ from sigma2r.losses._precision import working_dtype
 _MOST = 5  # classes that a sentence names
 _ROWS_FOR_NOTHING = 2**16  # that a class index may want before it is asked whether it is one
 _ROWS_A_CLASS = 1000
+_SQUARED = 480  # the exponent whose squares, and sums of these over all images, float64 holds
 
 
 def matrix(who: str, name: str, given: Any, width: int | None = None) -> Tensor:
@@ -95,6 +96,20 @@ def check_finite(who: str, name: str, rows: Tensor) -> None:
     if num_bad := int((~rows.isfinite().all(1)).sum()):
         raise ValueError(
             f"{who}: {name} must be finite; {num_bad} of {rows.shape[0]} rows hold NaN or infinite values."
+        )
+
+
+def check_range(who: str, name: str, rows: Tensor) -> None:
+    """Refuse finite rows whose squares float64 does not hold, or holds without digits.
+
+    Raises:
+        ValueError: With the range, and the largest size of a number.
+    """
+    largest = max(abs(float(end)) for end in rows.aminmax()) if rows.numel() else 0.0
+    if largest and not 2.0**-_SQUARED <= largest <= 2.0**_SQUARED:
+        raise ValueError(
+            f"{who}: the largest number in {name} must lie between 2**-{_SQUARED} and 2**{_SQUARED}, so that float64 "
+            f"holds its square; got {largest:.3g}. Scale them by a power of two, which rounds nothing."
         )
 
 

@@ -23,6 +23,8 @@ from sigma2r.evaluation._given import (
     checked_table,
     number_of_classes,
     numbered,
+    pair,
+    several,
 )
 from sigma2r.evaluation._inputs import names_of
 from sigma2r.evaluation._of_scores import told_apart
@@ -97,8 +99,8 @@ def evaluate_features(
         generator: Draws everything that is drawn; None: one with seed 0, so that a result can be had again.
 
     Raises:
-        ValueError: In one sentence, if something does not fit, a feature, center or logit is not finite, or a class
-            name stands twice.
+        ValueError: In one sentence, if something does not fit, a feature, center or logit is not finite, features are
+            too large or too small to be squared, or a class name stands twice.
 
     Example:
         >>> features = torch.tensor([[0.0, 0.1], [0.0, -0.1], [4.0, 0.0], [4.2, 0.0]])
@@ -106,7 +108,7 @@ def evaluate_features(
         >>> found["retrieval"]["recall@1"].value, found["classification"].left_out["accuracy"]
         (1.0, 'no logits were given.')
     """
-    for name in (skip := converted(WHO, "skip", tuple[str, ...], list(skip) if not isinstance(skip, str) else skip)):
+    for name in (skip := several("skip", skip, "sections")):
         if name not in SECTIONS:
             raise ValueError(f"{WHO}: {unknown('section', name, SECTIONS)}")
     distance = converted(WHO, "distance", Distance, distance)
@@ -115,22 +117,26 @@ def evaluate_features(
     seed = int(torch.randint(2**31, (1,), generator=generator))
     with torch.no_grad(), full_precision():
         rows, indices = checked_features(features, labels)
-        names = None if class_names is None or isinstance(class_names, str) else tuple(class_names)
+        names = None if class_names is None else several("class_names", class_names, "texts")
+        if validation is not None:
+            validation = pair("validation", validation, "logits")
         told = number_of_classes(names, validation, logits, centers=centers, classifier=classifier)
         check_labels(WHO, rows, indices, told)
         searched = None
         if references is not None:
-            searched = checked_features(*references, who=f"{WHO} (references)", feature_dim=rows.shape[1])
+            searched = checked_features(
+                *pair("references", references, "features"), who=f"{WHO} (references)", feature_dim=rows.shape[1]
+            )
             check_labels(f"{WHO} (references)", *searched, told)
             check_others(rows, searched[0])
-        if told is None and class_names is None:
+        if told is None:
             names, indices, searched = numbered(indices, searched)
         num_classes = len(names or ()) if told is None else told
         given = Given(
             features=rows,
             labels=indices,
             num_classes=num_classes,
-            class_names=names_of(WHO, names if names is not None else class_names, num_classes),
+            class_names=names_of(WHO, names, num_classes),
             logits=None if logits is None else checked_logits(WHO, (logits, indices), num_classes)[0].to(rows.device),
             centers=checked_table("centers", centers, num_classes, rows),
             classifier=checked_table("classifier", classifier, num_classes, rows),
@@ -146,7 +152,7 @@ def evaluate_features(
             ),
             cosine=distance == "cosine",
             normalize=converted(WHO, "normalize", bool, normalize),
-            ks=tuple(converted(WHO, "ks", Count, k) for k in ks),
+            ks=tuple(converted(WHO, "ks", Count, k) for k in several("ks", ks, "whole numbers, such as (1, 5)")),
             max_pairs=converted(WHO, "max_pairs", Count, max_pairs),
             silhouette_images=converted(WHO, "silhouette_images", Count, silhouette_images),
         )

@@ -37,7 +37,8 @@ def fit_temperature(logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> 
         ValueError: If shapes, dtypes or labels do not fit, or a logit is not finite.
 
     Warns:
-        UserWarning: If the best temperature lies beyond what is tried, as where every image is classified correctly.
+        UserWarning: If the best temperature lies beyond what is tried, as where every image is classified correctly, or
+            logits say nothing, whatever the temperature, which is then 1.
 
     Example:
         >>> logits, labels = torch.tensor([[4.0, 0.0]] * 4), torch.tensor([0, 0, 0, 1])
@@ -47,6 +48,13 @@ def fit_temperature(logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> 
     Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
     """
     logits, labels = check_logits("fit_temperature", logits, labels)
+    if bool((logits == logits[:, :1]).all()):
+        warnings.warn(
+            "fit_temperature: the logits of each validation image are all the same, and no temperature changes what "
+            "they say; 1 is taken.",
+            stacklevel=2,
+        )
+        return 1.0
     low, high = 1 / _MOST, 1 / _LEAST
     at_low, at_high = _slope(logits, labels, low)[0], _slope(logits, labels, high)[0]
     if at_high <= 0 or at_low >= 0:

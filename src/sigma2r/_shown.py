@@ -42,6 +42,27 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
+def plural(count: int, word: str) -> str:
+    """A number and what is counted.
+
+    Example:
+        >>> plural(1, "image"), plural(1200, "image")
+        ('1 image', '1,200 images')
+    """
+    return f"{count:,} {word}{'s' * (count != 1)}"
+
+
+def unread(problems: Sequence[str]) -> str:
+    """How many images could not be read, and why, as of the first.
+
+    Example:
+        >>> unread(["a.png is no image."])
+        '1 image could not be read and is left out, as of the first: a.png is no image.'
+    """
+    verb = "is" if len(problems) == 1 else "are"
+    return f"{plural(len(problems), 'image')} could not be read and {verb} left out, as of the first: {problems[0]}"
+
+
 def _those(values: Sequence[object]) -> str:
     """What a sequence holds: shapes where it holds a few tensors, otherwise the kinds of its values."""
     if all(isinstance(getattr(value, "shape", None), tuple) for value in values) and len(values) <= 4:

@@ -43,6 +43,10 @@ def test_folds_that_make_no_sense_are_refused():
         assign_folds(torch.zeros(9, dtype=torch.int64), 1)
     with pytest.raises(ValueError, match=r"^audit: folds must be at most .* another of their class, 3; got 4\.$"):
         assign_folds(torch.tensor([0, 0, 0, 1, 2]), 4)
+    with pytest.raises(
+        ValueError, match=r"^audit: classes must have 2 .* each of the 3 training images is alone .*--data"
+    ):
+        assign_folds(torch.arange(3), 2)
 
 
 def test_confusion_and_overlaps_are_those_of_loops(generator):

@@ -13,15 +13,18 @@ import pytest
 import torch
 from PIL import Image
 
+from sigma2r._shown import plural
 from sigma2r.audit import find, too_small
 from sigma2r.audit.held_out import HeldOut
 from sigma2r.audit.images import Images
 from sigma2r.audit.page import ROWS, audit_document, write_audit
-from sigma2r.audit.summary import plural, sentences
+from sigma2r.audit.summary import sentences
 from sigma2r.audit.thumbnails import thumbnail
 from sigma2r.cli import main
+from sigma2r.cli.using import UNREAD
 from sigma2r.report.document import render
 from sigma2r.report.grid import Grid
+from tests.audit.conftest import FLIPPED
 
 COUNT = 260
 
@@ -142,7 +145,26 @@ def test_leaks_stand_first_and_what_is_said_is_counted(found):
     assert told[4].startswith("Classes that overlap: none")
     assert told[5] == "Classes that are too small: none."
     assert told[6] == "1 image could not be read, and stands at the end: bad.png is no image."
-    assert plural(1, "row") == "1 row"
+    assert (plural(1, "row"), plural(2, "row")) == ("1 row", "2 rows")
+
+
+@pytest.mark.parametrize(
+    ("ranks", "told"),
+    [
+        ([1000, 1000], ""),
+        ([121, 1000, 149], "121 to 149 others"),
+        ([1], "1 other"),
+        ([0], ""),
+    ],
+)
+def test_that_there_are_fewer_neighbours_than_were_asked_for_is_told(found, ranks, told):
+    if told:
+        told = f" Images were judged beside {told}, of which the last stands for neighbour 1,000."
+    few = replace(found, neighbors=1000, ranks=ranks)
+    assert sentences(few)[2] == f"Outliers: 1 image; the farthest is photos/<b>3.png.{told}"
+    none = replace(few, outliers=torch.zeros_like(few.outliers))
+    assert sentences(none)[2] == f"Outliers: none.{told}"
+    assert found.ranks == [10]
 
 
 @pytest.mark.parametrize(
@@ -218,11 +240,27 @@ def test_the_command_line_from_a_run_to_a_page(planted, capsys):
 
 def test_the_command_line_on_other_images(planted, tmp_path, capsys):
     shutil.copytree(planted.root / "test", tmp_path / "new")
+    (tmp_path / "new/zzz").mkdir()
+    shutil.copy(tmp_path / "new/Bag/leak.png", tmp_path / "new/zzz/one.png")
+    assert run("audit", planted.run, "--data", tmp_path / "new", "--out", tmp_path / "page", "--neighbors", 1000) == 0
+    told = capsys.readouterr().out
+    one = tmp_path / "new/zzz/one.png"
+    assert f"1 image, {one}, has no label that the run knows: looked at for outliers and duplicates alone." in told
+    assert "judged beside 37 others, of which the last stands for neighbour 1,000." in told
+    (tmp_path / "new/Bag/bad.png").write_bytes(b"no image")
+    assert run("audit", planted.run, "--data", tmp_path / "new", "--out", tmp_path / "page") == UNREAD
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("sigma2r: 1 image could not be read and is left out, as of the first: ")
+    assert "bad.png" in said
+    (tmp_path / "new/Bag/bad.png").unlink()
+    for name in FLIPPED:
+        (tmp_path / "new" / name).rename(tmp_path / "new" / name.lower())
     assert run("audit", planted.run, "--data", tmp_path / "new", "--out", tmp_path / "page") == 0
     told = capsys.readouterr().out
+    assert "Labels: no image has a label that the network knows, so none was judged." in told
     assert "in more than one of given, train and test." in told
     assert (tmp_path / "page/report.html").exists()
-    assert (tmp_path / "new/Bag/leak.png").exists()
+    assert (tmp_path / "new/bag/leak.png").exists()
 
 
 @pytest.mark.message

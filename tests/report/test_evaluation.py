@@ -63,7 +63,7 @@ def test_training_images_have_a_column_and_unread_ones_a_sentence():
     values["training"] = values_of()["evaluation"]
     text = render(evaluation_document(values))
     assert text.count(">training<") >= 2
-    assert "1 images could not be read and are left out, as of the first: a.png is no image." in text
+    assert "1 image could not be read and is left out, as of the first: a.png is no image." in text
 
 
 def counts_of(labels, predictions, num_classes):

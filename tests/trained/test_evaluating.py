@@ -201,10 +201,10 @@ def test_images_that_cannot_be_read_are_told_and_left_out(worn, clothes, tmp_pat
     words = ("evaluate", worn, "--data", tmp_path / "photos", "--device", "cpu", "--resamples", "0")
     code, said, err = call(capsys, *words, "--out", tmp_path / "out")
     assert code == 3
-    assert "1 image could not be read and are left out" in err
+    assert "1 image could not be read and is left out" in err
     assert "119 images" in said
     text = (tmp_path / "out/evaluation.html").read_text()
-    assert "1 images could not be read" in text
+    assert "1 image could not be read" in text
     for folder in (clothes / "test", tmp_path / "photos"):  # of the run's own images, and of those that are looked at
         code, _, err = call(capsys, *words, "--out", folder)
         assert code == 1

@@ -95,6 +95,7 @@ TESTS = {
     "_call.py": (OWN[0], OWN_TRAINING),
     **dict.fromkeys(("_files.py", "_places.py"), ("tests/test_files.py", "tests/test_places.py")),
     "_csv.py": ("tests/test_csv.py",),
+    "_shown.py": (AUDIT_PAGE, "tests/report/test_evaluation.py"),
     "_text.py": ("tests/test_text.py",),
     "_checkpoint.py": (LOADING,),
     "cli/words.py": (USING, "tests/studies/test_cli_words.py"),

@@ -24,7 +24,7 @@ MUTATIONS = [
     *of(
         "audit/outliers.py",
         ("the image itself is a neighbour", "rank + 1)[:, -1]", "rank)[:, -1]"),
-        ("the nearest, whatever k", "rank = min(k, others)", "rank = 1"),
+        ("the nearest, whatever k", "return min(k, count - 1)", "return min(1, count - 1)"),
         ("not over what is usual", "return distances / usual if usual > 0 else distances", "return distances"),
         ("no logarithm", "isolations.double().log()", "isolations.double()"),
         ("a nearer fence", "_FENCE = 3.0", "_FENCE = 1.5"),
@@ -72,6 +72,7 @@ MUTATIONS = [
         ("not shuffled", "several[torch.randperm(several.numel(), generator=torch.Generator().manual_seed(seed))]", "several"),
         ("one alone is held out", "(counts[labels] > 1).nonzero()", "(counts[labels] > 0).nonzero()"),
         ("classes apart", "assigned[by_class] = torch.arange(by_class.numel()) % folds", "assigned[shuffled] = torch.arange(by_class.numel()) % folds"),
+        ("classes of one image are folds", "    if not several.numel():", "    if False:"),
         ("one fold", "    if folds < 2:", "    if folds < 1:"),
     ),
     *of(
@@ -138,7 +139,8 @@ MUTATIONS = [
     *of(
         "audit/summary.py",
         ("images for groups", "images = sum(len(group.rows) for group in groups)", "images = len(groups)"),
-        ("always several", "{'s' * (count != 1)}", "s"),
+        ("fewer neighbours go unsaid", "if 0 < rank < found.neighbors)", "if False)"),
+        ("labels that are not known go unsaid", "{_unknown(found)}", ""),
         ("unread goes unsaid", "    if found.unread:", "    if False:"),
         ("alone goes unsaid", "    if found.alone:", "    if False:"),
     ),
@@ -146,6 +148,7 @@ MUTATIONS = [
         "cli/auditing.py",
         ("refused after all the work", "    refuse_foreign(out)\n", ""),
         ("five folds for all", '"folds", "checkpoint", "split"', '"checkpoint", "split"'),
+        ("unread images are no matter", "return say_unread(list(found.unread.values()))", "return 0"),
         ("always within the run", 'out = chosen.out or chosen.run / f"audit{of}"', 'out = chosen.run / f"audit{of}"'),
     ),
 ]  # fmt: skip

@@ -4,6 +4,11 @@ from tools.mutations._mutation import of
 
 MUTATIONS = [
     *of(
+        "_shown.py",
+        ("always several", "{'s' * (count != 1)}", "s"),
+        ("one are", 'verb = "is" if len(problems) == 1 else "are"', 'verb = "are"'),
+    ),
+    *of(
         "_csv.py",
         ("a return ends a row", """r'[,"\\r\\n]'""", """r'[,"\\n]'"""),
         ("quotes end a cell", """.replace('"', '""')""", ""),

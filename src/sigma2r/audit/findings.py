@@ -17,7 +17,7 @@ from sigma2r.audit.held_out import HeldOut
 from sigma2r.audit.images import Images
 from sigma2r.audit.labels import LabelErrors, class_log_probabilities, label_errors
 from sigma2r.audit.near import NEAR
-from sigma2r.audit.outliers import far_out, isolation
+from sigma2r.audit.outliers import far_out, isolation, rank_among
 from sigma2r.trained.predictions import NO_CLASS
 
 NEIGHBORS = 10
@@ -42,6 +42,8 @@ class Findings:
         small: Classes that are too small to be learned, shape ``(C,)``.
         unread: Why images could not be read, by their name.
         alone: Positions of images that no network could judge, since their class has no other.
+        neighbors: Which neighbour's distance was asked for.
+        ranks: Which one it is among the images of each network: the last, where there are fewer others.
     """
 
     images: Images
@@ -57,6 +59,8 @@ class Findings:
     small: Bool[Tensor, " C"]
     unread: Mapping[str, str] = field(default_factory=dict)
     alone: Sequence[int] = ()
+    neighbors: int = NEIGHBORS
+    ranks: Sequence[int] = ()
 
     @property
     def leaks(self) -> list[Group]:
@@ -151,4 +155,6 @@ def find(
         small=too_small(counts.get("train", next(iter(counts.values())))),
         unread=unread or {},
         alone=alone,
+        neighbors=neighbors,
+        ranks=[rank_among(len(each.rows), neighbors) for each in outputs],
     )

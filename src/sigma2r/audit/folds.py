@@ -38,6 +38,12 @@ def assign_folds(labels: Int[Tensor, " N"], folds: Count, seed: Natural = 0) -> 
         raise ValueError(f"audit: folds must be at least 2; got {folds}. An image is judged by networks of the others.")
     counts = torch.bincount(labels)
     several = (counts[labels] > 1).nonzero().flatten()
+    if not several.numel():
+        raise ValueError(
+            "audit: classes must have 2 training images or more, one to be judged by who learned the other; each of "
+            f"the {labels.numel():,} training images is alone in its class. Train on more, or audit images by the "
+            "run's own network, with --data."
+        )
     if several.numel() < folds:
         raise ValueError(
             f"audit: folds must be at most the number of images that have another of their class, {several.numel()}; "

@@ -40,15 +40,19 @@ def isolation(features: Float[Tensor, "M D"], k: Count = 10) -> Float[Tensor, " 
     Source: "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000; of features, "Out-of-
     Distribution Detection with Deep Nearest Neighbors", ICML 2022, which divides features by their length first.
     """
-    others = features.shape[0] - 1
     refuse_not_finite("features", features)
-    if others < 1:
+    rank = rank_among(features.shape[0], k)
+    if rank < 1:
         return torch.zeros(features.shape[0], dtype=torch.float64)
-    rank = min(k, others)
     found = nearest(features, features, rank + 1)[:, -1]  # the image itself is among them, at distance 0
     distances = own_distances(features, features[found])
     usual = distances.median()
     return distances / usual if usual > 0 else distances
+
+
+def rank_among(count: int, k: int) -> int:
+    """Which neighbour of an image among ``count`` stands for the k-th: the last, where there are fewer others."""
+    return min(k, count - 1)
 
 
 def far_out(isolations: Float[Tensor, " N"]) -> Bool[Tensor, " N"]:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from sigma2r._shown import plural
 from sigma2r.audit.classes import FEW, FEW_TESTS, SHARE
 from sigma2r.audit.findings import Findings
 from sigma2r.audit.groups import Group
-from sigma2r.audit.summary import plural, sentences
+from sigma2r.audit.summary import sentences
 from sigma2r.audit.thumbnails import thumbnail
 from sigma2r.report.document import Document, Section, write_document
 from sigma2r.report.grid import Grid

@@ -1,6 +1,6 @@
 """What was found, in a sentence each: leaks first."""
 
-from sigma2r._shown import listed
+from sigma2r._shown import listed, plural
 from sigma2r._text import visible
 from sigma2r.audit.findings import Findings
 from sigma2r.audit.groups import Group
@@ -8,16 +8,6 @@ from sigma2r.audit.groups import Group
 _MOST = 3  # pairs of classes that a sentence names
 _CLASSES = 5  # that are too small, and are named
 _MIXED = 0.05  # share of two classes taken for each other from which on they are named
-
-
-def plural(count: int, word: str) -> str:
-    """A number and what is counted.
-
-    Example:
-        >>> plural(1, "image"), plural(1200, "image")
-        ('1 image', '1,200 images')
-    """
-    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def sentences(found: Findings) -> list[str]:
@@ -65,21 +55,38 @@ def _labels(found: Findings) -> str:
         return "Labels: no image has a label that the network knows, so none was judged."
     first = int(found.suspicious()[0])
     row = int(found.labelled[first])
-    names = found.images.class_names
     beside = "" if found.beside is None else f" (cleanlab: {int(found.beside.issue.sum()):,})"
     return (
         f"Labels: {plural(count, 'likely error')}{beside} among {plural(judged, 'image')} judged; most suspicious is "
         f"{visible(found.images.names[row])}, given {visible(found.images.label(row))}, looks like "
-        f"{visible(names[int(found.errors.suggested[first])])}."
+        f"{visible(found.images.class_names[int(found.errors.suggested[first])])}.{_unknown(found)}"
     )
+
+
+def _unknown(found: Findings) -> str:
+    """How many images have no label that could be judged; nothing where all have."""
+    known = set(found.labelled.tolist())
+    others = [row for row in found.judged.tolist() if row not in known]
+    if not others:
+        return ""
+    such = visible(found.images.names[others[0]])
+    which = f"1 image, {such}, has" if len(others) == 1 else f"{len(others):,} images, such as {such}, have"
+    return f" {which} no label that the run knows: looked at for outliers and duplicates alone."
 
 
 def _outliers(found: Findings) -> str:
     count = int(found.outliers.sum())
+    fewer = sorted(rank for rank in found.ranks if 0 < rank < found.neighbors)
+    told = (
+        f" Images were judged beside {f'{fewer[0]:,} to ' * (fewer[0] < fewer[-1])}{plural(fewer[-1], 'other')}, of "
+        f"which the last stands for neighbour {found.neighbors:,}."
+        if fewer
+        else ""
+    )
     if not count:
-        return "Outliers: none."
+        return f"Outliers: none.{told}"
     row = int(found.judged[found.farthest()[0]])
-    return f"Outliers: {plural(count, 'image')}; the farthest is {visible(found.images.names[row])}."
+    return f"Outliers: {plural(count, 'image')}; the farthest is {visible(found.images.names[row])}.{told}"
 
 
 def _duplicates(found: Findings) -> str:

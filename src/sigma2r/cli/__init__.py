@@ -62,8 +62,7 @@ def _do(words: Sequence[str]) -> int:
     from sigma2r.cli.verbs import VERBS
 
     chosen = build_parser().parse_args(flags(words))
-    VERBS[chosen.verb](chosen[chosen.verb])
-    return 0
+    return VERBS[chosen.verb](chosen[chosen.verb]) or 0
 
 
 def _tell_version() -> int:

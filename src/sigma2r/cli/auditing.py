@@ -40,8 +40,11 @@ def add_words(parser: Any) -> None:
     add("--progress", bool | None, None, "Show a progress bar; default: if a terminal shows it.")
 
 
-def audit_run(chosen: Any) -> None:
+def audit_run(chosen: Any) -> int:
     """Audit, print what was found, and write the page.
+
+    Returns:
+        0, or :data:`~sigma2r.cli.using.UNREAD`.
 
     Raises:
         ValueError: In one sentence, if the run, the images or the folder cannot be used.
@@ -51,6 +54,7 @@ def audit_run(chosen: Any) -> None:
     from sigma2r._text import visible
     from sigma2r.audit import audit
     from sigma2r.audit.summary import sentences
+    from sigma2r.cli.evaluating import say_unread
     from sigma2r.report import or_what_to_install, refuse_foreign
     from sigma2r.studies.comparison import file_name
     from sigma2r.studies.where import Where
@@ -67,3 +71,4 @@ def audit_run(chosen: Any) -> None:
     for sentence in sentences(found):
         print(sentence)
     print(f"Page: {page}")
+    return say_unread(list(found.unread.values()))

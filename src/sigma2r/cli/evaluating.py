@@ -2,10 +2,11 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sigma2r._shown import unread
 from sigma2r.cli.using import UNREAD, with_progress
 from sigma2r.report import or_what_to_install
 from sigma2r.trained import load
@@ -40,7 +41,7 @@ def evaluate(chosen: Namespace) -> int:
     page = write_evaluation(values, out)
     print_short(values, short_rows(values))
     print(f"Page: {page}\nFigures: {page.with_suffix('.json')}")
-    return _say_unread(values)
+    return say_unread(values["problems"])
 
 
 def asked_of(chosen: Any, out: Path) -> Asked:
@@ -74,10 +75,13 @@ def print_short(values: Mapping[str, Any], rows: Any) -> None:
         console.print(Text(encodable(note, console.encoding)), style="dim", highlight=False)
 
 
-def _say_unread(values: Mapping[str, Any]) -> int:
-    if not values["problems"]:
+def say_unread(problems: Sequence[str]) -> int:
+    """Say on standard error that images could not be read.
+
+    Returns:
+        0, or :data:`~sigma2r.cli.using.UNREAD`.
+    """
+    if not problems:
         return 0
-    count = len(values["problems"])
-    told = f"{count:,} image{'s' * (count != 1)} could not be read and are left out, as of the first"
-    print(f"sigma2r: {told}: {values['problems'][0]}", file=sys.stderr)
+    print(f"sigma2r: {unread(problems)}", file=sys.stderr)
     return UNREAD

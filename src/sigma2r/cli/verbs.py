@@ -223,7 +223,7 @@ def print_completion(chosen: Namespace) -> None:
     print(completion_script(build_parser(), chosen.shell))
 
 
-VERBS: dict[str, Callable[[Namespace], None]] = {
+VERBS: dict[str, Callable[[Namespace], int | None]] = {
     "list": list_names,
     "train": train_one,
     "compare": compare,

@@ -87,5 +87,5 @@ def readable(name: str) -> Iterator[None]:
             "it out."
         ) from None
     except Exception as error:  # whatever a format's parser stumbles over: struct.error, KeyError, zlib.error, ...
-        said = str(error) or type(error).__name__
+        said = str(error).rstrip(". ") or type(error).__name__
         raise RefusedError(f"folder: {name} must be a readable image: {said}. Repair it or take it out.") from None

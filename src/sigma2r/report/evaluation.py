@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sigma2r._shown import unread
 from sigma2r.report.confusion import confusion_grid, confusion_picture
 from sigma2r.report.document import Document, Section, render
 from sigma2r.report.grid import Grid
@@ -98,8 +99,8 @@ def _told(values: Mapping[str, Any]) -> Iterator[str]:
             f"The column training is of the {values['training']['num_images']:,} training images, without augmentation."
         )
     yield from values["notes"]
-    if unread := values["problems"]:
-        yield f"{len(unread):,} images could not be read and are left out, as of the first: {unread[0]}"
+    if values["problems"]:
+        yield unread(values["problems"])
 
 
 def _section(name: str, section: Mapping[str, Any], training: Mapping[str, Any] | None, confidence: float) -> Section:

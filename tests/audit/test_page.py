@@ -190,6 +190,18 @@ def test_the_summary_tells_every_small_class_that_the_table_tells(found, counts,
     assert [f"{name} ({why.replace(', ', ' and ')})" for name, why in marked] == (told.split(", ") * (told != "none"))
 
 
+def test_images_of_one_class_are_audited_without_cleanlab(found):
+    held = HeldOut(
+        rows=torch.arange(0, COUNT, 2)[3:],
+        features=torch.rand(COUNT // 2 - 3, 2),
+        logits=torch.rand(COUNT // 2 - 3, 2),
+        centers=torch.eye(2),
+        known=torch.ones(2, dtype=torch.bool),
+    )
+    with pytest.warns(UserWarning, match="cleanlab beside ours: labels must be of 2 classes"):
+        assert find(found.images, [held], cleanlab=True).beside is None
+
+
 def test_what_somebody_else_wrote_is_never_overwritten(found, tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables/labels.csv").write_text("mine")

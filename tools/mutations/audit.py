@@ -100,7 +100,7 @@ MUTATIONS = [
         ("leaks everywhere", "return [group for group in self.groups if not group.is_leak]", "return list(self.groups)"),
         ("few test images go unsaid", '("few test images", few))', ")"),
         ("ten test images are few", "tests < FEW_TESTS", "tests <= FEW_TESTS"),
-        ("cleanlab unasked", "if cleanlab and softmax else None", "if softmax else None"),
+        ("cleanlab unasked", "if cleanlab and softmax and not", "if softmax and not"),
     ),
     *of(
         "audit/auditing.py",
@@ -119,6 +119,7 @@ MUTATIONS = [
         "audit/beside.py",
         ("quality upside down", "get_label_quality_scores(given, seen).copy()", "1 - get_label_quality_scores(given, seen)"),
         ("no issue", "find_label_issues(given, seen, n_jobs=1).copy()", "(find_label_issues(given, seen, n_jobs=1) & False)"),
+        ("cleanlab is asked about one class", "(labels == labels[:1]).all()", "False"),
         ("installed or not", 'return find_spec("cleanlab") is not None', "return False"),
     ),
     *of(

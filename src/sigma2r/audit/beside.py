@@ -44,12 +44,26 @@ def refuse_absent() -> None:
         import cleanlab  # noqa: F401
 
 
+def tell_if_of_one_class(labels: Int[Tensor, " N"]) -> bool:
+    """Whether labels are of a single class, which cleanlab refuses; that it is not asked is told then.
+
+    Warns:
+        UserWarning: If they are.
+    """
+    if is_one := bool((labels == labels[:1]).all()):
+        warnings.warn(
+            f"{_WHO}: labels must be of 2 classes or more; those of all images are of one, so it is not asked.",
+            stacklevel=4,
+        )
+    return is_one
+
+
 def cleanlab_beside(probabilities: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> Beside:
     """Cleanlab's quality of each label, and the labels that it takes for errors, both by its defaults.
 
     Args:
         probabilities: Of each class, of networks that were not trained on the image, shape ``(N, C)``.
-        labels: Given classes, shape ``(N,)``; each class of 0 to C - 1 has an image.
+        labels: Given classes, shape ``(N,)``, of 2 or more.
 
     Raises:
         ImportError: In one sentence, if cleanlab is missing.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sigma2r.audit.beside import Beside, cleanlab_beside
+from sigma2r.audit.beside import Beside, cleanlab_beside, tell_if_of_one_class
 from sigma2r.audit.classes import FEW_TESTS, Overlap, confusion, overlaps, too_small
 from sigma2r.audit.groups import Group, duplicate_groups
 from sigma2r.audit.held_out import HeldOut
@@ -145,7 +145,9 @@ def find(
         images=images,
         labelled=labelled,
         errors=errors,
-        beside=cleanlab_beside(torch.cat(softmax), known) if cleanlab and softmax else None,
+        beside=cleanlab_beside(torch.cat(softmax), known)
+        if cleanlab and softmax and not tell_if_of_one_class(known)
+        else None,
         judged=judged,
         isolation=apart,
         outliers=far_out(apart),
